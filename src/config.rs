@@ -1,0 +1,107 @@
+//! The configuration: only values that can be used as they are.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::rule::RuleSet;
+
+/// Everything a user can set for `serve`, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where clients connect.
+    pub listener: ListenerAddress,
+    /// Who may use the default allowlist over TCP.
+    pub allow_from: Vec<AllowFrom>,
+    /// The engine's Unix socket.
+    pub engine_socket: PathBuf,
+    /// The default allowlist.
+    pub rules: RuleSet,
+    /// The directories bind mounts may come from; `None` puts no limit.
+    pub bind_mount_from: Option<Vec<PathBuf>>,
+    /// Whether `http://127.0.0.1:55555/health` is served.
+    pub health_endpoint: bool,
+    /// How often the engine is asked whether it answers; `None` never.
+    pub watchdog: Option<Watchdog>,
+    /// How long running requests may take to finish after a stop signal.
+    pub shutdown_grace: Duration,
+    /// What is logged, and how.
+    pub log: LogSettings,
+    /// The proxy's own container, which switches per-container allowlists on; `None` leaves them off.
+    pub own_container: Option<OwnContainer>,
+    /// The label prefixes that carry allowlists.
+    pub label_prefixes: Vec<String>,
+    /// Whether labels that come from an image count as the container's own.
+    pub trust_image_labels: bool,
+}
+
+/// Where the proxy listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenerAddress {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// A Unix socket, created with this file mode.
+    Unix {
+        /// Its path.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+impl fmt::Display for ListenerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Unix { path, .. } => write!(f, "unix://{}", path.display()),
+        }
+    }
+}
+
+/// One entry of `allowfrom`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowFrom {
+    /// An address or a network; IPv4-mapped IPv6 is written as IPv4.
+    Net(IpNet),
+    /// A host name, resolved when somebody connects.
+    Host(String),
+}
+
+impl fmt::Display for AllowFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Net(net) => net.fmt(f),
+            Self::Host(name) => name.fmt(f),
+        }
+    }
+}
+
+/// How the engine is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watchdog {
+    /// The time between two checks.
+    pub interval: Duration,
+    /// Whether the proxy ends when a check fails.
+    pub stop: bool,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The least level that is written.
+    pub level: tracing::Level,
+    /// JSON lines instead of text.
+    pub json: bool,
+}
+
+/// How the proxy's own container is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnContainer {
+    /// By looking at our own cgroup, mounts and host name.
+    Auto,
+    /// By this exact name or id.
+    Named(String),
+}

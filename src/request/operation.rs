@@ -1,0 +1,380 @@
+//! The Engine API's operations: what a method and a path mean to the daemon.
+//!
+//! Identifiers are the `operationId`s of Docker's OpenAPI description; the few routes it leaves out (`BuildCancel`, `Grpc`, `Checkpoint*`,
+//! `Debug*`, `ImageAttestations`) are named after their handlers. Routes and their order are those of moby's `daemon/server/router`.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use super::Method;
+
+/// One operation of the Engine API, or none that we know.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Operation(Option<u8>);
+
+impl Operation {
+    /// A request that is no known operation: only explicit path rules can allow it.
+    pub const UNKNOWN: Self = Self(None);
+
+    /// The operation that the daemon would run for this method and (decoded, version-free, canonical) path.
+    pub fn find(method: Method, path: &str) -> Self {
+        let index = ROUTES.iter().position(|route| route.row.method == method && route.matches(path));
+        Self(index.and_then(|index| u8::try_from(index).ok()))
+    }
+
+    /// Every known operation, in routing order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..ROUTES.len()).filter_map(|index| Some(Self(Some(u8::try_from(index).ok()?))))
+    }
+
+    /// The `operationId`, for example `ContainerList`; `Unknown` for none.
+    pub fn id(self) -> &'static str {
+        self.row().map_or("Unknown", |row| row.id)
+    }
+
+    /// The method of the operation.
+    pub fn method(self) -> Option<Method> {
+        self.row().map(|row| row.method)
+    }
+
+    /// The route, for example `/containers/{name}/json`; `{name}` may hold slashes, as it may for the daemon.
+    pub fn template(self) -> Option<&'static str> {
+        self.row().map(|row| row.template)
+    }
+
+    /// What kind of body the daemon reads.
+    pub fn body(self) -> BodyKind {
+        self.row().map_or(BodyKind::Unknown, |row| row.body)
+    }
+
+    /// How the answer comes.
+    pub fn answer(self) -> AnswerKind {
+        self.row().map_or(AnswerKind::Plain, |row| row.answer)
+    }
+
+    /// The protocol the connection changes to when the client asks for it and the engine agrees.
+    pub fn upgrade(self) -> Option<Upgrade> {
+        match self.answer() {
+            AnswerKind::Upgrade(upgrade) => Some(upgrade),
+            AnswerKind::Plain | AnswerKind::Endless => None,
+        }
+    }
+
+    /// What a client gains over the host or its secrets when this is allowed, as one sentence; `None` where it gains little.
+    pub fn risk(self) -> Option<&'static str> {
+        self.row().and_then(|row| row.risk)
+    }
+
+    /// `GET` and `HEAD /_ping`, which every admitted client may ask.
+    pub fn is_ping(self) -> bool {
+        matches!(self.id(), "SystemPing" | "SystemPingHead")
+    }
+
+    fn row(self) -> Option<&'static Row> {
+        ROUTES.get(usize::from(self.0?)).map(|route| route.row)
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.id())
+    }
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+/// What the daemon makes of a request body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyKind {
+    /// It reads none; a form would override the query (Go's `ParseForm`), so none is passed on.
+    None,
+    /// A JSON document.
+    Json,
+    /// A tar stream, of any length.
+    Tar,
+    /// An operation we do not know: a body passes only under a content type that the daemon cannot take for a form.
+    Unknown,
+}
+
+/// How an answer comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerKind {
+    /// It ends by itself.
+    Plain,
+    /// It may go on, and be silent, for as long as the client listens.
+    Endless,
+    /// The connection may leave HTTP (the Engine calls it hijacking).
+    Upgrade(Upgrade),
+}
+
+/// The protocols a connection may change to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upgrade {
+    /// A raw or multiplexed byte stream.
+    Tcp,
+    /// RFC 6455.
+    WebSocket,
+    /// HTTP/2 with prior knowledge, spoken between the client and `BuildKit`.
+    H2c,
+}
+
+impl Upgrade {
+    /// The value of the `Upgrade` field.
+    pub const fn token(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::WebSocket => "websocket",
+            Self::H2c => "h2c",
+        }
+    }
+}
+
+struct Row {
+    id: &'static str,
+    method: Method,
+    template: &'static str,
+    body: BodyKind,
+    answer: AnswerKind,
+    risk: Option<&'static str>,
+}
+
+const fn row(
+    id: &'static str,
+    method: Method,
+    template: &'static str,
+    body: BodyKind,
+    answer: AnswerKind,
+    risk: Option<&'static str>,
+) -> Row {
+    Row { id, method, template, body, answer, risk }
+}
+
+/// A row with its template taken apart once.
+struct Route {
+    row: &'static Row,
+    prefix: &'static str,
+    suffix: &'static str,
+    hole: Hole,
+}
+
+enum Hole {
+    /// The path is the prefix alone.
+    None,
+    /// Anything but nothing, slashes included (`{name:.*}`).
+    Any,
+    /// One segment (`{id}`).
+    Segment,
+    /// Two names with a fixed text between them.
+    Two(&'static str),
+}
+
+impl Route {
+    fn new(row: &'static Row) -> Self {
+        let (prefix, rest) = row.template.split_once('{').unwrap_or((row.template, ""));
+        let (name, suffix) = rest.split_once('}').unwrap_or(("", ""));
+        let (suffix, hole) = match suffix.split_once('{') {
+            Some((between, _)) => ("", Hole::Two(between)),
+            None if name.is_empty() => ("", Hole::None),
+            None if name.ends_with(":segment") => (suffix, Hole::Segment),
+            None => (suffix, Hole::Any),
+        };
+        Self { row, prefix, suffix, hole }
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        let filling = || path.strip_prefix(self.prefix)?.strip_suffix(self.suffix).filter(|name| !name.is_empty());
+        match self.hole {
+            Hole::None => path == self.prefix,
+            Hole::Any => filling().is_some(),
+            Hole::Segment => filling().is_some_and(|name| !name.contains('/')),
+            Hole::Two(between) => filling().and_then(|rest| rest.rsplit_once(between)).is_some_and(|(a, b)| !a.is_empty() && !b.is_empty()),
+        }
+    }
+}
+
+static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| ROWS.iter().map(Route::new).collect());
+
+/// In the daemon's order: where two templates match, the first one runs.
+#[rustfmt::skip]
+static ROWS: &[Row] = &[
+    row("SystemPing", Method::Get, "/_ping", BodyKind::None, AnswerKind::Plain, None),
+    row("SystemPingHead", Method::Head, "/_ping", BodyKind::None, AnswerKind::Plain, None),
+    row("SystemVersion", Method::Get, "/version", BodyKind::None, AnswerKind::Plain, None),
+    row("SystemInfo", Method::Get, "/info", BodyKind::None, AnswerKind::Plain, None),
+    row("SystemEvents", Method::Get, "/events", BodyKind::None, AnswerKind::Endless, None),
+    row("SystemDataUsage", Method::Get, "/system/df", BodyKind::None, AnswerKind::Plain, None),
+    row("SystemAuth", Method::Post, "/auth", BodyKind::Json, AnswerKind::Plain, None),
+    row("ContainerList", Method::Get, "/containers/json", BodyKind::None, AnswerKind::Plain, None),
+    row("ContainerAttachWebsocket", Method::Get, "/containers/{name}/attach/ws", BodyKind::None, AnswerKind::Upgrade(Upgrade::WebSocket), Some("types into a running container: whatever its main process can do, the client can do")),
+    row("ContainerInspect", Method::Get, "/containers/{name}/json", BodyKind::None, AnswerKind::Plain, None),
+    row("ContainerTop", Method::Get, "/containers/{name}/top", BodyKind::None, AnswerKind::Plain, None),
+    row("ContainerLogs", Method::Get, "/containers/{name}/logs", BodyKind::None, AnswerKind::Endless, None),
+    row("ContainerStats", Method::Get, "/containers/{name}/stats", BodyKind::None, AnswerKind::Endless, None),
+    row("ContainerChanges", Method::Get, "/containers/{name}/changes", BodyKind::None, AnswerKind::Plain, None),
+    row("ContainerExport", Method::Get, "/containers/{name}/export", BodyKind::None, AnswerKind::Plain, Some("reads every file of every container, with its secrets")),
+    row("ContainerArchiveInfo", Method::Head, "/containers/{name}/archive", BodyKind::None, AnswerKind::Plain, None),
+    row("ContainerArchive", Method::Get, "/containers/{name}/archive", BodyKind::None, AnswerKind::Plain, Some("reads any file of any container, and through its mounts files of the host")),
+    row("PutContainerArchive", Method::Put, "/containers/{name}/archive", BodyKind::Tar, AnswerKind::Plain, Some("writes files as root into any container, and through its mounts onto the host")),
+    row("ContainerCreate", Method::Post, "/containers/create", BodyKind::Json, AnswerKind::Plain, Some("a created container may mount the host's file system and run privileged: it is root on the host")),
+    row("ContainerStart", Method::Post, "/containers/{name}/start", BodyKind::None, AnswerKind::Plain, None),
+    row("ContainerStop", Method::Post, "/containers/{name}/stop", BodyKind::None, AnswerKind::Plain, None),
+    row("ContainerRestart", Method::Post, "/containers/{name}/restart", BodyKind::None, AnswerKind::Plain, None),
+    row("ContainerKill", Method::Post, "/containers/{name}/kill", BodyKind::None, AnswerKind::Plain, None),
+    row("ContainerPause", Method::Post, "/containers/{name}/pause", BodyKind::None, AnswerKind::Plain, None),
+    row("ContainerUnpause", Method::Post, "/containers/{name}/unpause", BodyKind::None, AnswerKind::Plain, None),
+    row("ContainerWait", Method::Post, "/containers/{name}/wait", BodyKind::None, AnswerKind::Endless, None),
+    row("ContainerResize", Method::Post, "/containers/{name}/resize", BodyKind::None, AnswerKind::Plain, None),
+    row("ContainerRename", Method::Post, "/containers/{name}/rename", BodyKind::None, AnswerKind::Plain, None),
+    row("ContainerUpdate", Method::Post, "/containers/{name}/update", BodyKind::Json, AnswerKind::Plain, None),
+    row("ContainerAttach", Method::Post, "/containers/{name}/attach", BodyKind::None, AnswerKind::Upgrade(Upgrade::Tcp), Some("types into a running container: whatever its main process can do, the client can do")),
+    row("ContainerExec", Method::Post, "/containers/{name}/exec", BodyKind::Json, AnswerKind::Plain, Some("runs any command in any container, privileged ones and this proxy's neighbours included: it is root on the host")),
+    row("ContainerPrune", Method::Post, "/containers/prune", BodyKind::None, AnswerKind::Plain, None),
+    row("CheckpointList", Method::Get, "/containers/{name}/checkpoints", BodyKind::None, AnswerKind::Plain, None),
+    row("CheckpointCreate", Method::Post, "/containers/{name}/checkpoints", BodyKind::Json, AnswerKind::Plain, Some("writes a checkpoint to a directory of the client's choice on the host")),
+    row("CheckpointDelete", Method::Delete, "/containers/{name}/checkpoints/{checkpoint}", BodyKind::None, AnswerKind::Plain, Some("deletes a directory of the client's choice on the host")),
+    row("ContainerDelete", Method::Delete, "/containers/{name}", BodyKind::None, AnswerKind::Plain, None),
+    row("ExecInspect", Method::Get, "/exec/{id}/json", BodyKind::None, AnswerKind::Plain, None),
+    row("ExecStart", Method::Post, "/exec/{id}/start", BodyKind::Json, AnswerKind::Upgrade(Upgrade::Tcp), None),
+    row("ExecResize", Method::Post, "/exec/{id}/resize", BodyKind::None, AnswerKind::Plain, None),
+    row("ImageCommit", Method::Post, "/commit", BodyKind::Json, AnswerKind::Plain, Some("makes an image of any container under any tag: later containers may start from it")),
+    row("ImageList", Method::Get, "/images/json", BodyKind::None, AnswerKind::Plain, None),
+    row("ImageSearch", Method::Get, "/images/search", BodyKind::None, AnswerKind::Plain, None),
+    row("ImageGetAll", Method::Get, "/images/get", BodyKind::None, AnswerKind::Plain, Some("reads whole images, with whatever secrets were built into them")),
+    row("ImageGet", Method::Get, "/images/{name}/get", BodyKind::None, AnswerKind::Plain, Some("reads whole images, with whatever secrets were built into them")),
+    row("ImageInspect", Method::Get, "/images/{name}/json", BodyKind::None, AnswerKind::Plain, None),
+    row("ImageHistory", Method::Get, "/images/{name}/history", BodyKind::None, AnswerKind::Plain, None),
+    row("ImageAttestations", Method::Get, "/images/{name}/attestations", BodyKind::None, AnswerKind::Plain, None),
+    row("ImageCreate", Method::Post, "/images/create", BodyKind::Tar, AnswerKind::Plain, Some("pulls or imports any image under any tag, and makes the host fetch any address")),
+    row("ImageLoad", Method::Post, "/images/load", BodyKind::Tar, AnswerKind::Plain, Some("replaces any image under any tag: later containers start from it")),
+    row("ImagePrune", Method::Post, "/images/prune", BodyKind::None, AnswerKind::Plain, None),
+    row("ImagePush", Method::Post, "/images/{name}/push", BodyKind::None, AnswerKind::Plain, Some("sends any image to any registry")),
+    row("ImageTag", Method::Post, "/images/{name}/tag", BodyKind::None, AnswerKind::Plain, Some("moves any tag to another image: later containers start from it")),
+    row("ImageDelete", Method::Delete, "/images/{name}", BodyKind::None, AnswerKind::Plain, None),
+    row("DistributionInspect", Method::Get, "/distribution/{name}/json", BodyKind::None, AnswerKind::Plain, None),
+    row("ImageBuild", Method::Post, "/build", BodyKind::Tar, AnswerKind::Plain, Some("a build runs the client's commands on any network, the host's included, and writes any tag")),
+    row("BuildPrune", Method::Post, "/build/prune", BodyKind::None, AnswerKind::Plain, None),
+    row("BuildCancel", Method::Post, "/build/cancel", BodyKind::None, AnswerKind::Plain, None),
+    row("Session", Method::Post, "/session", BodyKind::None, AnswerKind::Upgrade(Upgrade::H2c), Some("opens a BuildKit session, which cannot be inspected: grant it only together with builds")),
+    row("Grpc", Method::Post, "/grpc", BodyKind::None, AnswerKind::Upgrade(Upgrade::H2c), Some("opens BuildKit's whole control interface, which cannot be inspected: the client can run any build")),
+    row("NetworkList", Method::Get, "/networks", BodyKind::None, AnswerKind::Plain, None),
+    row("NetworkInspect", Method::Get, "/networks/{id}", BodyKind::None, AnswerKind::Plain, None),
+    row("NetworkCreate", Method::Post, "/networks/create", BodyKind::Json, AnswerKind::Plain, Some("creates networks that may reach the host's own network")),
+    row("NetworkConnect", Method::Post, "/networks/{id}/connect", BodyKind::Json, AnswerKind::Plain, Some("connects any container to any network, also under the address of another")),
+    row("NetworkDisconnect", Method::Post, "/networks/{id}/disconnect", BodyKind::Json, AnswerKind::Plain, None),
+    row("NetworkPrune", Method::Post, "/networks/prune", BodyKind::None, AnswerKind::Plain, None),
+    row("NetworkDelete", Method::Delete, "/networks/{id}", BodyKind::None, AnswerKind::Plain, None),
+    row("VolumeList", Method::Get, "/volumes", BodyKind::None, AnswerKind::Plain, None),
+    row("VolumeInspect", Method::Get, "/volumes/{name}", BodyKind::None, AnswerKind::Plain, None),
+    row("VolumeCreate", Method::Post, "/volumes/create", BodyKind::Json, AnswerKind::Plain, Some("a created volume may be any directory or device of the host")),
+    row("VolumeUpdate", Method::Put, "/volumes/{name}", BodyKind::Json, AnswerKind::Plain, None),
+    row("VolumePrune", Method::Post, "/volumes/prune", BodyKind::None, AnswerKind::Plain, None),
+    row("VolumeDelete", Method::Delete, "/volumes/{name}", BodyKind::None, AnswerKind::Plain, None),
+    row("SwarmInspect", Method::Get, "/swarm", BodyKind::None, AnswerKind::Plain, Some("reads the tokens with which any machine joins the swarm")),
+    row("SwarmUnlockkey", Method::Get, "/swarm/unlockkey", BodyKind::None, AnswerKind::Plain, Some("reads the key that protects the swarm's secrets")),
+    row("SwarmInit", Method::Post, "/swarm/init", BodyKind::Json, AnswerKind::Plain, Some("turns the host into a swarm manager: services on it run as root")),
+    row("SwarmJoin", Method::Post, "/swarm/join", BodyKind::Json, AnswerKind::Plain, Some("joins a swarm of the client's choice, whose managers then run anything here")),
+    row("SwarmLeave", Method::Post, "/swarm/leave", BodyKind::None, AnswerKind::Plain, None),
+    row("SwarmUpdate", Method::Post, "/swarm/update", BodyKind::Json, AnswerKind::Plain, Some("changes the swarm's certificate authority and join tokens")),
+    row("SwarmUnlock", Method::Post, "/swarm/unlock", BodyKind::Json, AnswerKind::Plain, None),
+    row("ServiceList", Method::Get, "/services", BodyKind::None, AnswerKind::Plain, None),
+    row("ServiceCreate", Method::Post, "/services/create", BodyKind::Json, AnswerKind::Plain, Some("a created service may mount the host's file system: it is root on every node")),
+    row("ServiceLogs", Method::Get, "/services/{id:segment}/logs", BodyKind::None, AnswerKind::Endless, None),
+    row("ServiceInspect", Method::Get, "/services/{id:segment}", BodyKind::None, AnswerKind::Plain, None),
+    row("ServiceUpdate", Method::Post, "/services/{id:segment}/update", BodyKind::Json, AnswerKind::Plain, Some("an updated service may mount the host's file system: it is root on every node")),
+    row("ServiceDelete", Method::Delete, "/services/{id:segment}", BodyKind::None, AnswerKind::Plain, None),
+    row("NodeList", Method::Get, "/nodes", BodyKind::None, AnswerKind::Plain, None),
+    row("NodeInspect", Method::Get, "/nodes/{id:segment}", BodyKind::None, AnswerKind::Plain, None),
+    row("NodeUpdate", Method::Post, "/nodes/{id:segment}/update", BodyKind::Json, AnswerKind::Plain, None),
+    row("NodeDelete", Method::Delete, "/nodes/{id:segment}", BodyKind::None, AnswerKind::Plain, None),
+    row("TaskList", Method::Get, "/tasks", BodyKind::None, AnswerKind::Plain, None),
+    row("TaskLogs", Method::Get, "/tasks/{id:segment}/logs", BodyKind::None, AnswerKind::Endless, None),
+    row("TaskInspect", Method::Get, "/tasks/{id:segment}", BodyKind::None, AnswerKind::Plain, None),
+    row("SecretList", Method::Get, "/secrets", BodyKind::None, AnswerKind::Plain, None),
+    row("SecretCreate", Method::Post, "/secrets/create", BodyKind::Json, AnswerKind::Plain, None),
+    row("SecretInspect", Method::Get, "/secrets/{id:segment}", BodyKind::None, AnswerKind::Plain, None),
+    row("SecretUpdate", Method::Post, "/secrets/{id:segment}/update", BodyKind::Json, AnswerKind::Plain, None),
+    row("SecretDelete", Method::Delete, "/secrets/{id:segment}", BodyKind::None, AnswerKind::Plain, None),
+    row("ConfigList", Method::Get, "/configs", BodyKind::None, AnswerKind::Plain, Some("reads the contents of the swarm's configs")),
+    row("ConfigCreate", Method::Post, "/configs/create", BodyKind::Json, AnswerKind::Plain, None),
+    row("ConfigInspect", Method::Get, "/configs/{id:segment}", BodyKind::None, AnswerKind::Plain, Some("reads the contents of the swarm's configs")),
+    row("ConfigUpdate", Method::Post, "/configs/{id:segment}/update", BodyKind::Json, AnswerKind::Plain, None),
+    row("ConfigDelete", Method::Delete, "/configs/{id:segment}", BodyKind::None, AnswerKind::Plain, None),
+    row("PluginList", Method::Get, "/plugins", BodyKind::None, AnswerKind::Plain, None),
+    row("GetPluginPrivileges", Method::Get, "/plugins/privileges", BodyKind::None, AnswerKind::Plain, None),
+    row("PluginInspect", Method::Get, "/plugins/{name}/json", BodyKind::None, AnswerKind::Plain, None),
+    row("PluginPull", Method::Post, "/plugins/pull", BodyKind::Json, AnswerKind::Plain, Some("installs a plugin, which runs as root on the host")),
+    row("PluginCreate", Method::Post, "/plugins/create", BodyKind::Tar, AnswerKind::Plain, Some("installs a plugin, which runs as root on the host")),
+    row("PluginEnable", Method::Post, "/plugins/{name}/enable", BodyKind::None, AnswerKind::Plain, Some("starts a plugin, which runs as root on the host")),
+    row("PluginDisable", Method::Post, "/plugins/{name}/disable", BodyKind::None, AnswerKind::Plain, None),
+    row("PluginPush", Method::Post, "/plugins/{name}/push", BodyKind::None, AnswerKind::Plain, None),
+    row("PluginUpgrade", Method::Post, "/plugins/{name}/upgrade", BodyKind::Json, AnswerKind::Plain, Some("installs a plugin, which runs as root on the host")),
+    row("PluginSet", Method::Post, "/plugins/{name}/set", BodyKind::Json, AnswerKind::Plain, Some("reconfigures a plugin, which runs as root on the host")),
+    row("PluginDelete", Method::Delete, "/plugins/{name}", BodyKind::None, AnswerKind::Plain, None),
+    row("DebugVars", Method::Get, "/debug/vars", BodyKind::None, AnswerKind::Plain, None),
+    row("DebugPprof", Method::Get, "/debug/pprof", BodyKind::None, AnswerKind::Plain, Some("reads the daemon's memory, with its secrets")),
+    row("DebugPprofProfile", Method::Get, "/debug/pprof/{name}", BodyKind::None, AnswerKind::Plain, Some("reads the daemon's memory, with its secrets")),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(method: Method, path: &str, want: &str) {
+        assert_eq!(Operation::find(method, path).id(), want, "{method} {path}");
+    }
+
+    #[test]
+    fn paths_mean_what_they_mean_to_the_daemon() {
+        check(Method::Get, "/_ping", "SystemPing");
+        check(Method::Head, "/_ping", "SystemPingHead");
+        check(Method::Post, "/_ping", "Unknown");
+        check(Method::Get, "/containers/json", "ContainerList");
+        check(Method::Get, "/containers/json/json", "ContainerInspect");
+        check(Method::Post, "/containers/create", "ContainerCreate");
+        check(Method::Post, "/containers/create/start", "ContainerStart");
+        check(Method::Post, "/containers/create/exec", "ContainerExec");
+        check(Method::Post, "/containers/prune", "ContainerPrune");
+        check(Method::Get, "/containers/a/b/json", "ContainerInspect");
+        check(Method::Get, "/containers/a/attach/ws", "ContainerAttachWebsocket");
+        check(Method::Delete, "/containers/a/b/c", "ContainerDelete");
+        check(Method::Delete, "/containers/a/checkpoints/b", "CheckpointDelete");
+        check(Method::Get, "/images/docker.io/library/x:1/json", "ImageInspect");
+        check(Method::Get, "/images/get", "ImageGetAll");
+        check(Method::Get, "/images/a/b/get", "ImageGet");
+        check(Method::Get, "/services/a/logs", "ServiceLogs");
+        check(Method::Get, "/services/a/b", "Unknown");
+        check(Method::Get, "/networks", "NetworkList");
+        check(Method::Post, "/networks/create", "NetworkCreate");
+        check(Method::Get, "/Containers/json", "Unknown");
+        check(Method::Get, "/libpod/info", "Unknown");
+        check(Method::Get, "/containers//json", "Unknown");
+    }
+
+    #[test]
+    fn identifiers_are_unique_and_reach_their_own_row() {
+        let mut ids: Vec<_> = Operation::all().map(Operation::id).collect();
+        let many = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), many);
+        for operation in Operation::all() {
+            let path = operation.template().unwrap().replace(":segment", "").replace("{name}", "x").replace("{id}", "x").replace("{checkpoint}", "y");
+            check(operation.method().unwrap(), &path, operation.id());
+        }
+    }
+
+    #[test]
+    fn every_write_says_which_body_it_takes() {
+        for operation in Operation::all() {
+            assert_ne!(operation.body(), BodyKind::Unknown);
+            if matches!(operation.method(), Some(Method::Get | Method::Head | Method::Delete)) {
+                assert_eq!(operation.body(), BodyKind::None, "{operation}");
+            }
+        }
+    }
+}

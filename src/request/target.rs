@@ -1,0 +1,430 @@
+//! The request target: parsed once, printed only in canonical form.
+//!
+//! The Docker daemon routes on the percent-decoded path (gorilla/mux without `UseEncodedPath`), Podman's service on the encoded
+//! one, and both tolerate spellings such as `/v1.41./containers/json`. Only a target that has exactly one reading is accepted, and
+//! only that reading is ever printed, so what was judged is what is sent.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// A request target in origin-form (RFC 9112 section 3.2.1) that every reader understands alike.
+///
+// INVARIANT: `RequestTarget::parse(&t.to_wire())` is `t` again; there is no way back to the client's bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestTarget {
+    version: Option<ApiVersion>,
+    /// The decoded path as the client meant it, version prefix included: what patterns are matched against.
+    decoded: String,
+    /// Where in `decoded` the path behind the version prefix begins, in bytes.
+    path_start: usize,
+    query: Query,
+}
+
+impl RequestTarget {
+    /// Reads a target as it stands on the request line.
+    ///
+    /// # Errors
+    /// When the target is not in origin-form, or when two readers could understand it differently: encoded separators, dot or empty
+    /// segments, control and non-ASCII bytes, an odd version prefix, a broken or ambiguous query.
+    pub fn parse(raw: &str) -> Result<Self, TargetError> {
+        let (raw_path, raw_query) = match raw.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (raw, None),
+        };
+        if !raw_path.starts_with('/') {
+            return Err(TargetError::NotOriginForm);
+        }
+        let decoded = decode_path(raw_path)?;
+        check_segments(&decoded)?;
+        let (version, path_start) = split_version(&decoded)?;
+        let query = raw_query.map_or(Ok(Query::default()), Query::parse)?;
+        Ok(Self { version, decoded, path_start, query })
+    }
+
+    /// The API version the client named, if it named one.
+    pub fn version(&self) -> Option<ApiVersion> {
+        self.version
+    }
+
+    /// The decoded path without the version prefix, for example `/containers/json`.
+    pub fn path(&self) -> &str {
+        self.decoded.get(self.path_start..).unwrap_or_default()
+    }
+
+    /// The decoded path with the version prefix the client sent, for example `/v1.41/containers/json`; patterns see this.
+    pub fn versioned_path(&self) -> &str {
+        &self.decoded
+    }
+
+    /// The query's parameters.
+    pub fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// The canonical origin-form, the only one that is ever sent.
+    pub fn to_wire(&self) -> String {
+        let mut wire = String::with_capacity(self.decoded.len() + 16);
+        encode(&self.decoded, is_path_byte, &mut wire);
+        self.query.write_wire(&mut wire);
+        wire
+    }
+}
+
+impl fmt::Display for RequestTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_wire())
+    }
+}
+
+/// An API version such as `1.41`; Podman's `libpod` routes use three numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApiVersion {
+    /// The number before the first dot.
+    pub major: u16,
+    /// The number behind it.
+    pub minor: u16,
+    /// A third number, of libpod only.
+    pub patch: Option<u16>,
+}
+
+impl ApiVersion {
+    /// The oldest version passed on. Engines up to 24 let a start with an older version replace the container's `HostConfig`
+    /// (moby `api/server/router/container/container_routes.go`, `postContainersStart`).
+    pub const OLDEST: Self = Self::new(1, 24);
+
+    /// `major.minor`.
+    pub const fn new(major: u16, minor: u16) -> Self {
+        Self { major, minor, patch: None }
+    }
+
+    /// Reads `1.41`, as in an `Api-Version` field: one or two digits, a dot, one to three digits, no leading zeros.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.split('.');
+        let major = number(numbers.next()?, 2)?;
+        let minor = number(numbers.next()?, 3)?;
+        let patch = match numbers.next() {
+            Some(text) => Some(number(text, 3)?),
+            None => None,
+        };
+        numbers.next().is_none().then_some(Self { major, minor, patch })
+    }
+}
+
+impl fmt::Display for ApiVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)?;
+        self.patch.map_or(Ok(()), |patch| write!(f, ".{patch}"))
+    }
+}
+
+/// The parameters of a query, decoded, in the order they came.
+///
+// INVARIANT: a parameter that the engine reads once stands here once, so first and last reading agree.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    parameters: Vec<(String, String)>,
+}
+
+impl Query {
+    /// The value of a parameter that occurs once; the first one of a list.
+    pub fn first(&self, key: &str) -> Option<&str> {
+        self.parameters.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// All parameters, decoded.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.parameters.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
+    /// Reads a query as Go's `url.ParseQuery` does, and refuses what Go refuses or reads in two ways.
+    fn parse(raw: &str) -> Result<Self, TargetError> {
+        let mut parameters: Vec<(String, String)> = Vec::new();
+        for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let key = decode_query(key)?;
+            let value = decode_query(value)?;
+            if !LISTS.contains(&key.as_str()) && parameters.iter().any(|(name, _)| *name == key) {
+                return Err(TargetError::RepeatedParameter(key));
+            }
+            if parameters.len() >= MAX_PARAMETERS {
+                return Err(TargetError::TooManyParameters);
+            }
+            parameters.push((key, value));
+        }
+        Ok(Self { parameters })
+    }
+
+    fn write_wire(&self, wire: &mut String) {
+        for (index, (key, value)) in self.parameters.iter().enumerate() {
+            wire.push(if index == 0 { '?' } else { '&' });
+            encode(key, is_query_byte, wire);
+            wire.push('=');
+            encode(value, is_query_byte, wire);
+        }
+    }
+}
+
+/// Why a target is refused; each says what to send instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum TargetError {
+    #[error("the request target is not a path; send it in origin-form, for example `/v1.41/containers/json`")]
+    NotOriginForm,
+    #[error("the path holds a broken percent-encoding; send `%` followed by two hexadecimal digits")]
+    BrokenEncoding,
+    #[error("the path holds `{0}`, which engines read in different ways; name the object by its id instead")]
+    AmbiguousByte(String),
+    #[error("the path holds an empty segment (`//` or a `/` at the end); send it without")]
+    EmptySegment,
+    #[error("the path holds a `.` or `..` segment; send the path it leads to")]
+    DotSegment,
+    #[error("`{0}` is not an API version prefix; use the form `/v1.41`")]
+    OddVersion(String),
+    #[error("client version {0} is too old; the oldest API version passed on is {oldest}, please use a newer client", oldest = ApiVersion::OLDEST)]
+    VersionTooOld(ApiVersion),
+    #[error("the query holds a broken percent-encoding; send `%` followed by two hexadecimal digits")]
+    BrokenQueryEncoding,
+    #[error("the query is not UTF-8 or holds a control byte where none belongs; encode it as UTF-8")]
+    QueryNotText,
+    #[error("the query holds `;`, which is no separator; use `&`, or send it as `%3B`")]
+    SemicolonInQuery,
+    #[error("the query parameter `{0}` is given more than once; send it once")]
+    RepeatedParameter(String),
+    #[error("the query has more than {MAX_PARAMETERS} parameters; send fewer")]
+    TooManyParameters,
+}
+
+/// Parameters the engine reads as lists (moby: `r.Form["..."]` in the image, build and commit routes).
+const LISTS: &[&str] = &["t", "changes", "names", "extrahosts", "platform", "platforms"];
+
+/// More than any client sends; keeps the search for repeated ones cheap.
+const MAX_PARAMETERS: usize = 256;
+
+fn decode_path(raw: &str) -> Result<String, TargetError> {
+    let mut decoded = String::with_capacity(raw.len());
+    let mut bytes = raw.bytes();
+    while let Some(byte) = bytes.next() {
+        let (byte, encoded) = if byte == b'%' {
+            (escaped(&mut bytes).ok_or(TargetError::BrokenEncoding)?, true)
+        } else {
+            (byte, false)
+        };
+        // An encoded slash is a separator to Docker and none to Podman; `%25` is a slash or a dot to whoever decodes twice; `?`, `#`
+        // and `;` end a path for some readers; `\` is a slash on Windows; no Engine object needs any of them in a path.
+        let ambiguous = match byte {
+            b'/' => encoded,
+            b'%' | b'\\' | b'?' | b'#' | b';' => true,
+            _ => !(b' '..=b'~').contains(&byte),
+        };
+        if ambiguous {
+            let shown = if byte.is_ascii_graphic() && !encoded { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+            return Err(TargetError::AmbiguousByte(shown));
+        }
+        decoded.push(char::from(byte));
+    }
+    Ok(decoded)
+}
+
+fn check_segments(decoded: &str) -> Result<(), TargetError> {
+    if decoded == "/" {
+        return Ok(());
+    }
+    for segment in decoded.split('/').skip(1) {
+        match segment {
+            // Docker answers `//` with a redirect, and `DELETE /containers/` would act on the empty id prefix.
+            "" => return Err(TargetError::EmptySegment),
+            "." | ".." => return Err(TargetError::DotSegment),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The version and where the path behind it begins. A first segment that starts like a version but is none is refused: the daemon
+/// takes `/v1.41./…` and `/v01.41/…` for versions, so a pattern that does not would judge the wrong path.
+fn split_version(decoded: &str) -> Result<(Option<ApiVersion>, usize), TargetError> {
+    let rest = decoded.strip_prefix('/').unwrap_or(decoded);
+    let (segment, behind) = rest.split_once('/').unwrap_or((rest, ""));
+    let Some(text) = segment.strip_prefix('v') else { return Ok((None, 0)) };
+    if !text.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return Ok((None, 0));
+    }
+    let odd = || TargetError::OddVersion(segment.to_owned());
+    let version = ApiVersion::parse(text).ok_or_else(odd)?;
+    let libpod = behind == "libpod" || behind.starts_with("libpod/");
+    if behind.is_empty() || (version.patch.is_some() && !libpod) {
+        return Err(odd());
+    }
+    if version < ApiVersion::OLDEST && !libpod {
+        return Err(TargetError::VersionTooOld(version));
+    }
+    Ok((Some(version), segment.len() + 1))
+}
+
+fn decode_query(raw: &str) -> Result<String, TargetError> {
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut bytes = raw.bytes();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b';' => return Err(TargetError::SemicolonInQuery),
+            b'%' => escaped(&mut bytes).ok_or(TargetError::BrokenQueryEncoding)?,
+            _ => byte,
+        });
+    }
+    let text = String::from_utf8(decoded).map_err(|_| TargetError::QueryNotText)?;
+    if text.contains('\0') { Err(TargetError::QueryNotText) } else { Ok(text) }
+}
+
+fn escaped(bytes: &mut std::str::Bytes<'_>) -> Option<u8> {
+    let high = char::from(bytes.next()?).to_digit(16)?;
+    let low = char::from(bytes.next()?).to_digit(16)?;
+    u8::try_from(high * 16 + low).ok()
+}
+
+fn number(text: &str, most_digits: usize) -> Option<u16> {
+    let plain = !text.is_empty() && text.len() <= most_digits && text.bytes().all(|byte| byte.is_ascii_digit());
+    (plain && (text == "0" || !text.starts_with('0'))).then(|| text.parse().ok()).flatten()
+}
+
+fn encode(text: &str, plain: fn(u8) -> bool, wire: &mut String) {
+    for byte in text.bytes() {
+        if plain(byte) {
+            wire.push(char::from(byte));
+        } else {
+            let hex = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase();
+            wire.extend(['%', hex(byte >> 4), hex(byte & 0xf)]);
+        }
+    }
+}
+
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// `pchar` of RFC 3986 section 3.3 without `;` and `%`, and the separator.
+const fn is_path_byte(byte: u8) -> bool {
+    is_unreserved(byte) || matches!(byte, b'/' | b':' | b'@' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=')
+}
+
+/// What Go's `url.QueryEscape` leaves alone: the narrowest set, understood by every reader.
+const fn is_query_byte(byte: u8) -> bool {
+    is_unreserved(byte)
+}
+
+/// A text for a message, shortened and without control characters.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    const MOST_CHARS: usize = 512;
+    let clean = text.chars().all(|c| !c.is_control());
+    if clean && text.len() <= MOST_CHARS {
+        return Cow::Borrowed(text);
+    }
+    let mut short: String =
+        text.chars().take(MOST_CHARS).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    if text.chars().nth(MOST_CHARS).is_some() {
+        short.push('…');
+    }
+    Cow::Owned(short)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(raw: &str, want: &str) {
+        let got = match RequestTarget::parse(raw) {
+            Ok(target) => format!("{} | {}", target.path(), target.to_wire()),
+            Err(error) => format!("{error:?}"),
+        };
+        assert_eq!(got, want, "{raw}");
+    }
+
+    #[test]
+    fn ordinary_targets_are_decoded_once_and_printed_canonically() {
+        check("/_ping", "/_ping | /_ping");
+        check("/", "/ | /");
+        check("/v1.41/containers/json?all=1", "/containers/json | /v1.41/containers/json?all=1");
+        check("/%63ontainers/%6ason", "/containers/json | /containers/json");
+        check("/v1%2e41/info", "/info | /v1.41/info");
+        check("/%761.41/info", "/info | /v1.41/info");
+        check("/images/docker.io/library/x:1/json", "/images/docker.io/library/x:1/json | /images/docker.io/library/x:1/json");
+        check("/images/sha256%3Aabc/json", "/images/sha256:abc/json | /images/sha256:abc/json");
+        check("/networks/my%20net", "/networks/my net | /networks/my%20net");
+        check("/volumes", "/volumes | /volumes");
+        check("/v5.0.0/libpod/info", "/libpod/info | /v5.0.0/libpod/info");
+        check("/V1.41/info", "/V1.41/info | /V1.41/info");
+    }
+
+    #[test]
+    fn what_has_two_readings_is_refused() {
+        check("/containers%2Fcreate", "AmbiguousByte(\"%2F\")");
+        check("/containers/a%2fexport%3f/json", "AmbiguousByte(\"%2F\")");
+        check("/containers/a%252fb/json", "AmbiguousByte(\"%25\")");
+        check("/containers/a%5c..%5cb", "AmbiguousByte(\"%5C\")");
+        check("/containers/json%00", "AmbiguousByte(\"%00\")");
+        check("/containers/json%0a", "AmbiguousByte(\"%0A\")");
+        check("/containers/%ff/json", "AmbiguousByte(\"%FF\")");
+        check("/containers/json;x=1", "AmbiguousByte(\";\")");
+        check("/containers/json#frag", "AmbiguousByte(\"#\")");
+        check("/containers/json%3Fall=1", "AmbiguousByte(\"%3F\")");
+        check("/containers/%zz/json", "BrokenEncoding");
+        check("/containers/%+1/json", "BrokenEncoding");
+        check("//containers/json", "EmptySegment");
+        check("/containers/json/", "EmptySegment");
+        check("/containers/", "EmptySegment");
+        check("/v1.41//containers/create", "EmptySegment");
+        check("/./containers/json", "DotSegment");
+        check("/x/../containers/json", "DotSegment");
+        check("/containers/%2e%2e/containers/json", "DotSegment");
+        check("http://evil/containers/json", "NotOriginForm");
+        check("*", "NotOriginForm");
+        check("x:80", "NotOriginForm");
+        check("", "NotOriginForm");
+    }
+
+    #[test]
+    fn only_the_plain_version_prefix_is_one() {
+        for odd in ["v1.41.", "v1.41..0", "v1.41.0", "v01.41", "v1.041", "v1", "v1.", "v.1", "v..", "v1.41a", "v1.-1", "v123.1", "v1.1234"] {
+            check(&format!("/{odd}/containers/create"), &format!("OddVersion({odd:?})"));
+        }
+        check("/v1.41", "OddVersion(\"v1.41\")");
+        check("/v1.12/containers/json", "VersionTooOld(ApiVersion { major: 1, minor: 12, patch: None })");
+        check("/v1.23/containers/X/start", "VersionTooOld(ApiVersion { major: 1, minor: 23, patch: None })");
+        check("/v0.9/info", "VersionTooOld(ApiVersion { major: 0, minor: 9, patch: None })");
+        check("/v1.24/info", "/info | /v1.24/info");
+        check("/v99.1/info", "/info | /v99.1/info");
+    }
+
+    #[test]
+    fn queries_are_read_as_go_reads_them() {
+        check("/events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D", "/events | /events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D");
+        check("/a?x=1+2&y", "/a | /a?x=1%202&y=");
+        check("/a?&&x=1&", "/a | /a?x=1");
+        check("/a?x=a=b", "/a | /a?x=a%3Db");
+        check("/build?t=a&t=b", "/build | /build?t=a&t=b");
+        check("/containers/C/rename?name=app-1&name=proxy", "RepeatedParameter(\"name\")");
+        check("/containers/C/rename?name=app-1&n%61me=proxy", "RepeatedParameter(\"name\")");
+        check("/a?x=1;y=2", "SemicolonInQuery");
+        check("/a?x=%zz", "BrokenQueryEncoding");
+        check("/a?x=%ff", "QueryNotText");
+    }
+
+    proptest! {
+        #[test]
+        fn printing_and_parsing_agree(raw in "(/[a-zA-Z0-9%. ~:@+;?&=#é\\\\]{0,12}){1,6}(\\?[ -~]{0,40})?") {
+            if let Ok(target) = RequestTarget::parse(&raw) {
+                let wire = target.to_wire();
+                prop_assert!(wire.is_ascii());
+                prop_assert_eq!(RequestTarget::parse(&wire), Ok(target));
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(raw in any::<String>()) {
+            let _ = RequestTarget::parse(&raw);
+        }
+    }
+}
