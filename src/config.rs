@@ -36,6 +36,8 @@ pub struct Config {
     pub label_prefixes: Vec<String>,
     /// Whether labels that come from an image count as the container's own.
     pub trust_image_labels: bool,
+    /// What is valid and still worth saying at start.
+    pub warnings: Vec<String>,
 }
 
 /// Where the proxy listens.

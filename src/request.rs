@@ -104,7 +104,9 @@ impl EndToEndFields {
         let named: Vec<HeaderName> = connection_options(fields);
         let kept = fields
             .iter()
-            .filter(|(name, _)| !is_hop_by_hop(name) && !is_ours_to_set(name) && !named.contains(name))
+            .filter(|(name, _)| {
+                !is_hop_by_hop(name) && !is_ours_to_set(name) && !named.contains(name)
+            })
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         Self(kept)
@@ -113,6 +115,16 @@ impl EndToEndFields {
     /// The fields, for the engine room to send.
     pub fn into_map(self) -> HeaderMap {
         self.0
+    }
+
+    /// Every value of a field.
+    pub fn all(&self, name: &HeaderName) -> impl Iterator<Item = &HeaderValue> {
+        self.0.get_all(name).iter()
+    }
+
+    /// Takes a field out.
+    pub fn remove(&mut self, name: HeaderName) {
+        self.0.remove(name);
     }
 
     /// Sets a field that sockwarden decides about, such as the content type of a body it knows.
@@ -151,7 +163,8 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
 /// answered by us; the rest would carry a claim about who asks.
 fn is_ours_to_set(name: &HeaderName) -> bool {
     let name = name.as_str();
-    matches!(name, "host" | "content-length" | "expect" | "http2-settings" | "forwarded") || name.starts_with("x-forwarded-")
+    matches!(name, "host" | "content-length" | "expect" | "http2-settings" | "forwarded")
+        || name.starts_with("x-forwarded-")
 }
 
 fn connection_options(fields: &HeaderMap) -> Vec<HeaderName> {
@@ -174,16 +187,36 @@ mod tests {
         for (name, value) in sent {
             fields.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
-        let names: Vec<String> = EndToEndFields::from_client(&fields).0.keys().map(ToString::to_string).collect();
+        let names: Vec<String> =
+            EndToEndFields::from_client(&fields).0.keys().map(ToString::to_string).collect();
         assert_eq!(names, kept);
     }
 
     #[test]
     fn only_end_to_end_fields_travel() {
-        check(&[("user-agent", "Docker-Client"), ("x-registry-auth", "e30=")], &["user-agent", "x-registry-auth"]);
+        check(
+            &[("user-agent", "Docker-Client"), ("x-registry-auth", "e30=")],
+            &["user-agent", "x-registry-auth"],
+        );
         check(&[("connection", "x-a, X-B"), ("x-a", "1"), ("x-b", "2"), ("x-c", "3")], &["x-c"]);
-        check(&[("te", "trailers"), ("trailer", "x"), ("upgrade", "h2c"), ("http2-settings", "AAMAAABk")], &[]);
-        check(&[("expect", "100-continue"), ("host", "a"), ("content-length", "3"), ("x-forwarded-for", "1.2.3.4")], &[]);
+        check(
+            &[
+                ("te", "trailers"),
+                ("trailer", "x"),
+                ("upgrade", "h2c"),
+                ("http2-settings", "AAMAAABk"),
+            ],
+            &[],
+        );
+        check(
+            &[
+                ("expect", "100-continue"),
+                ("host", "a"),
+                ("content-length", "3"),
+                ("x-forwarded-for", "1.2.3.4"),
+            ],
+            &[],
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub struct Rule {
     pub origin: Origin,
     /// The method it is for.
     pub method: Method,
-    /// The paths it allows.
+    /// The paths it allows; the same pattern is compiled once, however many rules hold it.
     pub path: Arc<AnchoredRegex>,
 }
 
@@ -43,14 +43,14 @@ impl fmt::Display for Origin {
 #[derive(Debug, Clone, Default)]
 pub struct RuleSet {
     /// Indexed by `Method as usize`.
-    by_method: [Vec<Rule>; Method::ALL.len()],
+    by_method: [Vec<Arc<Rule>>; Method::ALL.len()],
 }
 
 /// What an allowlist says of a method and a path.
 #[derive(Debug, Clone, Copy)]
 pub enum Match<'a> {
     /// This rule allows it.
-    Rule(&'a Rule),
+    Rule(&'a Arc<Rule>),
     /// There are rules for the method, and none for the path.
     NoPath,
     /// There is no rule for the method at all.
@@ -61,7 +61,7 @@ impl RuleSet {
     /// Adds a rule to what is allowed.
     pub fn add(&mut self, rule: Rule) {
         if let Some(rules) = self.by_method.get_mut(rule.method as usize) {
-            rules.push(rule);
+            rules.push(Arc::new(rule));
         }
     }
 
@@ -76,12 +76,12 @@ impl RuleSet {
     }
 
     /// The rules for one method, in the order they were written.
-    pub fn of(&self, method: Method) -> &[Rule] {
+    pub fn of(&self, method: Method) -> &[Arc<Rule>] {
         self.by_method.get(method as usize).map_or(&[], Vec::as_slice)
     }
 
     /// All rules, by method.
-    pub fn iter(&self) -> impl Iterator<Item = &Rule> {
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.by_method.iter().flatten()
     }
 

@@ -18,7 +18,8 @@ impl Operation {
 
     /// The operation that the daemon would run for this method and (decoded, version-free, canonical) path.
     pub fn find(method: Method, path: &str) -> Self {
-        let index = ROUTES.iter().position(|route| route.row.method == method && route.matches(path));
+        let index =
+            ROUTES.iter().position(|route| route.row.method == method && route.matches(path));
         Self(index.and_then(|index| u8::try_from(index).ok()))
     }
 
@@ -186,12 +187,18 @@ impl Route {
     }
 
     fn matches(&self, path: &str) -> bool {
-        let filling = || path.strip_prefix(self.prefix)?.strip_suffix(self.suffix).filter(|name| !name.is_empty());
+        let filling = || {
+            path.strip_prefix(self.prefix)?
+                .strip_suffix(self.suffix)
+                .filter(|name| !name.is_empty())
+        };
         match self.hole {
             Hole::None => path == self.prefix,
             Hole::Any => filling().is_some(),
             Hole::Segment => filling().is_some_and(|name| !name.contains('/')),
-            Hole::Two(between) => filling().and_then(|rest| rest.rsplit_once(between)).is_some_and(|(a, b)| !a.is_empty() && !b.is_empty()),
+            Hole::Two(between) => filling()
+                .and_then(|rest| rest.rsplit_once(between))
+                .is_some_and(|(a, b)| !a.is_empty() && !b.is_empty()),
         }
     }
 }
@@ -363,7 +370,13 @@ mod tests {
         ids.dedup();
         assert_eq!(ids.len(), many);
         for operation in Operation::all() {
-            let path = operation.template().unwrap().replace(":segment", "").replace("{name}", "x").replace("{id}", "x").replace("{checkpoint}", "y");
+            let path = operation
+                .template()
+                .unwrap()
+                .replace(":segment", "")
+                .replace("{name}", "x")
+                .replace("{id}", "x")
+                .replace("{checkpoint}", "y");
             check(operation.method().unwrap(), &path, operation.id());
         }
     }

@@ -168,11 +168,17 @@ impl Query {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum TargetError {
-    #[error("the request target is not a path; send it in origin-form, for example `/v1.41/containers/json`")]
+    #[error(
+        "the request target is not a path; send it in origin-form, for example `/v1.41/containers/json`"
+    )]
     NotOriginForm,
-    #[error("the path holds a broken percent-encoding; send `%` followed by two hexadecimal digits")]
+    #[error(
+        "the path holds a broken percent-encoding; send `%` followed by two hexadecimal digits"
+    )]
     BrokenEncoding,
-    #[error("the path holds `{0}`, which engines read in different ways; name the object by its id instead")]
+    #[error(
+        "the path holds `{0}`, which engines read in different ways; name the object by its id instead"
+    )]
     AmbiguousByte(String),
     #[error("the path holds an empty segment (`//` or a `/` at the end); send it without")]
     EmptySegment,
@@ -182,9 +188,13 @@ pub enum TargetError {
     OddVersion(String),
     #[error("client version {0} is too old; the oldest API version passed on is {oldest}, please use a newer client", oldest = ApiVersion::OLDEST)]
     VersionTooOld(ApiVersion),
-    #[error("the query holds a broken percent-encoding; send `%` followed by two hexadecimal digits")]
+    #[error(
+        "the query holds a broken percent-encoding; send `%` followed by two hexadecimal digits"
+    )]
     BrokenQueryEncoding,
-    #[error("the query is not UTF-8 or holds a control byte where none belongs; encode it as UTF-8")]
+    #[error(
+        "the query is not UTF-8 or holds a control byte where none belongs; encode it as UTF-8"
+    )]
     QueryNotText,
     #[error("the query holds `;`, which is no separator; use `&`, or send it as `%3B`")]
     SemicolonInQuery,
@@ -217,7 +227,11 @@ fn decode_path(raw: &str) -> Result<String, TargetError> {
             _ => !(b' '..=b'~').contains(&byte),
         };
         if ambiguous {
-            let shown = if byte.is_ascii_graphic() && !encoded { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+            let shown = if byte.is_ascii_graphic() && !encoded {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            };
             return Err(TargetError::AmbiguousByte(shown));
         }
         decoded.push(char::from(byte));
@@ -283,7 +297,9 @@ fn escaped(bytes: &mut std::str::Bytes<'_>) -> Option<u8> {
 }
 
 fn number(text: &str, most_digits: usize) -> Option<u16> {
-    let plain = !text.is_empty() && text.len() <= most_digits && text.bytes().all(|byte| byte.is_ascii_digit());
+    let plain = !text.is_empty()
+        && text.len() <= most_digits
+        && text.bytes().all(|byte| byte.is_ascii_digit());
     (plain && (text == "0" || !text.starts_with('0'))).then(|| text.parse().ok()).flatten()
 }
 
@@ -292,7 +308,9 @@ fn encode(text: &str, plain: fn(u8) -> bool, wire: &mut String) {
         if plain(byte) {
             wire.push(char::from(byte));
         } else {
-            let hex = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase();
+            let hex = |nibble: u8| {
+                char::from_digit(u32::from(nibble), 16).unwrap_or('0').to_ascii_uppercase()
+            };
             wire.extend(['%', hex(byte >> 4), hex(byte & 0xf)]);
         }
     }
@@ -304,7 +322,22 @@ const fn is_unreserved(byte: u8) -> bool {
 
 /// `pchar` of RFC 3986 section 3.3 without `;` and `%`, and the separator.
 const fn is_path_byte(byte: u8) -> bool {
-    is_unreserved(byte) || matches!(byte, b'/' | b':' | b'@' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=')
+    is_unreserved(byte)
+        || matches!(
+            byte,
+            b'/' | b':'
+                | b'@'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b'='
+        )
 }
 
 /// What Go's `url.QueryEscape` leaves alone: the narrowest set, understood by every reader.
@@ -319,8 +352,11 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     if clean && text.len() <= MOST_CHARS {
         return Cow::Borrowed(text);
     }
-    let mut short: String =
-        text.chars().take(MOST_CHARS).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    let mut short: String = text
+        .chars()
+        .take(MOST_CHARS)
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
     if text.chars().nth(MOST_CHARS).is_some() {
         short.push('…');
     }
@@ -350,7 +386,10 @@ mod tests {
         check("/%63ontainers/%6ason", "/containers/json | /containers/json");
         check("/v1%2e41/info", "/info | /v1.41/info");
         check("/%761.41/info", "/info | /v1.41/info");
-        check("/images/docker.io/library/x:1/json", "/images/docker.io/library/x:1/json | /images/docker.io/library/x:1/json");
+        check(
+            "/images/docker.io/library/x:1/json",
+            "/images/docker.io/library/x:1/json | /images/docker.io/library/x:1/json",
+        );
         check("/images/sha256%3Aabc/json", "/images/sha256:abc/json | /images/sha256:abc/json");
         check("/networks/my%20net", "/networks/my net | /networks/my%20net");
         check("/volumes", "/volumes | /volumes");
@@ -387,12 +426,21 @@ mod tests {
 
     #[test]
     fn only_the_plain_version_prefix_is_one() {
-        for odd in ["v1.41.", "v1.41..0", "v1.41.0", "v01.41", "v1.041", "v1", "v1.", "v.1", "v..", "v1.41a", "v1.-1", "v123.1", "v1.1234"] {
+        for odd in [
+            "v1.41.", "v1.41..0", "v1.41.0", "v01.41", "v1.041", "v1", "v1.", "v.1", "v..",
+            "v1.41a", "v1.-1", "v123.1", "v1.1234",
+        ] {
             check(&format!("/{odd}/containers/create"), &format!("OddVersion({odd:?})"));
         }
         check("/v1.41", "OddVersion(\"v1.41\")");
-        check("/v1.12/containers/json", "VersionTooOld(ApiVersion { major: 1, minor: 12, patch: None })");
-        check("/v1.23/containers/X/start", "VersionTooOld(ApiVersion { major: 1, minor: 23, patch: None })");
+        check(
+            "/v1.12/containers/json",
+            "VersionTooOld(ApiVersion { major: 1, minor: 12, patch: None })",
+        );
+        check(
+            "/v1.23/containers/X/start",
+            "VersionTooOld(ApiVersion { major: 1, minor: 23, patch: None })",
+        );
         check("/v0.9/info", "VersionTooOld(ApiVersion { major: 0, minor: 9, patch: None })");
         check("/v1.24/info", "/info | /v1.24/info");
         check("/v99.1/info", "/info | /v99.1/info");
@@ -400,7 +448,10 @@ mod tests {
 
     #[test]
     fn queries_are_read_as_go_reads_them() {
-        check("/events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D", "/events | /events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D");
+        check(
+            "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D",
+            "/events | /events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D",
+        );
         check("/a?x=1+2&y", "/a | /a?x=1%202&y=");
         check("/a?&&x=1&", "/a | /a?x=1");
         check("/a?x=a=b", "/a | /a?x=a%3Db");

@@ -19,7 +19,8 @@ impl AnchoredRegex {
     /// # Errors
     /// When it is no pattern.
     pub fn new(go_pattern: &str) -> Result<Self, PatternError> {
-        let regex = Regex::new(&format!("\\A(?:{go_pattern})\\z")).map_err(|e| PatternError(e.to_string()))?;
+        let regex = Regex::new(&format!("\\A(?:{go_pattern})\\z"))
+            .map_err(|e| PatternError(e.to_string()))?;
         Ok(Self { source: go_pattern.to_owned(), regex })
     }
 

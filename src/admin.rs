@@ -1,0 +1,244 @@
+//! Where sockwarden answers about itself: `http://127.0.0.1:55555/health` where it is switched on, and a private socket in Linux's abstract
+//! namespace (unix(7)) for our own subcommands. The abstract socket needs no writable directory, so it works in an empty image with a
+//! read-only root; it belongs to the network namespace, and answers only root and our own user.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::linux::net::SocketAddrExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::engine::Engine;
+
+/// The peer's address for health checks; users have it in their compose files.
+pub const HEALTH_ADDRESS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 55555);
+/// The start of our private socket's name; the process id follows.
+const PRIVATE_NAME: &str = "sockwarden-";
+/// How many clients may ask at once; more wait.
+const MAX_CLIENTS: usize = 16;
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+
+/// What the private socket and the health endpoint can tell.
+#[derive(Debug)]
+pub struct Admin {
+    engine: Engine,
+    clients: Semaphore,
+}
+
+impl Admin {
+    /// Answers about this engine.
+    pub fn new(engine: Engine) -> Self {
+        Self { engine, clients: Semaphore::new(MAX_CLIENTS) }
+    }
+
+    /// Binds the health endpoint.
+    ///
+    /// # Errors
+    /// When something else has the port.
+    pub async fn bind_health() -> io::Result<TcpListener> {
+        TcpListener::bind(HEALTH_ADDRESS).await
+    }
+
+    /// Binds the private socket of this process.
+    ///
+    /// # Errors
+    /// When the kernel has no such sockets.
+    pub fn bind_private() -> io::Result<UnixListener> {
+        let name = format!("{PRIVATE_NAME}{}", std::process::id());
+        let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+        let listener = std::os::unix::net::UnixListener::bind_addr(&address)?;
+        listener.set_nonblocking(true)?;
+        UnixListener::from_std(listener)
+    }
+
+    /// Serves the health endpoint for ever.
+    pub async fn serve_health(self: Arc<Self>, listener: TcpListener) {
+        let mut connections = JoinSet::new();
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    connections
+                        .spawn(Arc::clone(&self).serve_one(TokioIo::new(stream), Scope::Health));
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+            while connections.try_join_next().is_some() {}
+        }
+    }
+
+    /// Serves the private socket for ever.
+    pub async fn serve_private(self: Arc<Self>, listener: UnixListener) {
+        let us = rustix::process::geteuid().as_raw();
+        let mut connections = JoinSet::new();
+        loop {
+            match listener.accept().await {
+                Ok((stream, _))
+                    if stream.peer_cred().is_ok_and(|peer| peer.uid() == us || peer.uid() == 0) =>
+                {
+                    connections
+                        .spawn(Arc::clone(&self).serve_one(TokioIo::new(stream), Scope::Private));
+                }
+                Ok(_) => {}
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+            while connections.try_join_next().is_some() {}
+        }
+    }
+
+    async fn serve_one<I>(self: Arc<Self>, io: I, scope: Scope)
+    where
+        I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    {
+        let Ok(_seat) = self.clients.acquire().await else { return };
+        let service = service_fn(|request| {
+            let admin = &self;
+            async move { Ok::<_, Infallible>(admin.answer(&request, scope).await) }
+        });
+        // Whoever asks gets one answer; a failure is theirs.
+        let _ = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_DEADLINE)
+            .keep_alive(false)
+            .serve_connection(io, service)
+            .await;
+    }
+
+    async fn answer(&self, request: &Request<Incoming>, scope: Scope) -> Response<Full<Bytes>> {
+        match (request.method(), request.uri().path(), scope) {
+            (&Method::GET | &Method::HEAD, "/health", _) => match self.engine.ping().await {
+                Ok(()) => json(StatusCode::OK, &serde_json::json!({ "status": "healthy" })),
+                Err(error) => {
+                    let body =
+                        serde_json::json!({ "status": "unhealthy", "message": error.to_string() });
+                    json(StatusCode::SERVICE_UNAVAILABLE, &body)
+                }
+            },
+            (_, "/health", _) => json(
+                StatusCode::METHOD_NOT_ALLOWED,
+                &serde_json::json!({ "message": "ask with GET or HEAD" }),
+            ),
+            (_, _, Scope::Health | Scope::Private) => json(
+                StatusCode::NOT_FOUND,
+                &serde_json::json!({ "message": "there is only /health here" }),
+            ),
+        }
+    }
+}
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+#[derive(Debug, Clone, Copy)]
+enum Scope {
+    Health,
+    Private,
+}
+
+fn json(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(format!("{body}\n"))));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Why a running sockwarden could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// There is none.
+    #[error(
+        "no running sockwarden was found in this container (network namespace); start one, or run this inside its container"
+    )]
+    NoneRuns,
+    /// There are several.
+    #[error("several sockwardens run here (processes {0}); say which one with `-pid`")]
+    SeveralRun(String),
+    /// It does not answer.
+    #[error("the running sockwarden does not answer; look at its log")]
+    Silent(#[source] io::Error),
+}
+
+/// Asks a running sockwarden over its private socket: the one with this process id, or the only one there is.
+///
+/// # Errors
+/// When there is none, when there are several to choose from, or when it does not answer.
+pub async fn ask(pid: Option<u32>, path: &'static str) -> Result<(StatusCode, Bytes), AskError> {
+    let pid = match pid {
+        Some(pid) => pid,
+        None => only_one(&running().map_err(AskError::Silent)?)?,
+    };
+    let silent = |error: hyper::Error| AskError::Silent(io::Error::other(error));
+    let stream = connect(pid).map_err(|error| {
+        if error.kind() == io::ErrorKind::ConnectionRefused {
+            AskError::NoneRuns
+        } else {
+            AskError::Silent(error)
+        }
+    })?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(silent)?;
+    let mut driver = JoinSet::new();
+    driver.spawn(async move {
+        let _ = connection.await;
+    });
+    let mut request = Request::new(Empty::<Bytes>::new());
+    *request.uri_mut() = http::Uri::from_static(path);
+    request.headers_mut().insert(header::HOST, HeaderValue::from_static("sockwarden"));
+    let response = sender.send_request(request).await.map_err(silent)?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES)
+        .collect()
+        .await
+        .map_err(|error| AskError::Silent(io::Error::other(error)))?;
+    Ok((status, body.to_bytes()))
+}
+
+fn connect(pid: u32) -> io::Result<UnixStream> {
+    let address =
+        std::os::unix::net::SocketAddr::from_abstract_name(format!("{PRIVATE_NAME}{pid}"))?;
+    let stream = std::os::unix::net::UnixStream::connect_addr(&address)?;
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
+}
+
+fn only_one(pids: &[u32]) -> Result<u32, AskError> {
+    match pids {
+        [] => Err(AskError::NoneRuns),
+        [pid] => Ok(*pid),
+        several => Err(AskError::SeveralRun(
+            several.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        )),
+    }
+}
+
+/// The processes whose private sockets are listed in this network namespace (proc(5), `/proc/net/unix`; `@` stands for the leading NUL).
+fn running() -> io::Result<Vec<u32>> {
+    let mut pids: Vec<u32> = std::fs::read_to_string("/proc/net/unix")?
+        .lines()
+        .filter_map(|line| {
+            line.split_whitespace()
+                .last()?
+                .strip_prefix('@')?
+                .strip_prefix(PRIVATE_NAME)?
+                .parse()
+                .ok()
+        })
+        .collect();
+    pids.sort_unstable();
+    pids.dedup();
+    Ok(pids)
+}

@@ -1,0 +1,167 @@
+//! One record per request: written when it is dropped, whatever happened.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
+
+use http::StatusCode;
+
+use crate::policy::Grant;
+use crate::request::target::printable;
+use crate::request::{Method, Operation};
+
+/// What happened to one request.
+///
+// INVARIANT: every request has exactly one, and its drop writes it; an outcome nobody set is `Aborted`.
+#[derive(Debug)]
+pub struct Record {
+    /// What ties a refusal to its log line.
+    pub id: RecordId,
+    /// Who asked, by name or address.
+    pub client: Arc<str>,
+    /// The method, where one was read.
+    pub method: Option<Method>,
+    /// The decoded path with its version prefix, or what was sent in its place; never the query.
+    pub path: String,
+    /// What the path means.
+    pub operation: Operation,
+    /// Why it was allowed or refused.
+    pub verdict: Verdict,
+    /// The status the client was answered.
+    pub status: Option<StatusCode>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Bytes of the answer that went to the client behind its head.
+    pub bytes_out: u64,
+    began: Instant,
+}
+
+impl Record {
+    /// Opens the record of a request.
+    pub fn open(client: Arc<str>) -> Self {
+        Self {
+            id: RecordId::next(),
+            client,
+            method: None,
+            path: String::new(),
+            operation: Operation::UNKNOWN,
+            verdict: Verdict::Unjudged,
+            status: None,
+            outcome: Outcome::Aborted,
+            bytes_out: 0,
+            began: Instant::now(),
+        }
+    }
+}
+
+/// What was decided.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// Nothing yet.
+    Unjudged,
+    /// Allowed, and by what.
+    Allowed(Grant),
+    /// Refused, and why.
+    Refused(String),
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The whole answer went to the client.
+    Answered,
+    /// The connection left HTTP, and both directions ended.
+    Hijacked,
+    /// We refused it.
+    Refused,
+    /// The engine could not be reached, or broke off.
+    EngineFailed,
+    /// The client went away, or we were told to stop.
+    Aborted,
+}
+
+impl Outcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Hijacked => "hijacked",
+            Self::Refused => "refused",
+            Self::EngineFailed => "engine failed",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let quiet =
+            self.outcome != Outcome::EngineFailed && !matches!(self.verdict, Verdict::Refused(_));
+        if quiet && !tracing::enabled!(tracing::Level::DEBUG) {
+            return;
+        }
+        let (verdict, reason) = match &self.verdict {
+            Verdict::Unjudged => ("none", String::new()),
+            Verdict::Allowed(Grant::Ping) => ("allowed", "ping is open".to_owned()),
+            Verdict::Allowed(Grant::Rule(rule)) => {
+                ("allowed", format!("{} {}", rule.origin, rule.path.as_str()))
+            }
+            Verdict::Refused(reason) => ("refused", reason.clone()),
+        };
+        /// The level must be known at compile time, so the same line is spelled for each.
+        macro_rules! write_at {
+            ($level:expr, $message:literal) => {
+                tracing::event!(
+                    $level,
+                    client = &*self.client,
+                    method = self.method.map_or("-", Method::as_str),
+                    path = %printable(&self.path),
+                    operation = self.operation.id(),
+                    verdict,
+                    reason,
+                    status = self.status.map_or(0, |status| status.as_u16()),
+                    outcome = self.outcome.as_str(),
+                    bytes = self.bytes_out,
+                    duration_ms = %Milliseconds(self.began.elapsed()),
+                    id = %self.id,
+                    $message
+                )
+            };
+        }
+        match (&self.verdict, self.outcome) {
+            (Verdict::Refused(_), _) => write_at!(tracing::Level::WARN, "blocked request"),
+            (_, Outcome::EngineFailed) => write_at!(tracing::Level::ERROR, "engine failed"),
+            (Verdict::Allowed(_), _) => write_at!(tracing::Level::DEBUG, "allowed request"),
+            (Verdict::Unjudged, _) => write_at!(tracing::Level::DEBUG, "aborted request"),
+        }
+    }
+}
+
+struct Milliseconds(std::time::Duration);
+
+impl fmt::Display for Milliseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:03}", self.0.as_millis(), self.0.subsec_micros() % 1000)
+    }
+}
+
+/// Eight hexadecimal digits that name a request until the counter has gone round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordId(u32);
+
+impl RecordId {
+    fn next() -> Self {
+        // A random start keeps the ids of two runs apart in one log.
+        static NEXT: LazyLock<AtomicU64> =
+            LazyLock::new(|| AtomicU64::new(std::hash::RandomState::new().build_hasher().finish()));
+        #[expect(clippy::cast_possible_truncation, reason = "the low half is the id")]
+        Self(NEXT.fetch_add(1, Ordering::Relaxed) as u32)
+    }
+}
+
+impl fmt::Display for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}

@@ -1,0 +1,93 @@
+//! The engine's socket, with two doors: [`Link::send`] for what clients were allowed, and [`Engine::ask`] for our own reading.
+
+mod link;
+mod own;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+
+pub use link::{Answer, AnswerBody, EngineEnd, Link, RequestBody};
+pub use own::{EngineVersion, OwnCall};
+
+use crate::socket::Socket;
+
+/// Where the engine is.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    socket: Arc<Path>,
+}
+
+impl Engine {
+    /// The engine behind a Unix socket.
+    pub fn new(socket: &Path) -> Self {
+        Self { socket: Arc::from(socket) }
+    }
+
+    /// The engine side of one client connection. Nothing is opened before the first request.
+    pub fn link(&self) -> Link {
+        Link::new(self.clone())
+    }
+
+    /// The path of its socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// Connects to the socket and does nothing with it.
+    ///
+    /// # Errors
+    /// When nobody listens there, or we may not connect.
+    pub async fn connect(&self) -> Result<Arc<Socket>, EngineError> {
+        let refused =
+            |source| EngineError::Unreachable { socket: self.socket.to_path_buf(), source };
+        let deadline = tokio::time::Instant::now() + CONNECT_PATIENCE;
+        loop {
+            match UnixStream::connect(&*self.socket).await {
+                Ok(stream) => return Ok(Arc::new(Socket::Unix(stream))),
+                // unix(7): a non-blocking connect to a full backlog fails with EAGAIN and cannot be waited for.
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock
+                        && tokio::time::Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(BACKLOG_PAUSE).await;
+                }
+                Err(error) => return Err(refused(error)),
+            }
+        }
+    }
+}
+
+/// How long a full backlog of the engine's socket is waited for.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
+/// The pause between two tries at a full backlog.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(10);
+
+/// Why the engine did not answer as it should. None of it is the client's fault.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// There is no connection to be had.
+    #[error("the engine does not answer on `{}`; check that it runs and that the socket is the engine's", socket.display())]
+    Unreachable {
+        /// The socket that was tried.
+        socket: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// The connection failed before an answer came.
+    #[error("the engine ended the connection before it answered; look at the engine's log")]
+    Broken(#[source] hyper::Error),
+    /// The answer is not one that can be passed on.
+    #[error("the engine's answer makes no sense here: {0}")]
+    Unexpected(&'static str),
+    /// It took too long over one of our own questions.
+    #[error("the engine did not answer within {} seconds", .0.as_secs())]
+    Slow(Duration),
+    /// The client's own body failed on the way.
+    #[error("the request body ended early")]
+    ClientBody,
+}

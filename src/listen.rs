@@ -1,0 +1,209 @@
+//! The listening socket: TCP, or a Unix socket with the mode it was asked for, and the connections that come in.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::client::Peer;
+use crate::config::ListenerAddress;
+use crate::proxy::{Proxy, Stop, refusal};
+use crate::socket::Socket;
+
+/// The pause after a failed accept, which is nearly always a lack of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Descriptors kept for everything that is not a client connection.
+const SPARE_DESCRIPTORS: u64 = 64;
+/// Descriptors a client connection needs: its own, and the engine's.
+const DESCRIPTORS_PER_CONNECTION: u64 = 2;
+/// More connections than this are refused, however many descriptors there are.
+const MAX_CONNECTIONS: u64 = 65_536;
+
+/// A bound listener.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Bound,
+    seats: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+enum Bound {
+    Tcp(TcpListener),
+    Unix { listener: UnixListener, path: PathBuf },
+}
+
+/// Why we cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address cannot be bound.
+    #[error(
+        "cannot listen on {address}; check that the address is this machine's and that nothing else listens there"
+    )]
+    Bind {
+        /// The address.
+        address: String,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// There is a file where the socket should be, and it is no socket.
+    #[error("`{}` exists and is not a socket; remove it or choose another path for `-proxysocketendpoint`", .0.display())]
+    NotASocket(PathBuf),
+    /// The socket file cannot be made as asked.
+    #[error("cannot create the socket `{}`; check that the directory exists and is writable for us", path.display())]
+    SocketFile {
+        /// The path.
+        path: PathBuf,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Listener {
+    /// Binds the address.
+    ///
+    /// # Errors
+    /// When it is taken, not ours, or a file that is no socket stands in the way.
+    pub async fn bind(address: &ListenerAddress) -> Result<Self, ListenError> {
+        let socket = match address {
+            ListenerAddress::Tcp(tcp) => {
+                let listener = TcpListener::bind(tcp)
+                    .await
+                    .map_err(|source| ListenError::Bind { address: address.to_string(), source })?;
+                Bound::Tcp(listener)
+            }
+            ListenerAddress::Unix { path, mode } => bind_unix(path, *mode)?,
+        };
+        let seats = usize::try_from(connection_limit()).unwrap_or(Semaphore::MAX_PERMITS);
+        Ok(Self { socket, seats: Arc::new(Semaphore::new(seats)) })
+    }
+
+    /// The address as bound, with the port the kernel chose for port 0.
+    pub fn address(&self) -> String {
+        match &self.socket {
+            Bound::Tcp(listener) => listener
+                .local_addr()
+                .map_or_else(|error| error.to_string(), |address| format!("tcp://{address}")),
+            Bound::Unix { path, .. } => format!("unix://{}", path.display()),
+        }
+    }
+
+    /// How many connections are served at once.
+    pub fn connection_limit(&self) -> usize {
+        self.seats.available_permits()
+    }
+
+    /// Serves connections until a stop begins, then waits for those that are open.
+    pub async fn serve(self, proxy: Arc<Proxy>, mut stop: watch::Receiver<Stop>) {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = self.accept() => match accepted {
+                    Ok((socket, peer)) => self.seat(socket, peer, &proxy, &stop, &mut connections),
+                    Err(error) => {
+                        tracing::error!(error = %error, "a connection could not be accepted; if this repeats, raise the limit of open files");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                Some(ended) = connections.join_next(), if !connections.is_empty() => report_panic(ended),
+                changed = stop.changed() => if changed.is_err() || *stop.borrow() > Stop::Running { break },
+            }
+        }
+        let Self { socket, .. } = self;
+        if let Bound::Unix { path, .. } = &socket {
+            let _ = fs::remove_file(path);
+        }
+        drop(socket);
+        while let Some(ended) = connections.join_next().await {
+            report_panic(ended);
+        }
+    }
+
+    async fn accept(&self) -> io::Result<(Socket, Peer)> {
+        match &self.socket {
+            Bound::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                Ok((Socket::Tcp(stream), Peer::tcp(address)))
+            }
+            Bound::Unix { listener, .. } => {
+                let (stream, _) = listener.accept().await?;
+                let credentials = stream.peer_cred()?;
+                // A pid of 0 is a process in a namespace we cannot see into.
+                let pid = credentials.pid().filter(|pid| *pid > 0);
+                let peer = Peer::Unix { uid: credentials.uid(), gid: credentials.gid(), pid };
+                Ok((Socket::Unix(stream), peer))
+            }
+        }
+    }
+
+    fn seat(
+        &self,
+        socket: Socket,
+        peer: Peer,
+        proxy: &Arc<Proxy>,
+        stop: &watch::Receiver<Stop>,
+        connections: &mut JoinSet<()>,
+    ) {
+        match Arc::clone(&self.seats).try_acquire_owned() {
+            Ok(permit) => {
+                let (proxy, stop) = (Arc::clone(proxy), stop.clone());
+                connections.spawn(async move {
+                    let _permit: OwnedSemaphorePermit = permit;
+                    proxy.serve(socket, peer, stop).await;
+                });
+            }
+            Err(_) => {
+                tracing::error!(client = %peer, "too many connections are open; this one is refused");
+                refusal::turn_away(&socket);
+            }
+        }
+    }
+}
+
+fn report_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(error = %error, "serving a connection failed inside sockwarden; please report this");
+    }
+}
+
+/// As many connections as we have descriptors for; the soft limit is raised to the hard one first.
+fn connection_limit() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let descriptors = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    let descriptors = descriptors.unwrap_or(u64::MAX);
+    (descriptors.saturating_sub(SPARE_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION)
+        .clamp(1, MAX_CONNECTIONS)
+}
+
+fn bind_unix(path: &Path, mode: u32) -> Result<Bound, ListenError> {
+    let failed = |source| ListenError::SocketFile { path: path.to_path_buf(), source };
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            return Err(ListenError::NotASocket(path.to_path_buf()));
+        }
+        Ok(_) => fs::remove_file(path).map_err(failed)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(error)),
+    }
+    // Nobody else may connect between bind and chmod. The process has one thread that makes files, and this is before clients come.
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
+    let listener = UnixListener::bind(path);
+    rustix::process::umask(before);
+    let listener = listener.map_err(failed)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
+    Ok(Bound::Unix { listener, path: path.to_path_buf() })
+}

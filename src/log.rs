@@ -1,0 +1,262 @@
+//! Log lines on standard output: `key=value` text or one JSON object each, both with `time`, `level` and `msg` first, as the peer's
+//! users know them from Go's `log/slog`.
+//!
+//! Lines go through a bounded queue to one writing thread: a reader that stalls costs lines, which are counted, and never a request.
+
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::config::LogSettings;
+
+/// How many lines may wait for the writing thread.
+const QUEUED_LINES: usize = 8192;
+
+/// Starts logging for the whole process; the lines are out when the value is dropped.
+///
+/// # Errors
+/// When logging was started before.
+pub fn start(settings: LogSettings) -> Result<Logging, tracing::subscriber::SetGlobalDefaultError> {
+    let (queue, lines) = sync_channel(QUEUED_LINES);
+    let dropped = Arc::new(AtomicU64::new(0));
+    let sink = Sink { queue, dropped: Arc::clone(&dropped) };
+    let format = Format { json: settings.json };
+    let layer = tracing_subscriber::fmt::layer().event_format(format).with_writer(sink.clone());
+    tracing::subscriber::set_global_default(
+        tracing_subscriber::registry().with(LevelFilter::from_level(settings.level)).with(layer),
+    )?;
+    let writer = std::thread::Builder::new()
+        .name("log".to_owned())
+        .spawn(move || write_lines(&lines, &dropped, format))
+        .ok();
+    Ok(Logging { sink, writer })
+}
+
+/// Keeps the log's writing thread.
+#[derive(Debug)]
+#[must_use]
+pub struct Logging {
+    sink: Sink,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Drop for Logging {
+    fn drop(&mut self) {
+        // The subscriber lives as long as the process and holds the queue too, so the end has to be said.
+        if self.sink.queue.send(Line::End).is_ok()
+            && let Some(writer) = self.writer.take()
+        {
+            let _ = writer.join();
+        }
+    }
+}
+
+enum Line {
+    Text(Vec<u8>),
+    End,
+}
+
+#[derive(Debug, Clone)]
+struct Sink {
+    queue: SyncSender<Line>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl io::Write for Sink {
+    /// The formatter hands over one whole line at a time.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if let Err(TrySendError::Full(_)) = self.queue.try_send(Line::Text(line.to_vec())) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Sink {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+fn write_lines(lines: &Receiver<Line>, dropped: &AtomicU64, format: Format) {
+    let mut out = io::stdout();
+    while let Ok(Line::Text(line)) = lines.recv() {
+        // Nobody is left to tell when standard output is gone.
+        let _ = out.write_all(&line);
+        let lost = dropped.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            let mut text = String::new();
+            let fields = [
+                (
+                    "msg",
+                    "log lines were dropped because standard output is read too slowly".to_owned(),
+                ),
+                ("count", lost.to_string()),
+            ];
+            let _ =
+                format.line(&mut Writer::new(&mut text), tracing::Level::WARN, fields.into_iter());
+            let _ = out.write_all(text.as_bytes());
+        }
+    }
+    let _ = out.flush();
+}
+
+/// The shape of a line.
+#[derive(Debug, Clone, Copy)]
+struct Format {
+    json: bool,
+}
+
+impl<S, N> FormatEvent<S, N> for Format
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        // `message` is tracing's name for what slog calls `msg`, and it comes first.
+        fields.0.sort_by_key(|(name, _)| *name != "msg");
+        self.line(&mut writer, *event.metadata().level(), fields.0.into_iter())
+    }
+}
+
+impl Format {
+    fn line(
+        self,
+        writer: &mut Writer<'_>,
+        level: tracing::Level,
+        fields: impl Iterator<Item = (&'static str, String)>,
+    ) -> fmt::Result {
+        let mut time = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        if self.json {
+            write!(writer, "{{\"time\":\"{time}\",\"level\":\"{level}\"")?;
+            for (name, value) in fields {
+                write!(writer, ",\"{name}\":{}", Json(&value))?;
+            }
+            writer.write_str("}\n")
+        } else {
+            write!(writer, "time={time} level={level}")?;
+            for (name, value) in fields {
+                write!(writer, " {name}={}", Text(&value))?;
+            }
+            writer.write_char('\n')
+        }
+    }
+}
+
+#[derive(Default)]
+struct Fields(Vec<(&'static str, String)>);
+
+impl Fields {
+    fn add(&mut self, field: &Field, value: String) {
+        let name = if field.name() == "message" { "msg" } else { field.name() };
+        self.0.push((name, value));
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field, format!("{value:?}"));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        let mut text = value.to_string();
+        let mut source = value.source();
+        while let Some(error) = source {
+            let _ = write!(text, ": {error}");
+            source = error.source();
+        }
+        self.add(field, text);
+    }
+}
+
+/// A JSON value: a number where it is one, else a string without raw control characters.
+struct Json<'a>(&'a str);
+
+impl fmt::Display for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if is_plain_number(self.0) {
+            return f.write_str(self.0);
+        }
+        let text = serde_json::to_string(self.0).map_err(|_| fmt::Error)?;
+        // serde_json leaves DEL and the C1 controls as they are; a terminal may not.
+        text.chars().try_for_each(|c| {
+            if c.is_control() { write!(f, "\\u{:04x}", c as u32) } else { f.write_char(c) }
+        })
+    }
+}
+
+/// A text value: bare where that is unambiguous, else quoted and escaped.
+struct Text<'a>(&'a str);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bare = !self.0.is_empty()
+            && self.0.chars().all(|c| {
+                !c.is_whitespace() && !c.is_control() && c != '"' && c != '=' && c != '\\'
+            });
+        if bare { f.write_str(self.0) } else { write!(f, "{:?}", self.0) }
+    }
+}
+
+fn is_plain_number(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() < 16
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && (text == "0" || !text.starts_with('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(value: &str, text: &str, json: &str) {
+        assert_eq!(
+            (Text(value).to_string().as_str(), Json(value).to_string().as_str()),
+            (text, json)
+        );
+    }
+
+    #[test]
+    fn values_hold_no_raw_control_character() {
+        check("plain", "plain", "\"plain\"");
+        check("two words", "\"two words\"", "\"two words\"");
+        check("", "\"\"", "\"\"");
+        check("42", "42", "42");
+        check("007", "007", "\"007\"");
+        check("a\nlevel=ERROR", "\"a\\nlevel=ERROR\"", "\"a\\nlevel=ERROR\"");
+        check("\u{1b}[31m", "\"\\u{1b}[31m\"", "\"\\u001b[31m\"");
+        check("\u{7f}\u{85}", "\"\\u{7f}\\u{85}\"", "\"\\u007f\\u0085\"");
+        check("say \"hi\"", "\"say \\\"hi\\\"\"", "\"say \\\"hi\\\"\"");
+    }
+}

@@ -1,0 +1,523 @@
+//! One client connection, from accept to its last record: read, judge, carry, answer.
+
+pub mod gate;
+pub mod hijack;
+pub mod refusal;
+
+use std::convert::Infallible;
+use std::future::{pending, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::admission::AdmissionList;
+use crate::audit::{Outcome, Record, Verdict};
+use crate::client::{Admission, Client, Peer};
+use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
+use crate::policy::{Allowed, DeclaredBody, Judgement, Policy};
+use crate::request::{AnswerKind, Head, Method, Operation};
+use crate::socket::Socket;
+use gate::{Gate, GateShared, Refused};
+
+/// How long a request goes on, with nothing written, for a client that has ended its direction: `printf … | nc -N` still gets its
+/// answer, and a client that was killed frees the engine.
+const HALF_CLOSED_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a connection that we end is read from, so that the client sees our answer before a reset.
+const LINGER: Duration = Duration::from_secs(1);
+/// The most that hyper buffers of one connection, in bytes; above the gate's limit, so that the gate is the one that refuses.
+const HTTP_BUFFER_BYTES: usize = 2 * gate::MAX_HEAD_BYTES;
+
+/// What every connection shares.
+#[derive(Debug)]
+pub struct Proxy {
+    policy: Policy,
+    admissions: AdmissionList,
+    engine: Engine,
+    finite: Finite,
+}
+
+/// How far a stop has got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stop {
+    /// Nobody asked for one.
+    Running,
+    /// No new connections and requests; what runs may finish.
+    Draining,
+    /// Everything closes now.
+    Closing,
+}
+
+impl Proxy {
+    /// A proxy in front of one engine.
+    pub fn new(policy: Policy, admissions: AdmissionList, engine: Engine) -> Self {
+        Self { policy, admissions, engine, finite: Finite::default() }
+    }
+
+    /// Waits until no request runs that ends by itself; streams do not count.
+    pub async fn finite_requests_done(&self) {
+        self.finite.none_left().await;
+    }
+
+    /// Serves one connection until it ends.
+    pub async fn serve(
+        self: Arc<Self>,
+        socket: Socket,
+        peer: Peer,
+        mut stop: watch::Receiver<Stop>,
+    ) {
+        let socket = Arc::new(socket);
+        socket.tune();
+        let (gate, shared) = Gate::new(Arc::clone(&socket));
+        let seat = Arc::new(Seat {
+            client_name: Arc::from(client_name(&peer)),
+            link: tokio::sync::Mutex::new(self.engine.link()),
+            proxy: self,
+            peer,
+            gate: shared,
+            hand_over: Mutex::new(None),
+        });
+        let service_seat = Arc::clone(&seat);
+        let service = service_fn(move |request| {
+            let seat = Arc::clone(&service_seat);
+            async move { Ok::<_, Infallible>(seat.answer(request).await) }
+        });
+        let mut connection = http1::Builder::new()
+            .half_close(true)
+            .title_case_headers(true)
+            .max_headers(gate::MAX_FIELDS)
+            .max_buf_size(HTTP_BUFFER_BYTES)
+            .serve_connection(TokioIo::new(gate), service);
+        let mut closing = false;
+        let end = {
+            let mut gone = pin!(half_closed_and_idle(&socket, &seat.gate));
+            loop {
+                tokio::select! {
+                    end = poll_fn(|cx| poll_connection(&mut connection, &seat, closing, cx)) => break end,
+                    () = &mut gone => break End::ClientGone,
+                    stage = next_stage(&mut stop), if !closing => match stage {
+                        Stop::Running => {}
+                        Stop::Draining => Pin::new(&mut connection).graceful_shutdown(),
+                        Stop::Closing => closing = true,
+                    },
+                }
+            }
+        };
+        match end {
+            End::HandOver(hand_over) => {
+                let parts = connection.into_parts();
+                let mut early = BytesMut::from(&parts.read_buf[..]);
+                early.extend_from_slice(&parts.io.into_inner().into_pending());
+                tunnel(socket, early.freeze(), hand_over, stop).await;
+            }
+            End::Done => {
+                drop(connection);
+                seat.link.lock().await.close();
+                if let Some(refused) = seat.gate.take_refusal() {
+                    seat.answer_refused(&socket, refused).await;
+                }
+                linger(&socket).await;
+            }
+            End::ClientGone | End::Stopped => {}
+        }
+    }
+}
+
+/// How serving a connection over HTTP ends.
+enum End {
+    /// In order, or because one side failed.
+    Done,
+    /// The connection leaves HTTP.
+    HandOver(Box<HandOver>),
+    /// The client ended its direction and waits for nothing that comes.
+    ClientGone,
+    /// We are closing.
+    Stopped,
+}
+
+/// What is needed to go on outside HTTP.
+#[derive(Debug)]
+struct HandOver {
+    head: Bytes,
+    engine: EngineEnd,
+    record: Record,
+}
+
+fn poll_connection<S>(
+    connection: &mut http1::Connection<TokioIo<Gate>, S>,
+    seat: &Seat,
+    closing: bool,
+    cx: &mut Context<'_>,
+) -> Poll<End>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = AnswerStream>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if Pin::new(&mut *connection).poll(cx).is_ready() {
+        return Poll::Ready(End::Done);
+    }
+    if closing && seat.gate.is_flushed() {
+        return Poll::Ready(End::Stopped);
+    }
+    let mut slot = seat.hand_over.lock().unwrap_or_else(PoisonError::into_inner);
+    // Answers to earlier, pipelined requests may still sit in hyper's buffer; it is polled again until they are out.
+    if slot.is_some() && seat.gate.is_flushed() {
+        slot.take().map_or(Poll::Pending, |it| Poll::Ready(End::HandOver(it)))
+    } else {
+        Poll::Pending
+    }
+}
+
+/// Done when the client has ended its direction and nothing was written to it for a while.
+async fn half_closed_and_idle(socket: &Socket, gate: &GateShared) {
+    socket.peer_ended().await;
+    loop {
+        let before = gate.bytes_written();
+        tokio::time::sleep(HALF_CLOSED_PATIENCE).await;
+        if gate.bytes_written() == before {
+            return;
+        }
+    }
+}
+
+async fn next_stage(stop: &mut watch::Receiver<Stop>) -> Stop {
+    // Whoever dropped the sender is gone, and so are we.
+    if stop.changed().await.is_err() { Stop::Closing } else { *stop.borrow_and_update() }
+}
+
+async fn tunnel(
+    socket: Arc<Socket>,
+    early: Bytes,
+    hand_over: Box<HandOver>,
+    mut stop: watch::Receiver<Stop>,
+) {
+    let HandOver { head, engine, mut record } = *hand_over;
+    let stopped = async move {
+        while *stop.borrow_and_update() < Stop::Closing && stop.changed().await.is_ok() {}
+    };
+    record.bytes_out = hijack::run(socket, early, head, engine, stopped).await;
+    record.outcome = Outcome::Hijacked;
+}
+
+/// Ends our direction and reads what the client still sends: closing with unread bytes would reset the connection, and the client
+/// would never see the answer that told it to stop.
+async fn linger(socket: &Socket) {
+    socket.end_writing();
+    let mut buffer = BytesMut::with_capacity(4096);
+    let deadline = Instant::now() + LINGER;
+    while let Ok(Ok(1..)) = tokio::time::timeout_at(deadline, socket.read_into(&mut buffer)).await {
+        buffer.clear();
+    }
+}
+
+fn client_name(peer: &Peer) -> String {
+    match peer {
+        Peer::Tcp(address) => address.ip().to_string(),
+        Peer::Unix { .. } => peer.to_string(),
+    }
+}
+
+/// One client's seat: what its requests share.
+#[derive(Debug)]
+struct Seat {
+    proxy: Arc<Proxy>,
+    peer: Peer,
+    client_name: Arc<str>,
+    gate: Arc<GateShared>,
+    link: tokio::sync::Mutex<Link>,
+    hand_over: Mutex<Option<Box<HandOver>>>,
+}
+
+impl Seat {
+    async fn answer(&self, request: Request<Incoming>) -> Response<AnswerStream> {
+        let mut record = Record::open(Arc::clone(&self.client_name));
+        let (parts, body) = request.into_parts();
+        // The gate checked both before hyper saw the head; without them there is nothing to judge.
+        let (Some(method), Some(target)) =
+            (Method::parse(parts.method.as_str()), self.gate.take_target())
+        else {
+            let refused = "the request head was not understood; send it as RFC 9112 says";
+            return respond(
+                record,
+                StatusCode::BAD_REQUEST,
+                refused.to_owned(),
+                Outcome::Refused,
+                Connection::Close,
+            );
+        };
+        let head = Head::new(method, target, &parts.headers);
+        record.method = Some(method);
+        head.target.versioned_path().clone_into(&mut record.path);
+        record.operation = head.operation;
+        let client = Client { peer: self.peer, admission: self.admission().await };
+        let body = (!body.is_end_stream()).then_some(body);
+        let has_body = body.is_some();
+        let wants_upgrade = parts.headers.contains_key(header::UPGRADE);
+        match self.proxy.policy.judge(&client, head, DeclaredBody { body }) {
+            Judgement::Denied(denied) => {
+                record.verdict = Verdict::Refused(refusal::reason(&denied.reason).to_owned());
+                let message = refusal::message(&client, &denied);
+                // The body that nobody will read would have to be read before the next request.
+                let connection = if has_body || wants_upgrade {
+                    Connection::Close
+                } else {
+                    Connection::KeepAlive
+                };
+                respond(
+                    record,
+                    refusal::status(&denied.reason),
+                    message,
+                    Outcome::Refused,
+                    connection,
+                )
+            }
+            Judgement::Allowed(allowed) => {
+                record.verdict = Verdict::Allowed(allowed.grant().clone());
+                self.carry(allowed, record).await
+            }
+        }
+    }
+
+    async fn admission(&self) -> Admission {
+        self.proxy.admissions.admission(&self.peer).await
+    }
+
+    async fn carry(
+        &self,
+        allowed: Allowed<Incoming>,
+        mut record: Record,
+    ) -> Response<AnswerStream> {
+        let is_head = allowed.head().method == Method::Head;
+        let wants_upgrade = allowed.head().upgrade.is_some();
+        let running = self.proxy.finite.enter(record.operation);
+        let sent = self.link.lock().await.send(allowed).await;
+        let Answer { status, fields, body } = match sent {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, id = %record.id, "the engine failed a request");
+                let (status, message) = refusal::engine_failure(&error);
+                return respond(record, status, message, Outcome::EngineFailed, Connection::Close);
+            }
+        };
+        record.status = Some(status);
+        match body {
+            AnswerBody::Stream(body) => {
+                let mut stream =
+                    AnswerStream::Engine(EngineAnswer { body, record, _running: running });
+                if is_head || stream.is_end_stream() {
+                    stream.finish();
+                }
+                let mut response = Response::new(stream);
+                *response.status_mut() = status;
+                *response.headers_mut() = fields;
+                if wants_upgrade {
+                    // Bytes meant for a tunnel that was not opened must not be read as requests.
+                    response
+                        .headers_mut()
+                        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
+            }
+            AnswerBody::Hijacked(engine) => {
+                drop(running);
+                let hand_over =
+                    HandOver { head: answer_head(status, &fields), engine: *engine, record };
+                *self.hand_over.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(Box::new(hand_over));
+                // The connection's owner takes over from here and drops this future.
+                pending().await
+            }
+        }
+    }
+
+    /// Answers a message that the gate stopped.
+    async fn answer_refused(&self, socket: &Socket, refused: Refused) {
+        let mut record = Record::open(Arc::clone(&self.client_name));
+        record.method = refused.method;
+        record.path = refused
+            .raw_target
+            .map(|raw| raw.split('?').next().unwrap_or_default().to_owned())
+            .unwrap_or_default();
+        record.verdict = Verdict::Refused(refused.message.clone());
+        record.status = Some(refused.status);
+        record.outcome = Outcome::Refused;
+        let body = refusal::body(&refused.message, record.id);
+        let mut fields = HeaderMap::new();
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        fields.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        let mut answer = BytesMut::from(&answer_head(refused.status, &fields)[..]);
+        answer.extend_from_slice(body.as_bytes());
+        let _ = tokio::time::timeout(LINGER, socket.write_all(&answer)).await;
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Connection {
+    KeepAlive,
+    Close,
+}
+
+/// An answer of our own.
+fn respond(
+    mut record: Record,
+    status: StatusCode,
+    message: String,
+    outcome: Outcome,
+    connection: Connection,
+) -> Response<AnswerStream> {
+    record.status = Some(status);
+    record.outcome = outcome;
+    if let Verdict::Unjudged = record.verdict {
+        record.verdict = Verdict::Refused(message.clone());
+    }
+    let body = Bytes::from(refusal::body(&message, record.id));
+    let mut response = Response::new(AnswerStream::Own(Some(body)));
+    *response.status_mut() = status;
+    let fields = response.headers_mut();
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if connection == Connection::Close {
+        fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// A status line and fields as they go on the wire, with the reason phrase the Engine uses for a hijacked connection.
+fn answer_head(status: StatusCode, fields: &HeaderMap) -> Bytes {
+    let is_raw = fields.get(header::UPGRADE).is_some_and(|token| token == "tcp");
+    let phrase = if is_raw { "UPGRADED" } else { status.canonical_reason().unwrap_or("Unknown") };
+    let mut head = BytesMut::from(format!("HTTP/1.1 {} {phrase}\r\n", status.as_u16()).as_bytes());
+    for (name, value) in fields {
+        let mut start = true;
+        head.extend(name.as_str().bytes().map(|byte| {
+            let byte = if start { byte.to_ascii_uppercase() } else { byte };
+            start = byte == b'-';
+            byte
+        }));
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head.freeze()
+}
+
+/// The body of an answer: the engine's, as it comes, or our own.
+#[derive(Debug)]
+enum AnswerStream {
+    Engine(EngineAnswer),
+    Own(Option<Bytes>),
+}
+
+#[derive(Debug)]
+struct EngineAnswer {
+    body: Incoming,
+    record: Record,
+    _running: Option<Running>,
+}
+
+impl AnswerStream {
+    fn finish(&mut self) {
+        if let Self::Engine(answer) = self {
+            answer.record.outcome = Outcome::Answered;
+        }
+    }
+}
+
+impl Body for AnswerStream {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        match self.get_mut() {
+            Self::Own(body) => Poll::Ready(body.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Engine(answer) => {
+                let frame = std::task::ready!(Pin::new(&mut answer.body).poll_frame(cx));
+                match &frame {
+                    Some(Ok(frame)) => {
+                        answer.record.bytes_out +=
+                            frame.data_ref().map_or(0, |data| data.len() as u64)
+                    }
+                    Some(Err(_)) => answer.record.outcome = Outcome::EngineFailed,
+                    None => {}
+                }
+                if frame.is_none() || answer.body.is_end_stream() {
+                    answer.record.outcome = Outcome::Answered;
+                }
+                Poll::Ready(frame)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(body) => body.is_none(),
+            Self::Engine(answer) => answer.body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(body) => {
+                SizeHint::with_exact(body.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Self::Engine(answer) => answer.body.size_hint(),
+        }
+    }
+}
+
+/// Counts the requests that end by themselves: a stop waits for those.
+#[derive(Debug, Default)]
+struct Finite(Arc<FiniteState>);
+
+#[derive(Debug, Default)]
+struct FiniteState {
+    running: AtomicUsize,
+    left: Notify,
+}
+
+impl Finite {
+    fn enter(&self, operation: Operation) -> Option<Running> {
+        (operation.answer() == AnswerKind::Plain).then(|| {
+            self.0.running.fetch_add(1, Ordering::SeqCst);
+            Running(Arc::clone(&self.0))
+        })
+    }
+
+    async fn none_left(&self) {
+        loop {
+            let left = self.0.left.notified();
+            let mut left = pin!(left);
+            left.as_mut().enable();
+            if self.0.running.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Running(Arc<FiniteState>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.0.running.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.left.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,588 @@
+//! The gate: what a client's bytes must look like before the HTTP library sees them.
+//!
+//! hyper is lenient where a proxy must not be: it drops a `Content-Length` beside a `Transfer-Encoding`, takes bare line feeds, sends absolute
+//! targets on, cuts fragments off, and answers what it cannot read with an empty 400. The gate sits beneath it, reads each head as a
+//! whole, refuses what RFC 9112 leaves to interpretation, and hands over exactly one message at a time; bytes behind a message stay
+//! here until the next one is wanted, or until the connection leaves HTTP. It only ever refuses: framing stays hyper's business, and
+//! where the two could disagree the gate would stop a message, never add one.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use http::StatusCode;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+use crate::request::{Method, RequestTarget, TargetError};
+use crate::socket::{SharedSocket, Socket};
+
+/// The longest request head, in bytes. Build arguments travel in the query and registry credentials in a field.
+pub const MAX_HEAD_BYTES: usize = 256 * 1024;
+/// The most fields of a request head.
+pub const MAX_FIELDS: usize = 128;
+/// How long a head may take from its first byte to its last.
+const HEAD_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a new connection may stay silent before its first request.
+const FIRST_BYTE_DEADLINE: Duration = Duration::from_secs(60);
+/// The longest chunk-size line, in bytes; extensions are dropped, so nobody needs long ones.
+const MAX_CHUNK_LINE_BYTES: usize = 1024;
+/// The most trailer bytes of a chunked body; they are dropped.
+const MAX_TRAILER_BYTES: usize = 8 * 1024;
+const READ_BYTES: usize = 8 * 1024;
+
+/// A client connection as the HTTP library sees it.
+#[derive(Debug)]
+pub struct Gate {
+    socket: SharedSocket,
+    /// Bytes that were read and not handed over.
+    pending: BytesMut,
+    phase: Phase,
+    shared: Arc<GateShared>,
+    deadline: Pin<Box<Sleep>>,
+    /// Whether the current deadline is the one for a head that has begun.
+    head_begun: bool,
+    heads: u64,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Collecting a head; so many bytes of it were searched for its end.
+    Head { searched: usize },
+    /// Handing over a checked head, then its body.
+    Deliver { left: usize, body: Framing },
+    /// Handing over a body.
+    Body(Framing),
+    /// Refused: the library reads the end of the stream.
+    Refused,
+}
+
+/// How the end of a body is found, RFC 9112 section 6.3.
+#[derive(Debug)]
+enum Framing {
+    Length(u64),
+    Chunked(Chunks),
+}
+
+/// What the gate and the rest of the connection tell each other.
+#[derive(Debug, Default)]
+pub struct GateShared {
+    state: Mutex<State>,
+    written: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    target: Option<RequestTarget>,
+    refusal: Option<Refused>,
+    unflushed: bool,
+}
+
+/// Why the gate refused a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// What to answer.
+    pub status: StatusCode,
+    /// What was wrong and what to do.
+    pub message: String,
+    /// The method, where the head got that far.
+    pub method: Option<Method>,
+    /// The target as it was sent, where the head got that far.
+    pub raw_target: Option<String>,
+}
+
+impl GateShared {
+    /// The target of the head that was handed over last.
+    pub fn take_target(&self) -> Option<RequestTarget> {
+        self.lock().target.take()
+    }
+
+    /// Why the connection's last message was refused, once.
+    pub fn take_refusal(&self) -> Option<Refused> {
+        self.lock().refusal.take()
+    }
+
+    /// Whether everything the library wrote has gone to the kernel.
+    pub fn is_flushed(&self) -> bool {
+        !self.lock().unflushed
+    }
+
+    /// How many bytes were written to the client, as a measure of progress.
+    pub fn bytes_written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = &result {
+            self.written.fetch_add(*bytes as u64, Ordering::Relaxed);
+        }
+        result
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        // The state is plain data, right whoever panicked.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gate {
+    /// A gate in front of a client's socket.
+    pub fn new(socket: Arc<Socket>) -> (Self, Arc<GateShared>) {
+        let shared = Arc::new(GateShared::default());
+        let gate = Self {
+            socket: SharedSocket(socket),
+            pending: BytesMut::new(),
+            phase: Phase::Head { searched: 0 },
+            shared: Arc::clone(&shared),
+            deadline: Box::pin(tokio::time::sleep(FIRST_BYTE_DEADLINE)),
+            head_begun: false,
+            heads: 0,
+        };
+        (gate, shared)
+    }
+
+    /// What the client sent behind the last message: the first bytes of what follows HTTP.
+    pub fn into_pending(self) -> Bytes {
+        self.pending.freeze()
+    }
+
+    fn refuse(&mut self, refused: Refused) {
+        self.phase = Phase::Refused;
+        self.pending.clear();
+        self.shared.lock().refusal = Some(refused);
+    }
+
+    /// Reads until a head is complete and checked, the stream ends, or the head is refused.
+    fn poll_head(&mut self, cx: &mut Context<'_>, mut searched: usize) -> Poll<io::Result<()>> {
+        loop {
+            // RFC 9112 section 2.2: a server should ignore an empty line in front of a request line.
+            while searched == 0 && self.pending.starts_with(b"\r\n") {
+                self.pending.advance(2);
+            }
+            if let Some(end) = end_of_head(&self.pending, searched) {
+                match check_head(self.pending.get(..end).unwrap_or_default()) {
+                    Ok(head) => {
+                        self.shared.lock().target = Some(head.target);
+                        self.phase = Phase::Deliver { left: end, body: head.framing };
+                        self.heads += 1;
+                        self.head_begun = false;
+                    }
+                    Err(refused) => self.refuse(*refused),
+                }
+                return Poll::Ready(Ok(()));
+            }
+            searched = self.pending.len();
+            self.phase = Phase::Head { searched };
+            if searched >= MAX_HEAD_BYTES {
+                let message = format!(
+                    "the request head is longer than {MAX_HEAD_BYTES} bytes; send a shorter one"
+                );
+                self.refuse(Refused::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message));
+                return Poll::Ready(Ok(()));
+            }
+            if searched > 0 && !self.head_begun {
+                self.head_begun = true;
+                self.deadline.as_mut().reset(Instant::now() + HEAD_DEADLINE);
+            }
+            self.pending.reserve(READ_BYTES);
+            let room = MAX_HEAD_BYTES - searched;
+            match self.socket.0.poll_read_into(cx, &mut (&mut self.pending).limit(room)) {
+                Poll::Ready(Ok(0)) if searched > 0 => {
+                    let message =
+                        "the connection ended inside a request head; send it whole".to_owned();
+                    self.refuse(Refused::new(StatusCode::BAD_REQUEST, message));
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Ok(0)) => {
+                    self.phase = Phase::Refused;
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => {
+                    if self.head_begun || self.heads == 0 {
+                        ready!(self.deadline.as_mut().poll(cx));
+                        if self.head_begun {
+                            let message = format!(
+                                "the request head took longer than {} seconds; send it faster",
+                                HEAD_DEADLINE.as_secs()
+                            );
+                            self.refuse(Refused::new(StatusCode::REQUEST_TIMEOUT, message));
+                        } else {
+                            self.phase = Phase::Refused;
+                        }
+                        return Poll::Ready(Ok(()));
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Hands over body bytes, and puts back what belongs to the next message.
+    fn poll_body(
+        &mut self,
+        cx: &mut Context<'_>,
+        framing: &mut Framing,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let most = match framing {
+            Framing::Length(left) => {
+                usize::try_from(*left).unwrap_or(usize::MAX).min(buf.remaining())
+            }
+            Framing::Chunked(_) => buf.remaining(),
+        };
+        if self.pending.is_empty() {
+            ready!(self.socket.0.poll_read_into(cx, &mut (&mut *buf).limit(most)))?;
+        } else {
+            let bytes = self.pending.split_to(most.min(self.pending.len()));
+            buf.put_slice(&bytes);
+        }
+        let fresh = buf.filled().get(before..).unwrap_or_default();
+        match framing {
+            Framing::Length(left) => *left = left.saturating_sub(fresh.len() as u64),
+            Framing::Chunked(chunks) => match chunks.advance(fresh) {
+                Ok(used) => {
+                    let surplus = fresh.get(used..).unwrap_or_default();
+                    if !surplus.is_empty() {
+                        let mut pending =
+                            BytesMut::with_capacity(surplus.len() + self.pending.len());
+                        pending.extend_from_slice(surplus);
+                        pending.extend_from_slice(&self.pending);
+                        self.pending = pending;
+                        buf.set_filled(before + used);
+                    }
+                }
+                Err(message) => {
+                    buf.set_filled(before);
+                    // The head was passed on already, so the library must see a failure, not an end.
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, message)));
+                }
+            },
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Framing {
+    fn is_done(&self) -> bool {
+        match self {
+            Self::Length(left) => *left == 0,
+            Self::Chunked(chunks) => chunks.state == ChunkState::Done,
+        }
+    }
+}
+
+impl AsyncRead for Gate {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        loop {
+            match std::mem::replace(&mut this.phase, Phase::Refused) {
+                Phase::Head { searched } => ready!({
+                    this.phase = Phase::Head { searched };
+                    this.poll_head(cx, searched)
+                })?,
+                Phase::Deliver { left, body } => {
+                    let bytes =
+                        this.pending.split_to(left.min(buf.remaining()).min(this.pending.len()));
+                    buf.put_slice(&bytes);
+                    let left = left - bytes.len();
+                    this.phase =
+                        if left > 0 { Phase::Deliver { left, body } } else { Phase::Body(body) };
+                    return Poll::Ready(Ok(()));
+                }
+                Phase::Body(framing) if framing.is_done() => {
+                    this.phase = Phase::Head { searched: 0 }
+                }
+                Phase::Body(mut framing) => {
+                    let result = this.poll_body(cx, &mut framing, buf);
+                    this.phase = Phase::Body(framing);
+                    return result;
+                }
+                Phase::Refused => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Gate {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.shared.lock().unflushed = true;
+        let result = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.shared.wrote(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.shared.lock().unflushed = true;
+        let result = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+        self.shared.wrote(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // hyper flushes the socket once its own buffer is empty; that is what the hand-over waits for.
+        self.shared.lock().unflushed = false;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The connection's owner may still have a refusal to write; it ends the direction itself.
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Refused {
+    fn new(status: StatusCode, message: String) -> Self {
+        Self { status, message, method: None, raw_target: None }
+    }
+
+    fn bad(message: &str) -> Box<Self> {
+        Box::new(Self::new(StatusCode::BAD_REQUEST, message.to_owned()))
+    }
+}
+
+struct CheckedHead {
+    target: RequestTarget,
+    framing: Framing,
+}
+
+/// Where the head ends, if its empty line is there; a bare line feed ends a line here too, so that it is found and refused.
+fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
+    let from = searched.saturating_sub(3);
+    let mut line_start = None;
+    for (index, byte) in bytes.iter().enumerate().skip(from) {
+        match (byte, line_start) {
+            (b'\n', Some(_)) => return Some(index + 1),
+            (b'\n', None) => line_start = Some(index + 1),
+            (b'\r', Some(start)) if start == index => {}
+            _ => line_start = None,
+        }
+    }
+    None
+}
+
+fn check_head(head: &[u8]) -> Result<CheckedHead, Box<Refused>> {
+    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
+    let mut request = httparse::Request::new(&mut fields);
+    match request.parse(head) {
+        Ok(httparse::Status::Complete(length)) if length == head.len() => {}
+        Ok(_) => {
+            return Err(Refused::bad(
+                "the request head ends before its end; send lines that end in CR LF",
+            ));
+        }
+        Err(httparse::Error::TooManyHeaders) => {
+            let message = format!("the request has more than {MAX_FIELDS} fields; send fewer");
+            return Err(Box::new(Refused::new(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                message,
+            )));
+        }
+        Err(httparse::Error::Version) => {
+            return Err(Refused::bad(
+                "the request line names no HTTP/1.1; speak HTTP/1.1 without TLS",
+            ));
+        }
+        Err(error) => {
+            return Err(Refused::bad(&format!(
+                "the request head is malformed ({error}); send it as RFC 9112 says"
+            )));
+        }
+    }
+    let named = |mut refused: Box<Refused>| {
+        refused.method = request.method.and_then(Method::parse);
+        refused.raw_target = request.path.map(str::to_owned);
+        refused
+    };
+    if has_bare_line_end(head) {
+        return Err(named(Refused::bad(
+            "the request head holds a bare CR or LF; end lines in CR LF",
+        )));
+    }
+    let minor = request.version.unwrap_or_default();
+    let framing = check_fields(request.headers, minor).map_err(named)?;
+    if request.method.and_then(Method::parse).is_none() {
+        let message = "the method is none the Engine API has; methods are written in capitals, for example `GET`".to_owned();
+        return Err(named(Box::new(Refused::new(StatusCode::METHOD_NOT_ALLOWED, message))));
+    }
+    let target = RequestTarget::parse(request.path.unwrap_or_default())
+        .map_err(|error: TargetError| named(Refused::bad(&error.to_string())))?;
+    Ok(CheckedHead { target, framing })
+}
+
+fn has_bare_line_end(head: &[u8]) -> bool {
+    let mut previous = 0;
+    head.iter().any(|&byte| {
+        let bare = (byte == b'\n') != (previous == b'\r');
+        previous = byte;
+        bare
+    })
+}
+
+/// The fields that say how long the message is, and the ones that two readers may weigh differently.
+fn check_fields(fields: &[httparse::Header<'_>], minor: u8) -> Result<Framing, Box<Refused>> {
+    let mut length = None;
+    let mut chunked = false;
+    let mut hosts = 0;
+    for field in fields {
+        if field.name.is_empty() {
+            return Err(Refused::bad("a field has no name; send it as RFC 9110 section 5.1 says"));
+        }
+        if field.name.eq_ignore_ascii_case("content-length") {
+            let text = std::str::from_utf8(field.value).unwrap_or_default();
+            let plain = !text.is_empty()
+                && text.len() <= 19
+                && text.bytes().all(|byte| byte.is_ascii_digit());
+            let value = text.parse::<u64>().ok().filter(|_| plain);
+            if length
+                .replace(
+                    value.ok_or_else(|| {
+                        Refused::bad("the Content-Length is not a number; send one")
+                    })?,
+                )
+                .is_some()
+            {
+                return Err(Refused::bad("there is more than one Content-Length; send one"));
+            }
+        } else if field.name.eq_ignore_ascii_case("transfer-encoding") {
+            if chunked || minor == 0 || !field.value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+                return Err(Refused::bad(
+                    "the Transfer-Encoding is not exactly one `chunked` on HTTP/1.1; send the body plainly",
+                ));
+            }
+            chunked = true;
+        } else if field.name.eq_ignore_ascii_case("host") {
+            hosts += 1;
+        } else if field.name.eq_ignore_ascii_case("expect")
+            && !field.value.trim_ascii().eq_ignore_ascii_case(b"100-continue")
+        {
+            let message = "the only expectation understood is `100-continue`".to_owned();
+            return Err(Box::new(Refused::new(StatusCode::EXPECTATION_FAILED, message)));
+        }
+    }
+    if hosts > 1 || (hosts == 0 && minor > 0) {
+        return Err(Refused::bad("the request needs exactly one Host field; send one"));
+    }
+    match (length, chunked) {
+        (Some(_), true) => Err(Refused::bad(
+            "there is a Content-Length beside a Transfer-Encoding; send one of them",
+        )),
+        (Some(length), false) => Ok(Framing::Length(length)),
+        (None, true) => Ok(Framing::Chunked(Chunks::default())),
+        (None, false) => Ok(Framing::Length(0)),
+    }
+}
+
+/// Follows chunked framing (RFC 9112 section 7.1) far enough to know where the body ends.
+#[derive(Debug, Default)]
+struct Chunks {
+    state: ChunkState,
+    line_bytes: usize,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum ChunkState {
+    /// Inside a size line; the size so far, and whether its digits are over.
+    #[default]
+    Start,
+    Size(u64),
+    Extension(u64),
+    SizeLf(u64),
+    Data(u64),
+    DataCr,
+    DataLf,
+    /// Behind the last chunk: at the start of a trailer line, or inside one.
+    TrailerStart,
+    Trailer,
+    TrailerLf,
+    EndLf,
+    Done,
+}
+
+impl Chunks {
+    /// Goes over `bytes` and says how many of them belong to this body.
+    fn advance(&mut self, bytes: &[u8]) -> Result<usize, &'static str> {
+        const BROKEN: &str = "broken chunked framing";
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            if let ChunkState::Data(left) = self.state {
+                let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len() - at);
+                at += here;
+                let left = left - here as u64;
+                self.state = if left == 0 { ChunkState::DataCr } else { ChunkState::Data(left) };
+                continue;
+            }
+            if self.state == ChunkState::Done {
+                break;
+            }
+            self.line_bytes += 1;
+            self.state = match (&self.state, byte) {
+                (ChunkState::Start, _) => ChunkState::Size(hex_digit(byte).ok_or(BROKEN)?),
+                (ChunkState::Size(size), b'\r') => ChunkState::SizeLf(*size),
+                (ChunkState::Size(size), b';' | b' ' | b'\t') => ChunkState::Extension(*size),
+                (ChunkState::Size(size), _) => {
+                    let digit = hex_digit(byte).ok_or(BROKEN)?;
+                    ChunkState::Size(
+                        size.checked_mul(16)
+                            .and_then(|size| size.checked_add(digit))
+                            .ok_or(BROKEN)?,
+                    )
+                }
+                (ChunkState::Extension(size), b'\r') => ChunkState::SizeLf(*size),
+                (ChunkState::Extension(_), b'\n') => return Err(BROKEN),
+                (ChunkState::Extension(size), _) => ChunkState::Extension(*size),
+                (ChunkState::SizeLf(0), b'\n') => ChunkState::TrailerStart,
+                (ChunkState::SizeLf(size), b'\n') => ChunkState::Data(*size),
+                (ChunkState::DataCr, b'\r') => ChunkState::DataLf,
+                (ChunkState::DataLf, b'\n') => ChunkState::Start,
+                (ChunkState::TrailerStart, b'\r') => ChunkState::EndLf,
+                (ChunkState::TrailerStart | ChunkState::Trailer, b'\n') => return Err(BROKEN),
+                (ChunkState::Trailer, b'\r') => ChunkState::TrailerLf,
+                (ChunkState::TrailerStart | ChunkState::Trailer, _) => ChunkState::Trailer,
+                (ChunkState::TrailerLf, b'\n') => ChunkState::TrailerStart,
+                (ChunkState::EndLf, b'\n') => ChunkState::Done,
+                _ => return Err(BROKEN),
+            };
+            at += 1;
+            let most = match self.state {
+                ChunkState::Start | ChunkState::Data(_) => {
+                    self.line_bytes = 0;
+                    MAX_CHUNK_LINE_BYTES
+                }
+                ChunkState::TrailerStart
+                | ChunkState::Trailer
+                | ChunkState::TrailerLf
+                | ChunkState::EndLf => MAX_TRAILER_BYTES,
+                _ => MAX_CHUNK_LINE_BYTES,
+            };
+            if self.line_bytes > most {
+                return Err("a chunk line or the trailers are too long");
+            }
+        }
+        Ok(at)
+    }
+}
+
+fn hex_digit(byte: u8) -> Option<u64> {
+    char::from(byte).to_digit(16).map(u64::from)
+}

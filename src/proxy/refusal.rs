@@ -1,0 +1,203 @@
+//! Refusals and failures as a Docker client shows them: JSON with a `message` that says what was asked, why it was refused and what
+//! would allow it, and the id under which the log has it.
+
+use http::StatusCode;
+
+use crate::audit::RecordId;
+use crate::client::Client;
+use crate::engine::EngineError;
+use crate::policy::{Denied, DenyReason};
+use crate::request::target::printable;
+use crate::request::{ApiVersion, Head};
+use crate::socket::Socket;
+
+/// The status a refusal is answered with; method and path as the peer's users know them.
+pub fn status(reason: &DenyReason) -> StatusCode {
+    match reason {
+        DenyReason::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
+        DenyReason::NotAdmitted | DenyReason::NoPath | DenyReason::BindMountsUnread => {
+            StatusCode::FORBIDDEN
+        }
+        DenyReason::BodyNotTaken | DenyReason::FormBody | DenyReason::UnknownBody => {
+            StatusCode::BAD_REQUEST
+        }
+    }
+}
+
+/// Why it was refused, in the words of the log.
+pub fn reason(reason: &DenyReason) -> &'static str {
+    match reason {
+        DenyReason::NotAdmitted => "client not in allowfrom",
+        DenyReason::NoMethod => "method not allowed",
+        DenyReason::NoPath => "path not allowed",
+        DenyReason::BodyNotTaken => "the operation takes no body",
+        DenyReason::FormBody => "a form would override the query",
+        DenyReason::UnknownBody => "a body of this type on an unknown operation",
+        DenyReason::BindMountsUnread => "bind mounts are limited and bodies are not read",
+    }
+}
+
+/// What the client is told.
+pub fn message(client: &Client, denied: &Denied) -> String {
+    let Denied { head, reason } = denied;
+    let asked = format!("{} {}", head.method, printable(head.target.versioned_path()));
+    match reason {
+        DenyReason::NotAdmitted => {
+            format!(
+                "{client} may not ask {asked}; add it to `-allowfrom` (SP_ALLOWFROM) to admit it"
+            )
+        }
+        DenyReason::NoMethod | DenyReason::NoPath => {
+            let method = head.method;
+            let pattern = suggested_pattern(head);
+            let what = if *reason == DenyReason::NoMethod {
+                format!("{method} is not allowed at all, so not ")
+            } else {
+                String::new()
+            };
+            format!(
+                "{what}{asked} is not allowed for {client}; `-allow{method}='{pattern}'` (SP_ALLOW_{method}) would allow it"
+            )
+        }
+        DenyReason::BodyNotTaken => {
+            format!(
+                "{asked} takes no body but an unused JSON one; send its parameters in the query, without a body"
+            )
+        }
+        DenyReason::FormBody => {
+            format!(
+                "{asked} takes no form, because its fields would override the query; send a JSON or tar body under its own content type"
+            )
+        }
+        DenyReason::UnknownBody => {
+            format!(
+                "{asked} is no operation sockwarden knows, so its body must be `application/json` or `application/x-tar`"
+            )
+        }
+        DenyReason::BindMountsUnread => {
+            format!(
+                "{asked} could mount a directory outside `-allowbindmountfrom` (SP_ALLOWBINDMOUNTFROM), and this version cannot read such a body; remove that option to allow it without a limit"
+            )
+        }
+    }
+}
+
+/// What the client is told when the engine failed it.
+pub fn engine_failure(error: &EngineError) -> (StatusCode, String) {
+    match error {
+        EngineError::Slow(_) => (StatusCode::GATEWAY_TIMEOUT, error.to_string()),
+        EngineError::ClientBody => (
+            StatusCode::BAD_REQUEST,
+            "the request body ended early or is too long; send it whole".to_owned(),
+        ),
+        EngineError::Unreachable { .. } | EngineError::Broken(_) | EngineError::Unexpected(_) => {
+            (StatusCode::BAD_GATEWAY, error.to_string())
+        }
+    }
+}
+
+/// The body of an answer of ours.
+pub fn body(message: &str, id: RecordId) -> String {
+    let message = format!("sockwarden: {message} (id {id})");
+    format!("{{\"message\":{}}}\n", serde_json::Value::String(message))
+}
+
+/// Refuses a connection for which there is no room, without waiting for anything.
+pub fn turn_away(socket: &Socket) {
+    const BODY: &str =
+        "{\"message\":\"sockwarden: too many connections are open; try again later\"}\n";
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{BODY}",
+        BODY.len()
+    );
+    socket.write_at_once(answer.as_bytes());
+}
+
+/// The narrowest pattern that makes sense for what was asked: its operation on any object, under any API version.
+fn suggested_pattern(head: &Head) -> String {
+    let path = match head.operation.template() {
+        Some(template) => fill(template),
+        None => escape(head.target.path()),
+    };
+    let libpod = head.target.version().filter(|version| version.patch.is_some());
+    let prefix = match libpod {
+        Some(version) => format!("/v{}", escape(&version.to_string())),
+        None => VERSION_PATTERN.to_owned(),
+    };
+    format!("{prefix}{path}")
+}
+
+/// Any version prefix, or none.
+const VERSION_PATTERN: &str = r"(/v1\.\d+)?";
+const _: () =
+    assert!(ApiVersion::OLDEST.major == 1, "the suggested version prefix names major version 1");
+
+/// A template as a pattern: an image's name may hold slashes, other names and ids do not.
+fn fill(template: &str) -> String {
+    let any = if template.starts_with("/images/")
+        || template.starts_with("/plugins/")
+        || template.starts_with("/distribution/")
+    {
+        ".+"
+    } else {
+        "[^/]+"
+    };
+    let mut pattern = String::new();
+    let mut rest = template;
+    while let Some((before, behind)) = rest.split_once('{') {
+        pattern.push_str(&escape(before));
+        pattern.push_str(any);
+        rest = behind.split_once('}').map_or("", |(_, rest)| rest);
+    }
+    pattern + &escape(rest)
+}
+
+/// Escapes what means something in a pattern; a quote is left out of the shell's hands too.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\'' => escaped.push('.'),
+            '.' | '+' | '*' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | '^' | '$' => {
+                escaped.extend(['\\', c])
+            }
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+    use crate::request::{Method, RequestTarget};
+    use crate::rule::AnchoredRegex;
+
+    #[track_caller]
+    fn check(method: Method, target: &str, want: &str) {
+        let head = Head::new(method, RequestTarget::parse(target).unwrap(), &HeaderMap::new());
+        let pattern = suggested_pattern(&head);
+        assert_eq!(pattern, want);
+        assert!(
+            AnchoredRegex::new(&pattern).unwrap().is_match(head.target.versioned_path()),
+            "{pattern} does not allow {target}"
+        );
+    }
+
+    #[test]
+    fn the_suggested_pattern_would_allow_what_was_refused() {
+        check(Method::Get, "/v1.41/containers/json?all=1", r"(/v1\.\d+)?/containers/json");
+        check(Method::Get, "/containers/abc/logs", r"(/v1\.\d+)?/containers/[^/]+/logs");
+        check(Method::Delete, "/v1.51/containers/abc", r"(/v1\.\d+)?/containers/[^/]+");
+        check(
+            Method::Get,
+            "/v1.41/images/docker.io/library/x:1/json",
+            r"(/v1\.\d+)?/images/.+/json",
+        );
+        check(Method::Get, "/v5.0.0/libpod/info", r"/v5\.0\.0/libpod/info");
+        check(Method::Get, "/it's(odd)", r"(/v1\.\d+)?/it.s\(odd\)");
+        check(Method::Get, "/v1.41/services/abc", r"(/v1\.\d+)?/services/[^/]+");
+    }
+}

@@ -1,0 +1,165 @@
+//! `serve`: everything put together, from the checked configuration to the exit code.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
+
+use crate::admin::Admin;
+use crate::admission::AdmissionList;
+use crate::config::{Config, Watchdog};
+use crate::engine::Engine;
+use crate::listen::Listener;
+use crate::policy::{BindMounts, Policy};
+use crate::proxy::{Proxy, Stop};
+use crate::startup;
+
+/// How long connections get to close after everything that runs was finished or given up.
+const CLOSING_DEADLINE: Duration = Duration::from_secs(1);
+
+/// How serving ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Somebody asked for it.
+    Asked,
+    /// The watchdog found the engine silent and was told to stop then.
+    Watchdog,
+    /// Something of ours ended that should not have.
+    Failed,
+}
+
+/// Why serving did not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The engine's socket cannot be used.
+    #[error("{0}")]
+    Engine(String),
+    /// The listener cannot be bound.
+    #[error(transparent)]
+    Listen(#[from] crate::listen::ListenError),
+    /// The health endpoint cannot be bound.
+    #[error("cannot serve the health endpoint on {address}; stop what listens there, or use `sockwarden healthcheck` instead of `-allowhealthcheck`", address = crate::admin::HEALTH_ADDRESS)]
+    Health(#[source] std::io::Error),
+}
+
+/// Serves until `asked` says stop; `ready` gets the bound address once clients can connect.
+///
+/// # Errors
+/// When the engine's socket is unusable or a listener cannot be bound; nothing was served then.
+pub async fn serve(
+    config: Config,
+    asked: impl Future<Output = ()>,
+    ready: oneshot::Sender<String>,
+) -> Result<Ended, StartError> {
+    let engine = Engine::new(&config.engine_socket);
+    startup::check_engine_socket(&engine).await.map_err(StartError::Engine)?;
+    let listener = Listener::bind(&config.listener).await?;
+    let health = match config.health_endpoint {
+        true => Some(Admin::bind_health().await.map_err(StartError::Health)?),
+        false => None,
+    };
+    let bind_mounts =
+        if config.bind_mount_from.is_some() { BindMounts::Limited } else { BindMounts::Unlimited };
+    let policy = Policy::new(config.rules.clone(), bind_mounts);
+    let proxy =
+        Arc::new(Proxy::new(policy, AdmissionList::new(&config.allow_from), engine.clone()));
+    let admin = Arc::new(Admin::new(engine.clone()));
+    let address = listener.address();
+    let (stop, stopped) = watch::channel(Stop::Running);
+
+    let mut serving = JoinSet::new();
+    serving.spawn(listener.serve(Arc::clone(&proxy), stopped));
+    // Tasks that never end in order; if one does, the process must not go on without it.
+    let mut running: JoinSet<Ended> = JoinSet::new();
+    if let Some(listener) = health {
+        let admin = Arc::clone(&admin);
+        running.spawn(async move {
+            admin.serve_health(listener).await;
+            Ended::Failed
+        });
+    }
+    match Admin::bind_private() {
+        Ok(listener) => {
+            running.spawn(async move {
+                admin.serve_private(listener).await;
+                Ended::Failed
+            });
+        }
+        Err(error) => {
+            tracing::warn!(error = %error, "`sockwarden healthcheck` will not work: its private socket cannot be bound")
+        }
+    }
+    if let Some(watchdog) = config.watchdog {
+        running.spawn(watch_engine(engine.clone(), watchdog));
+    }
+    // Whoever waits for the address may have gone; the clients have not.
+    let _ = ready.send(address.clone());
+
+    let mut asked = std::pin::pin!(asked);
+    let ended = {
+        let mut reporting = std::pin::pin!(startup::report(&config, &engine, &address));
+        let mut reported = false;
+        loop {
+            tokio::select! {
+                () = &mut asked => break Ended::Asked,
+                Some(ended) = running.join_next(), if !running.is_empty() => break ended.unwrap_or(Ended::Failed),
+                _ = serving.join_next() => break Ended::Failed,
+                () = &mut reporting, if !reported => reported = true,
+            }
+        }
+    };
+    shut_down(&proxy, &stop, config.shutdown_grace, serving).await;
+    Ok(ended)
+}
+
+/// Lets running requests finish within the grace time, then closes every stream.
+async fn shut_down(
+    proxy: &Proxy,
+    stop: &watch::Sender<Stop>,
+    grace: Duration,
+    mut serving: JoinSet<()>,
+) {
+    tracing::info!(
+        grace_seconds = grace.as_secs(),
+        "stopping: no new connections, running requests may finish"
+    );
+    stop.send_replace(Stop::Draining);
+    if tokio::time::timeout(grace, proxy.finite_requests_done()).await.is_err() {
+        tracing::warn!(
+            "requests were still running at the end of the grace time; they are cut off"
+        );
+    }
+    stop.send_replace(Stop::Closing);
+    // What has not closed by now is closed with the set.
+    let _ = tokio::time::timeout(CLOSING_DEADLINE, serving.join_next()).await;
+    tracing::info!("stopped");
+}
+
+/// Asks the engine for a sign of life, again and again; ends only when told to stop on silence.
+async fn watch_engine(engine: Engine, watchdog: Watchdog) -> Ended {
+    let mut clock = tokio::time::interval(watchdog.interval);
+    clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut answered = true;
+    loop {
+        clock.tick().await;
+        match engine.ping().await {
+            Ok(()) if !answered => {
+                answered = true;
+                tracing::info!(origin = "watchdog", "the engine answers again");
+            }
+            Ok(()) => {}
+            Err(error) => {
+                answered = false;
+                tracing::error!(
+                    origin = "watchdog",
+                    error = &error as &dyn std::error::Error,
+                    "the engine does not answer"
+                );
+                if watchdog.stop {
+                    return Ended::Watchdog;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! A connected stream socket that two parties hold: the HTTP library reads and writes it, and we watch it, shut it down, or take it over
+//! once it has left HTTP.
+
+use std::io;
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::BufMut;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// A connected TCP or Unix socket.
+#[derive(Debug)]
+pub enum Socket {
+    /// TCP.
+    Tcp(TcpStream),
+    /// Unix, `SOCK_STREAM`.
+    Unix(UnixStream),
+}
+
+/// Runs the same expression on whichever socket it is.
+macro_rules! on {
+    ($socket:expr, $stream:ident => $body:expr) => {
+        match $socket {
+            Socket::Tcp($stream) => $body,
+            Socket::Unix($stream) => $body,
+        }
+    };
+}
+
+impl Socket {
+    /// Waits for data, then appends it to `buffer`; 0 is the end of the stream.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub fn poll_read_into(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut impl BufMut,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(on!(self, stream => stream.poll_read_ready(cx)))?;
+            match on!(self, stream => stream.try_read_buf(buffer)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn poll_write_from(
+        &self,
+        cx: &mut Context<'_>,
+        write: impl Fn(&Self) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(on!(self, stream => stream.poll_write_ready(cx)))?;
+            match write(self) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    /// Waits for data, then appends it to `buffer`; 0 is the end of the stream. Cancel-safe.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub async fn read_into(&self, buffer: &mut impl BufMut) -> io::Result<usize> {
+        std::future::poll_fn(|cx| self.poll_read_into(cx, buffer)).await
+    }
+
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// When the socket fails or takes no more.
+    pub async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let write = |socket: &Self| on!(socket, stream => stream.try_write(bytes));
+            let written = std::future::poll_fn(|cx| self.poll_write_from(cx, write)).await?;
+            bytes = bytes.get(written..).filter(|_| written > 0).ok_or(io::ErrorKind::WriteZero)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what fits without waiting, and does not tell how much that was.
+    pub fn write_at_once(&self, bytes: &[u8]) {
+        let _ = on!(self, stream => stream.try_write(bytes));
+    }
+
+    /// Ends our direction (`shutdown(2)` with `SHUT_WR`): the peer reads the end of the stream, and may go on sending.
+    pub fn end_writing(&self) {
+        // A socket whose peer is gone is as ended as it gets.
+        let _ = on!(self, stream => socket2::SockRef::from(stream).shutdown(Shutdown::Write));
+    }
+
+    /// Waits until the peer has ended its direction or is gone altogether; data that is waiting unread does not hide it (`EPOLLRDHUP`).
+    pub async fn peer_ended(&self) {
+        // tokio counts "read side closed" among what PRIORITY waits for, and nothing else sets PRIORITY on these sockets, so this neither
+        // returns for plain data nor takes the waker of the party that reads.
+        let _ = on!(self, stream => stream.ready(Interest::PRIORITY).await);
+    }
+
+    /// Waits until the connection has failed, for example because the peer answered a keep-alive probe with a reset.
+    pub async fn failed(&self) {
+        let _ = on!(self, stream => stream.ready(Interest::ERROR).await);
+    }
+
+    /// Waits until there is something to read, the end of the stream included.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub async fn readable(&self) -> io::Result<()> {
+        on!(self, stream => stream.readable().await)
+    }
+
+    /// Whether the peer has closed both directions, as far as the kernel knows (`EPOLLHUP`).
+    pub async fn is_gone(&self) -> bool {
+        let ready = async { on!(self, stream => stream.ready(Interest::WRITABLE).await) };
+        tokio::select! {
+            biased;
+            ready = ready => ready.map_or(true, |ready| ready.is_write_closed()),
+            () = std::future::ready(()) => false,
+        }
+    }
+
+    /// Asks the kernel to find out about peers that vanished, and to send small writes at once.
+    pub fn tune(&self) {
+        if let Self::Tcp(stream) = self {
+            let keep_alive = socket2::TcpKeepalive::new()
+                .with_time(KEEP_ALIVE_IDLE)
+                .with_interval(KEEP_ALIVE_INTERVAL);
+            // Both are comforts: a socket without them still carries requests.
+            let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keep_alive);
+            let _ = stream.set_nodelay(true);
+        }
+    }
+}
+
+const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// The reading and writing half that an HTTP library gets.
+#[derive(Debug, Clone)]
+pub struct SharedSocket(pub Arc<Socket>);
+
+impl AsyncRead for SharedSocket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.0.poll_read_into(cx, buf).map_ok(|_| ())
+    }
+}
+
+impl AsyncWrite for SharedSocket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_write_from(cx, |socket| on!(socket, stream => stream.try_write(buf)))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll_write_from(cx, |socket| on!(socket, stream => stream.try_write_vectored(bufs)))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.end_writing();
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,234 @@
+//! What is checked before the first client comes, and what is said about what is in force.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+use crate::config::Config;
+use crate::engine::{Engine, EngineError};
+use crate::request::{Method, Operation};
+use crate::rule::RuleSet;
+
+/// Why the engine's socket cannot be used, with what to change.
+pub async fn check_engine_socket(engine: &Engine) -> Result<(), String> {
+    let Err(error) = engine.connect().await else { return Ok(()) };
+    Err(match error {
+        EngineError::Unreachable { socket, source } => explain(&socket, &source),
+        other => other.to_string(),
+    })
+}
+
+fn explain(socket: &Path, error: &io::Error) -> String {
+    let shown = socket.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            format!(
+                "the engine's socket `{shown}` does not exist; mount it into the container (`volumes: [\"/var/run/docker.sock:{shown}:ro\"]`) or name another with `-socketpath`"
+            )
+        }
+        io::ErrorKind::PermissionDenied => permission(socket),
+        io::ErrorKind::ConnectionRefused => match fs::metadata(socket) {
+            Ok(metadata) if !metadata.file_type().is_socket() => {
+                format!(
+                    "`{shown}` is not a socket (a directory appears there when the engine's socket was missing at mount time); mount the engine's socket or name another with `-socketpath`"
+                )
+            }
+            _ => format!(
+                "nobody listens on the engine's socket `{shown}`; start the engine, and if it was restarted, mount the directory of the socket instead of the file"
+            ),
+        },
+        _ => format!("the engine's socket `{shown}` cannot be used: {error}; check `-socketpath`"),
+    }
+}
+
+/// A permission error with everything that is needed to mend it.
+fn permission(socket: &Path) -> String {
+    let shown = socket.display();
+    let us = Credentials::ours();
+    let Ok(metadata) = fs::metadata(socket) else {
+        return format!(
+            "permission denied on the way to the engine's socket `{shown}`: we run as {us}; make its directory searchable for us"
+        );
+    };
+    let (owner, group, mode) = (metadata.uid(), metadata.gid(), metadata.mode() & 0o7777);
+    let cure = if mode & 0o060 == 0o060 {
+        format!(
+            "give us its group: `group_add: [\"{group}\"]` in compose, or `docker run --group-add {group}`"
+        )
+    } else {
+        format!(
+            "make it readable and writable for its group (`chmod g+rw`), and give us that group: `group_add: [\"{group}\"]`"
+        )
+    };
+    format!(
+        "permission denied on the engine's socket `{shown}`: it belongs to uid {owner}, gid {group}, mode {mode:04o}; we run as {us}; {cure}"
+    )
+}
+
+/// Our own ids, as proc(5) has them in `/proc/self/status`.
+struct Credentials {
+    uid: u32,
+    gid: u32,
+    groups: Vec<u32>,
+}
+
+impl Credentials {
+    fn ours() -> Self {
+        let groups = rustix::process::getgroups()
+            .unwrap_or_default()
+            .into_iter()
+            .map(rustix::process::Gid::as_raw)
+            .collect();
+        Self {
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            groups,
+        }
+    }
+}
+
+impl std::fmt::Display for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "uid {}, gid {}", self.uid, self.gid)?;
+        match self.groups.as_slice() {
+            [] => f.write_str(" and no other groups"),
+            groups => write!(
+                f,
+                " and groups {}",
+                groups.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            ),
+        }
+    }
+}
+
+/// Says what is in force: version, engine, listener, clients, the allowlist, and what it gives away.
+pub async fn report(config: &Config, engine: &Engine, address: &str) {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), listener = address, socket = %engine.socket().display(), "sockwarden is ready");
+    let clients: Vec<String> = match config.listener {
+        crate::config::ListenerAddress::Tcp(_) => {
+            config.allow_from.iter().map(ToString::to_string).collect()
+        }
+        crate::config::ListenerAddress::Unix { mode, .. } => {
+            vec![format!("whoever may open the socket (mode {mode:04o})")]
+        }
+    };
+    tracing::info!(clients = clients.join(", "), "clients admitted to the default allowlist");
+    report_rules(&config.rules);
+    match engine.version().await {
+        Ok(version) => tracing::info!(
+            version = version.version,
+            api = version.api_version,
+            min_api = version.min_api_version,
+            "engine answers"
+        ),
+        // Something else than an engine may sit behind the socket, and that is allowed.
+        Err(error) => tracing::warn!(error = %error, "the engine did not tell its version"),
+    }
+}
+
+fn report_rules(rules: &RuleSet) {
+    if rules.is_empty() {
+        tracing::warn!(
+            "the default allowlist is empty: every request but a ping is refused; allow some, for example with `-allowGET='/v1\\..{{1,2}}/(version|containers/.*)'`"
+        );
+    }
+    for method in Method::ALL {
+        for rule in rules.of(method) {
+            tracing::info!(method = method.as_str(), pattern = rule.path.as_str(), origin = %rule.origin, "allowed by default");
+        }
+    }
+    for (operation, sentence) in risks(rules) {
+        tracing::warn!(
+            operation = operation.id(),
+            "the default allowlist gives {operation}: {sentence}"
+        );
+    }
+}
+
+/// The allowed operations that give something away, each with its sentence.
+///
+/// Whether a pattern allows an operation is tried on paths of it: with several API versions, and with names and ids of the usual shapes
+/// and with the words the patterns themselves hold.
+pub fn risks(rules: &RuleSet) -> Vec<(Operation, &'static str)> {
+    Operation::all()
+        .filter_map(|operation| Some((operation, operation.risk()?)))
+        .filter(|(operation, _)| allows(rules, *operation))
+        .collect()
+}
+
+fn allows(rules: &RuleSet, operation: Operation) -> bool {
+    let (Some(method), Some(template)) = (operation.method(), operation.template()) else {
+        return false;
+    };
+    rules.of(method).iter().any(|rule| {
+        let words = rule
+            .path
+            .as_str()
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_' && c != '.');
+        let names = NAMES.iter().copied().chain(words.filter(|word| !word.is_empty()));
+        names
+            .flat_map(|name| {
+                VERSIONS.iter().map(move |version| format!("{version}{}", fill(template, name)))
+            })
+            .any(|path| rule.path.is_match(&path))
+    })
+}
+
+const VERSIONS: &[&str] =
+    &["", "/v1.24", "/v1.41", "/v1.43", "/v1.44", "/v1.47", "/v1.51", "/v1.55"];
+const NAMES: &[&str] = &[
+    "x",
+    "my-app_1",
+    "3f4e5d6c7b8a",
+    "3f4e5d6c7b8a9f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7c6d5e4f3a2b1c0",
+    "42",
+    "APP",
+    "lib/app:1.0",
+];
+
+fn fill(template: &str, name: &str) -> String {
+    let mut filled = String::new();
+    let mut rest = template;
+    while let Some((before, behind)) = rest.split_once('{') {
+        filled.push_str(before);
+        filled.push_str(name);
+        rest = behind.split_once('}').map_or("", |(_, rest)| rest);
+    }
+    filled + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::rule::{AnchoredRegex, Origin, Rule};
+
+    #[track_caller]
+    fn check(method: Method, pattern: &str, want: &[&str]) {
+        let path = Arc::new(AnchoredRegex::new(pattern).unwrap());
+        let rules =
+            RuleSet::from_iter([Rule { origin: Origin::Flag("-allow".to_owned()), method, path }]);
+        let ids: Vec<_> = risks(&rules).iter().map(|(operation, _)| operation.id()).collect();
+        assert_eq!(ids, want, "{pattern}");
+    }
+
+    #[test]
+    fn risky_operations_are_found_however_narrow_the_pattern() {
+        check(Method::Get, r"/v1\..{1,2}/(version|containers/json|events.*)", &[]);
+        check(Method::Post, r"(/v[\d.]+)?/containers/create", &["ContainerCreate"]);
+        check(Method::Post, r"/v1\.\d+/containers/watchtower/exec", &["ContainerExec"]);
+        check(Method::Post, r"/containers/[a-f0-9]{64}/exec", &["ContainerExec"]);
+        check(Method::Post, r"/v1\.43/containers/[^/]+/(start|stop|restart)", &[]);
+        check(
+            Method::Get,
+            r"/v1\..{1,2}/containers/.*",
+            &["ContainerAttachWebsocket", "ContainerExport", "ContainerArchive"],
+        );
+        check(Method::Post, r"/v1\.\d+/images/registry.local/app/push", &["ImagePush"]);
+    }
+}
