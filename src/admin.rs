@@ -25,7 +25,8 @@ use crate::engine::Engine;
 /// The peer's address for health checks; users have it in their compose files.
 pub const HEALTH_ADDRESS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 55555);
-/// The start of our private socket's name; the process id follows.
+/// The start of our private socket's name; the process id and the pid namespace it is counted in follow, because in host networking
+/// several containers, each with a process 1, share the names.
 const PRIVATE_NAME: &str = "sockwarden-";
 /// How many clients may ask at once; more wait.
 const MAX_CLIENTS: usize = 16;
@@ -58,8 +59,7 @@ impl Admin {
     /// # Errors
     /// When the kernel has no such sockets.
     pub fn bind_private() -> io::Result<UnixListener> {
-        let name = format!("{PRIVATE_NAME}{}", std::process::id());
-        let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+        let address = private_address(std::process::id())?;
         let listener = std::os::unix::net::UnixListener::bind_addr(&address)?;
         listener.set_nonblocking(true)?;
         UnixListener::from_std(listener)
@@ -205,6 +205,16 @@ pub async fn ask(pid: Option<u32>, path: &'static str) -> Result<(StatusCode, By
         .await
         .map_err(|error| AskError::Silent(io::Error::other(error)))?;
     Ok((status, body.to_bytes()))
+}
+
+fn private_address(pid: u32) -> io::Result<std::os::unix::net::SocketAddr> {
+    std::os::unix::net::SocketAddr::from_abstract_name(format!("{PRIVATE_NAME}{pid}-{}", pid_namespace()?))
+}
+
+/// Our pid namespace as proc(5) names it: the digits of `pid:[4026531836]`.
+fn pid_namespace() -> io::Result<String> {
+    let link = std::fs::read_link("/proc/self/ns/pid")?;
+    Ok(link.to_string_lossy().chars().filter(char::is_ascii_digit).collect())
 }
 
 fn connect(pid: u32) -> io::Result<UnixStream> {

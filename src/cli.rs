@@ -1,0 +1,140 @@
+//! The subcommands, a function each. Nothing here decides; `serve` is the one without a name.
+
+mod request;
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::config::{Config, Loaded};
+use crate::run::{Ended, StartError};
+use crate::{admin, config, log, run};
+
+/// The exit codes that users may rely on.
+mod exit {
+    /// Stopped because somebody asked.
+    pub(super) const STOPPED: u8 = 0;
+    /// Failed while running, or a request that was answered with an error.
+    pub(super) const FAILED: u8 = 1;
+    /// A configuration or an engine socket that cannot be used.
+    pub(super) const UNUSABLE: u8 = 2;
+    /// The watchdog found the engine silent; the peer's number.
+    pub(super) const WATCHDOG: u8 = 10;
+}
+
+/// Threads for blocking calls, which here are name look-ups only.
+const BLOCKING_THREADS: usize = 32;
+/// More worker threads than this gain nothing in front of one engine.
+const MOST_WORKERS: usize = 4;
+
+/// Runs what the command line asks for.
+pub fn main(args: impl IntoIterator<Item = OsString>, env: impl IntoIterator<Item = (OsString, OsString)>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let (first, rest) = args.split_first().map_or((None, [].as_slice()), |(first, rest)| (first.to_str(), rest));
+    let code = match first {
+        Some("request") => request::run(rest, env),
+        Some("healthcheck") => healthcheck(rest),
+        Some("serve") => serve(rest.to_vec(), env),
+        Some("help") => print_out(&config::help()),
+        _ => serve(args, env),
+    };
+    ExitCode::from(code.unwrap_or_else(|error| {
+        complain(&format!("{error:#}"));
+        exit::FAILED
+    }))
+}
+
+fn serve(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, OsString)>) -> anyhow::Result<u8> {
+    let config = match Config::load(args, env) {
+        Ok(Loaded::Serve(config)) => *config,
+        Ok(Loaded::Help) => return print_out(&config::help()),
+        Ok(Loaded::Version) => return print_out(concat!("sockwarden ", env!("CARGO_PKG_VERSION"), "\n")),
+        Err(mistakes) => {
+            complain(mistakes.to_string().trim_end());
+            return Ok(exit::UNUSABLE);
+        }
+    };
+    let _logging = log::start(config.log).context("logging cannot be started")?;
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .max_blocking_threads(BLOCKING_THREADS)
+        .enable_all()
+        .build()
+        .context("the threads that serve requests cannot be started")?;
+    let result = runtime.block_on(async {
+        let asked = stop_signal()?;
+        let (ready, _) = oneshot::channel();
+        Ok::<_, anyhow::Error>(run::serve(config, asked, ready).await)
+    })?;
+    // A name look-up that hangs must not hold the exit.
+    runtime.shutdown_background();
+    Ok(match result {
+        Ok(Ended::Asked) => exit::STOPPED,
+        Ok(Ended::Watchdog) => exit::WATCHDOG,
+        Ok(Ended::Failed) => exit::FAILED,
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "sockwarden cannot start");
+            match error {
+                StartError::Engine(_) => exit::UNUSABLE,
+                StartError::Listen(_) | StartError::Health(_) => exit::FAILED,
+            }
+        }
+    })
+}
+
+/// Done at the first SIGTERM or SIGINT.
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn healthcheck(args: &[OsString]) -> anyhow::Result<u8> {
+    let pid = match args {
+        [] => None,
+        [flag, pid] if flag == "-pid" || flag == "--pid" => match pid.to_str().and_then(|pid| pid.parse().ok()) {
+            Some(pid) => Some(pid),
+            None => return Ok(misused(&format!("{pid:?} is not a process id"), HEALTHCHECK_USAGE)),
+        },
+        _ => return Ok(misused("`healthcheck` takes nothing but `-pid PID`", HEALTHCHECK_USAGE)),
+    };
+    let (status, body) = small_runtime()?.block_on(admin::ask(pid, "/health"))?;
+    print_out(&String::from_utf8_lossy(&body))?;
+    Ok(if status.is_success() { exit::STOPPED } else { exit::FAILED })
+}
+
+const HEALTHCHECK_USAGE: &str = "usage: sockwarden healthcheck [-pid PID]";
+
+fn small_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime cannot be started")
+}
+
+fn print_out(text: &str) -> anyhow::Result<u8> {
+    std::io::stdout().write_all(text.as_bytes()).context("standard output cannot be written")?;
+    Ok(exit::STOPPED)
+}
+
+fn complain(text: &str) {
+    let mut lines = String::new();
+    for line in text.lines() {
+        let _ = writeln!(lines, "sockwarden: {line}");
+    }
+    // Nobody is left to tell when standard error is gone.
+    let _ = std::io::stderr().write_all(lines.as_bytes());
+}
+
+fn misused(what: &str, usage: &str) -> u8 {
+    complain(&format!("{what}\n{usage}"));
+    exit::UNUSABLE
+}
