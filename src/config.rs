@@ -7,6 +7,7 @@ mod arguments;
 mod draft;
 mod mistake;
 pub mod options;
+mod reference;
 mod values;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ use self::arguments::{CommandLine, Given};
 use self::draft::Draft;
 
 pub use self::mistake::{Mistake, Mistakes};
+pub use self::reference::{help, reference};
 
 /// Everything a user can set for `serve`, checked.
 #[derive(Debug, Clone)]
@@ -63,7 +65,7 @@ pub struct Config {
 pub enum Loaded {
     /// To run the proxy like this.
     Serve(Box<Config>),
-    /// To print the help and leave with success.
+    /// To print [`help`] and leave with success.
     Help,
     /// To print the version and leave with success.
     Version,
