@@ -9,6 +9,7 @@ mod mistake;
 pub mod options;
 mod reference;
 mod values;
+mod warnings;
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,9 @@ use crate::rule::{Origin, Rule, RuleSet};
 
 use super::arguments::Given;
 use super::mistake::{Mistake, Problem, printable};
-use super::{AllowFrom, Config, ListenerAddress, LogSettings, OwnContainer, Watchdog, values};
+use super::{
+    AllowFrom, Config, ListenerAddress, LogSettings, OwnContainer, Watchdog, values, warnings,
+};
 
 /// One field per setting, named as in [`Config`] where they agree.
 #[derive(Debug)]
@@ -129,7 +131,7 @@ impl Draft {
 
     /// Puts the configuration together.
     pub(super) fn into_config(self) -> Config {
-        let warnings = Vec::new();
+        let warnings = warnings::of(&self);
         let rules = self.effective_rules().cloned().collect::<RuleSet>();
         let listener = match self.endpoint {
             Some(path) => ListenerAddress::Unix { path, mode: self.endpoint_mode },

@@ -1,6 +1,7 @@
 //! The command line and the environment as a whole, told as what goes in and what comes out.
 
 mod mistakes;
+mod surprises;
 
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
