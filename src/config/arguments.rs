@@ -1,7 +1,7 @@
 //! The command line in Go's style and the environment, cut into settings and values. What a value means is not asked here.
 //!
-//! clap was looked at for this and does not carry its weight: it stops at the first mistake, reads `-allowGET=x` as a row of
-//! one-letter flags, and lets a switch written `-logjson` have no `=false`. What would be left for it is less than this file.
+//! clap does not carry its weight here: it stops at the first mistake, reads `-allowGET=x` as a row of one-letter flags, and prints
+//! `--name` in its help. A normaliser in front of it would know as much of the table as this file does.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
