@@ -208,7 +208,10 @@ pub async fn ask(pid: Option<u32>, path: &'static str) -> Result<(StatusCode, By
 }
 
 fn private_address(pid: u32) -> io::Result<std::os::unix::net::SocketAddr> {
-    std::os::unix::net::SocketAddr::from_abstract_name(format!("{PRIVATE_NAME}{pid}-{}", pid_namespace()?))
+    std::os::unix::net::SocketAddr::from_abstract_name(format!(
+        "{PRIVATE_NAME}{pid}-{}",
+        pid_namespace()?
+    ))
 }
 
 /// Our pid namespace as proc(5) names it: the digits of `pid:[4026531836]`.

@@ -33,9 +33,13 @@ const BLOCKING_THREADS: usize = 32;
 const MOST_WORKERS: usize = 4;
 
 /// Runs what the command line asks for.
-pub fn main(args: impl IntoIterator<Item = OsString>, env: impl IntoIterator<Item = (OsString, OsString)>) -> ExitCode {
+pub fn main(
+    args: impl IntoIterator<Item = OsString>,
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    let (first, rest) = args.split_first().map_or((None, [].as_slice()), |(first, rest)| (first.to_str(), rest));
+    let (first, rest) =
+        args.split_first().map_or((None, [].as_slice()), |(first, rest)| (first.to_str(), rest));
     let code = match first {
         Some("request") => request::run(rest, env),
         Some("healthcheck") => healthcheck(rest),
@@ -49,11 +53,16 @@ pub fn main(args: impl IntoIterator<Item = OsString>, env: impl IntoIterator<Ite
     }))
 }
 
-fn serve(args: Vec<OsString>, env: impl IntoIterator<Item = (OsString, OsString)>) -> anyhow::Result<u8> {
+fn serve(
+    args: Vec<OsString>,
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+) -> anyhow::Result<u8> {
     let config = match Config::load(args, env) {
         Ok(Loaded::Serve(config)) => *config,
         Ok(Loaded::Help) => return print_out(&config::help()),
-        Ok(Loaded::Version) => return print_out(concat!("sockwarden ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Loaded::Version) => {
+            return print_out(concat!("sockwarden ", env!("CARGO_PKG_VERSION"), "\n"));
+        }
         Err(mistakes) => {
             complain(mistakes.to_string().trim_end());
             return Ok(exit::UNUSABLE);
@@ -103,7 +112,10 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
 fn healthcheck(args: &[OsString]) -> anyhow::Result<u8> {
     let pid = match args {
         [] => None,
-        [flag, pid] if flag == "-pid" || flag == "--pid" => match pid.to_str().and_then(|pid| pid.parse().ok()) {
+        [flag, pid] if flag == "-pid" || flag == "--pid" => match pid
+            .to_str()
+            .and_then(|pid| pid.parse().ok())
+        {
             Some(pid) => Some(pid),
             None => return Ok(misused(&format!("{pid:?} is not a process id"), HEALTHCHECK_USAGE)),
         },
@@ -117,7 +129,10 @@ fn healthcheck(args: &[OsString]) -> anyhow::Result<u8> {
 const HEALTHCHECK_USAGE: &str = "usage: sockwarden healthcheck [-pid PID]";
 
 fn small_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime cannot be started")
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")
 }
 
 fn print_out(text: &str) -> anyhow::Result<u8> {

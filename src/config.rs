@@ -1,5 +1,20 @@
 //! The configuration: only values that can be used as they are.
+//!
+//! Flags and variables are those of wollomatic/socket-proxy 1.13, defined once in [`options::SETTINGS`]. This room reads words and
+//! variables and nothing else: no file, no socket, no name is looked up, so whether the engine is there is somebody else's question.
 
+mod arguments;
+mod draft;
+mod mistake;
+pub mod options;
+mod reference;
+mod values;
+mod warnings;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +23,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::rule::RuleSet;
+
+use self::arguments::{CommandLine, Given};
+use self::draft::Draft;
+
+pub use self::mistake::{Mistake, Mistakes};
+pub use self::reference::{help, reference};
 
 /// Everything a user can set for `serve`, checked.
 #[derive(Debug, Clone)]
@@ -36,8 +57,55 @@ pub struct Config {
     pub label_prefixes: Vec<String>,
     /// Whether labels that come from an image count as the container's own.
     pub trust_image_labels: bool,
-    /// What is valid and still worth saying at start.
+    /// What is valid and still surprising, a sentence each, to be said once at the start.
     pub warnings: Vec<String>,
+}
+
+/// What a command line without a subcommand asks for.
+#[derive(Debug, Clone)]
+pub enum Loaded {
+    /// To run the proxy like this.
+    Serve(Box<Config>),
+    /// To print [`help`] and leave with success.
+    Help,
+    /// To print the version and leave with success.
+    Version,
+}
+
+impl Config {
+    /// Reads the command line (without the program's name and without a subcommand) and the environment.
+    ///
+    /// A flag beats its variable, the flags of one method replace all variables of that method, and an empty variable counts as
+    /// unset. Variables that do not begin with `SP_` are not ours and are passed over.
+    ///
+    /// # Errors
+    /// When anything is unknown or invalid, in a flag or in a variable, also in a variable that a flag overrides: then all of it.
+    pub fn load<A, E>(args: A, env: E) -> Result<Loaded, Mistakes>
+    where
+        A: IntoIterator<Item = OsString>,
+        E: IntoIterator<Item = (OsString, OsString)>,
+    {
+        let flags = match arguments::flags(args) {
+            CommandLine::Help => return Ok(Loaded::Help),
+            CommandLine::Version => return Ok(Loaded::Version),
+            CommandLine::Flags(flags) => flags,
+        };
+        let mut draft = Draft::default();
+        // Variables first, so that a flag wins by being read later; reported the other way round, nearest to the user first.
+        let in_variables = apply(&mut draft, arguments::variables(env));
+        let mut mistakes = apply(&mut draft, flags);
+        mistakes.extend(in_variables);
+        mistakes.extend(draft.contradiction());
+        if mistakes.is_empty() {
+            Ok(Loaded::Serve(Box::new(draft.into_config())))
+        } else {
+            Err(Mistakes::new(mistakes))
+        }
+    }
+}
+
+fn apply(draft: &mut Draft, given: Vec<Result<Given, Mistake>>) -> Vec<Mistake> {
+    given.into_iter().filter_map(|given| given.and_then(|given| draft.apply(given)).err()).collect()
 }
 
 /// Where the proxy listens.

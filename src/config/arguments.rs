@@ -1,0 +1,188 @@
+//! The command line in Go's style and the environment, cut into settings and values. What a value means is not asked here.
+//!
+//! clap does not carry its weight here: it stops at the first mistake, reads `-allowGET=x` as a row of one-letter flags, and prints
+//! `--name` in its help. A normaliser in front of it would know as much of the table as this file does.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::iter::Peekable;
+use std::os::unix::ffi::OsStrExt as _;
+
+use crate::rule::Origin;
+
+use super::mistake::{Mistake, nearest, printable};
+use super::options::{COMMANDS, SETTINGS, Setting, Takes};
+
+/// A value for a setting, and where it was written.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) setting: &'static Setting,
+    pub(super) origin: Origin,
+    pub(super) value: OsString,
+}
+
+/// What the words of a command line amount to.
+pub(super) enum CommandLine {
+    Help,
+    Version,
+    /// In the order they were written.
+    Flags(Vec<Result<Given, Mistake>>),
+}
+
+/// Cuts the words into flags and values as Go's package `flag` does: `-x` is `--x`, the value follows after `=` or as the next
+/// word, a switch never takes the next word, `--` ends the flags.
+///
+/// Different from Go on purpose: what Go would leave unread without a word is a mistake, and a flag is never taken for the value of
+/// the flag before it.
+pub(super) fn flags(words: impl IntoIterator<Item = OsString>) -> CommandLine {
+    let mut words = words.into_iter().peekable();
+    let mut given = Vec::new();
+    let mut last_switch = None;
+    let mut first = true;
+    while let Some(word) = words.next() {
+        let switch_before = last_switch.take();
+        let is_first = std::mem::take(&mut first);
+        let (name, value) = match Word::parse(&word) {
+            Word::End => {
+                given.extend(words.map(|word| Err(unexpected(&word, false, None))));
+                break;
+            }
+            Word::Plain => {
+                given.push(Err(unexpected(&word, is_first, switch_before)));
+                continue;
+            }
+            Word::Malformed => {
+                given.push(Err(Mistake::Malformed { word: printable(&word) }));
+                continue;
+            }
+            Word::Flag { name, value } => (name, value),
+        };
+        match name.to_str() {
+            Some("h" | "help") => return CommandLine::Help,
+            Some("version") => return CommandLine::Version,
+            _ => {}
+        }
+        given.push(match Setting::by_flag(name) {
+            Some(setting) => {
+                last_switch = setting.is_switch().then_some(setting).filter(|_| value.is_none());
+                value_of(setting, value, &mut words)
+            }
+            None => Err(unknown_flag(name)),
+        });
+    }
+    CommandLine::Flags(given)
+}
+
+/// The variables that are ours, by name; an empty one counts as unset. Of a name that occurs twice the first counts, as for getenv(3).
+pub(super) fn variables(
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Vec<Result<Given, Mistake>> {
+    let mut ours = BTreeMap::new();
+    for (name, value) in env {
+        if name.as_bytes().starts_with(b"SP_") {
+            ours.entry(name).or_insert(value);
+        }
+    }
+    ours.retain(|_, value| !value.is_empty());
+    let known =
+        |(name, value): (OsString, OsString)| match name.to_str().and_then(Setting::by_variable) {
+            Some(setting) => Ok(Given { setting, origin: Origin::Env(printable(&name)), value }),
+            None => Err(unknown_variable(&name)),
+        };
+    ours.into_iter().map(known).collect()
+}
+
+enum Word<'a> {
+    /// `--`
+    End,
+    /// No dash in front, or nothing but one.
+    Plain,
+    /// Dashes, and then no name.
+    Malformed,
+    Flag {
+        name: &'a OsStr,
+        value: Option<&'a OsStr>,
+    },
+}
+
+impl<'a> Word<'a> {
+    fn parse(word: &'a OsStr) -> Self {
+        let rest = match word.as_bytes() {
+            b"--" => return Self::End,
+            b"-" => return Self::Plain,
+            [b'-', b'-', rest @ ..] | [b'-', rest @ ..] => rest,
+            _ => return Self::Plain,
+        };
+        let mut parts = rest.splitn(2, |byte| *byte == b'=');
+        match parts.next() {
+            None | Some([] | [b'-', ..]) => Self::Malformed,
+            Some(name) => Self::Flag {
+                name: OsStr::from_bytes(name),
+                value: parts.next().map(OsStr::from_bytes),
+            },
+        }
+    }
+
+    fn is_known_flag(&self) -> bool {
+        let Self::Flag { name, .. } = self else { return false };
+        Setting::by_flag(name).is_some() || matches!(name.to_str(), Some("h" | "help" | "version"))
+    }
+}
+
+fn value_of(
+    setting: &'static Setting,
+    value: Option<&OsStr>,
+    words: &mut Peekable<impl Iterator<Item = OsString>>,
+) -> Result<Given, Mistake> {
+    let flag = setting.flag();
+    let value = match (value, setting.takes) {
+        (Some(value), _) => value.to_owned(),
+        (None, Takes::Nothing) => "true".into(),
+        (None, Takes::Value(placeholder)) => {
+            let next = words.next_if(|word| !Word::parse(word).is_known_flag());
+            next.ok_or_else(|| Mistake::NoValue {
+                flag: flag.clone(),
+                placeholder,
+                next: words.peek().map(|word| printable(word)),
+            })?
+        }
+    };
+    Ok(Given { setting, origin: Origin::Flag(flag), value })
+}
+
+fn unexpected(word: &OsStr, first: bool, after: Option<&Setting>) -> Mistake {
+    let command =
+        || nearest(word.to_str()?, COMMANDS.iter().map(|command| command.name)).filter(|_| first);
+    let advice = if let Some(switch) = after {
+        format!("give a switch its value as `{}={}`", switch.flag(), printable(word))
+    } else if let Some(command) = command() {
+        format!("did you mean `{command}`?")
+    } else {
+        "everything is set by flags, written `-name=value`".to_owned()
+    };
+    Mistake::Word { word: printable(word), advice }
+}
+
+fn unknown_flag(name: &OsStr) -> Mistake {
+    let nearest =
+        name.to_str().and_then(|name| nearest(name, SETTINGS.iter().map(|setting| setting.name)));
+    Mistake::UnknownFlag {
+        flag: format!("-{}", printable(name)),
+        nearest: nearest.map(|name| format!("-{name}")),
+    }
+}
+
+/// The nearest variable; for `SP_ALLOW_GTE_2` that is `SP_ALLOW_GET_2`, though only `SP_ALLOW_GET` is in the table.
+fn unknown_variable(name: &OsStr) -> Mistake {
+    let names = SETTINGS.iter().map(|setting| setting.variable);
+    let of_many =
+        SETTINGS.iter().filter(|setting| setting.repeatable).map(|setting| setting.variable);
+    let nearest = name.to_str().and_then(|name| {
+        let numbered = name.rsplit_once('_').and_then(|(stem, suffix)| {
+            nearest(stem, of_many)
+                .map(|variable| format!("{variable}_{}", printable(suffix.as_ref())))
+        });
+        numbered.or_else(|| nearest(name, names).map(str::to_owned))
+    });
+    Mistake::UnknownVariable { variable: printable(name), nearest }
+}

@@ -1,0 +1,447 @@
+//! The one table of settings, and the small ones of subcommands and exit codes. The parser, `--help` and `docs/reference.md` read
+//! them and know no setting of their own.
+
+use std::ffi::OsStr;
+use std::fmt;
+
+use crate::request::Method;
+
+use super::arguments::Given;
+use super::draft::Draft;
+use super::mistake::Problem;
+use super::values;
+
+/// One thing a user can set: a flag and a variable.
+pub struct Setting {
+    /// The flag, without dashes.
+    pub name: &'static str,
+    /// The variable; of a repeatable setting every variable that goes on with `_` is one too.
+    pub variable: &'static str,
+    /// Which question it answers.
+    pub group: Group,
+    /// What follows the flag.
+    pub takes: Takes,
+    /// The value when nothing is given, as one would write it; `None` for nothing.
+    pub default: Option<&'static str>,
+    /// The unit of a number.
+    pub unit: Option<&'static str>,
+    /// Whether several may be given, all of which then count; of any other setting the last one does.
+    pub repeatable: bool,
+    /// What it does: a sentence without a full stop, in Markdown.
+    pub summary: &'static str,
+    /// More sentences, for the reference page only; may be empty.
+    pub details: &'static str,
+    /// Checks a value and puts it where it belongs.
+    pub(super) read: fn(&mut Draft, &Given) -> Result<(), Problem>,
+}
+
+impl Setting {
+    /// The flag as one writes it.
+    pub fn flag(&self) -> String {
+        format!("-{}", self.name)
+    }
+
+    /// Whether the flag stands alone and never takes the next word.
+    pub fn is_switch(&self) -> bool {
+        matches!(self.takes, Takes::Nothing)
+    }
+
+    pub(super) fn by_flag(name: &OsStr) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| setting.name == name)
+    }
+
+    pub(super) fn by_variable(name: &str) -> Option<&'static Self> {
+        SETTINGS.iter().find(|setting| match name.strip_prefix(setting.variable) {
+            Some("") => true,
+            Some(suffix) => setting.repeatable && suffix.starts_with('_'),
+            None => false,
+        })
+    }
+}
+
+impl fmt::Debug for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Setting").field(&self.name).finish()
+    }
+}
+
+/// What follows a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// Nothing, or `=` and a truth value: a switch.
+    Nothing,
+    /// A value, which the help calls by this name.
+    Value(&'static str),
+}
+
+/// The questions that settings answer, in the order help and reference ask them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Who is let in.
+    Clients,
+    /// What they may ask.
+    Requests,
+    /// The sockets on both sides.
+    Sockets,
+    /// Health, watchdog, shutdown.
+    Running,
+    /// The log.
+    Logging,
+    /// Allowlists in container labels.
+    Containers,
+}
+
+impl Group {
+    /// Every group.
+    pub const ALL: [Self; 6] = [
+        Self::Clients,
+        Self::Requests,
+        Self::Sockets,
+        Self::Running,
+        Self::Logging,
+        Self::Containers,
+    ];
+
+    /// Its heading.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Clients => "Who may connect",
+            Self::Requests => "What is allowed",
+            Self::Sockets => "Where",
+            Self::Running => "Running",
+            Self::Logging => "Logging",
+            Self::Containers => "Per-container allowlists",
+        }
+    }
+
+    /// Its settings.
+    pub fn settings(self) -> impl Iterator<Item = &'static Setting> {
+        SETTINGS.iter().filter(move |setting| setting.group == self)
+    }
+}
+
+/// A setting with everything but its name left out; entries of the table override what they have.
+const fn setting(
+    name: &'static str,
+    variable: &'static str,
+    read: fn(&mut Draft, &Given) -> Result<(), Problem>,
+) -> Setting {
+    Setting {
+        name,
+        variable,
+        group: Group::Clients,
+        takes: Takes::Nothing,
+        default: None,
+        unit: None,
+        repeatable: false,
+        summary: "",
+        details: "",
+        read,
+    }
+}
+
+/// The reader that puts what a parser returns into a field.
+macro_rules! into {
+    ($field:ident, $parser:path) => {
+        |draft, given| {
+            draft.$field = $parser(given)?;
+            Ok(())
+        }
+    };
+}
+
+/// The setting that allows paths for one method.
+macro_rules! allow {
+    ($name:literal, $method:expr, $details:literal) => {
+        Setting {
+            group: Group::Requests,
+            takes: Takes::Value("PATTERN"),
+            repeatable: true,
+            summary: concat!("Allow ", $name, " for the paths that match"),
+            details: $details,
+            ..setting(concat!("allow", $name), concat!("SP_ALLOW_", $name), |draft, given| {
+                draft.allow($method, given)
+            })
+        }
+    };
+}
+
+/// Every setting, group by group.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        takes: Takes::Value("CLIENT,..."),
+        default: Some("127.0.0.1/32"),
+        summary: "Let these clients use the default allowlist: addresses, networks (CIDR) and host names, with commas between them",
+        details: "A host name is looked up when a client connects, so it may be a Compose service that moves. \
+            Bits of a network beyond its length are ignored, and an IPv4-mapped IPv6 address is the IPv4 address. \
+            Over a Unix socket it has no effect: whoever may open the socket file is let in.",
+        ..setting("allowfrom", "SP_ALLOWFROM", into!(allow_from, values::clients))
+    },
+    allow!(
+        "GET",
+        Method::Get,
+        "May be given more than once, as a variable with any suffix: `SP_ALLOW_GET`, `SP_ALLOW_GET_2`, `SP_ALLOW_GET_logs`. \
+         Flags for a method replace all variables for that method. See [Patterns](#patterns)."
+    ),
+    allow!("HEAD", Method::Head, ""),
+    allow!("POST", Method::Post, ""),
+    allow!("PUT", Method::Put, ""),
+    allow!("PATCH", Method::Patch, ""),
+    allow!("DELETE", Method::Delete, ""),
+    allow!(
+        "CONNECT",
+        Method::Connect,
+        "The engine has no such operation; taken so that an old command line still works."
+    ),
+    allow!(
+        "TRACE",
+        Method::Trace,
+        "The engine has no such operation; taken so that an old command line still works."
+    ),
+    allow!("OPTIONS", Method::Options, ""),
+    Setting {
+        group: Group::Requests,
+        takes: Takes::Value("DIRECTORY,..."),
+        summary: "Let bind mounts come from these directories and what is below them only, with commas between them",
+        details: "Each is absolute and without `..`. Not set, bind mounts are not limited.",
+        ..setting(
+            "allowbindmountfrom",
+            "SP_ALLOWBINDMOUNTFROM",
+            into!(bind_mount_from, values::directories),
+        )
+    },
+    Setting {
+        group: Group::Sockets,
+        takes: Takes::Value("ADDRESS"),
+        default: Some("127.0.0.1"),
+        summary: "Listen on this IPv4 or IPv6 address",
+        details: "In a container this is usually `0.0.0.0`.",
+        ..setting("listenip", "SP_LISTENIP", into!(listen_ip, values::address))
+    },
+    Setting {
+        group: Group::Sockets,
+        takes: Takes::Value("PORT"),
+        default: Some("2375"),
+        summary: "Listen on this TCP port",
+        ..setting("proxyport", "SP_PROXYPORT", into!(port, values::port))
+    },
+    Setting {
+        group: Group::Sockets,
+        takes: Takes::Value("PATH"),
+        summary: "Listen on this Unix socket instead of a TCP port",
+        details: "A socket that is already there is replaced; any other file is left alone and ends the start.",
+        ..setting(
+            "proxysocketendpoint",
+            "SP_PROXYSOCKETENDPOINT",
+            into!(endpoint, values::socket_path_or_none),
+        )
+    },
+    Setting {
+        group: Group::Sockets,
+        takes: Takes::Value("MODE"),
+        default: Some("0600"),
+        summary: "The permission bits of that Unix socket, in octal",
+        details: "The variable is octal with or without a leading 0. The flag is a number as Go writes it, so octal needs its leading 0: \
+            `0600`, `0o600` and `384` are the same, `600` is refused.",
+        ..setting(
+            "proxysocketendpointfilemode",
+            "SP_PROXYSOCKETENDPOINTFILEMODE",
+            into!(endpoint_mode, values::file_mode),
+        )
+    },
+    Setting {
+        group: Group::Sockets,
+        takes: Takes::Value("PATH"),
+        default: Some("/var/run/docker.sock"),
+        summary: "The engine's Unix socket",
+        ..setting("socketpath", "SP_SOCKETPATH", into!(engine_socket, values::socket_path))
+    },
+    Setting {
+        group: Group::Running,
+        summary: "Serve `http://127.0.0.1:55555/health`, which `sockwarden healthcheck` asks",
+        ..setting("allowhealthcheck", "SP_ALLOWHEALTHCHECK", into!(health_endpoint, values::switch))
+    },
+    Setting {
+        group: Group::Running,
+        takes: Takes::Value("SECONDS"),
+        default: Some("0"),
+        unit: Some("seconds"),
+        summary: "Ask the engine this often whether it still answers; 0 for never",
+        details: "A failure is logged.",
+        ..setting(
+            "watchdoginterval",
+            "SP_WATCHDOGINTERVAL",
+            into!(watchdog_interval, values::seconds),
+        )
+    },
+    Setting {
+        group: Group::Running,
+        summary: "Stop when the watchdog finds that the engine does not answer, with exit code 10",
+        details: "Needs `-watchdoginterval`.",
+        ..setting("stoponwatchdog", "SP_STOPONWATCHDOG", into!(stop_on_watchdog, values::switch))
+    },
+    Setting {
+        group: Group::Running,
+        takes: Takes::Value("SECONDS"),
+        default: Some("10"),
+        unit: Some("seconds"),
+        summary: "How long running requests may take to finish after SIGTERM or SIGINT",
+        ..setting(
+            "shutdowngracetime",
+            "SP_SHUTDOWNGRACETIME",
+            into!(shutdown_grace, values::seconds),
+        )
+    },
+    Setting {
+        group: Group::Logging,
+        takes: Takes::Value("LEVEL"),
+        default: Some("INFO"),
+        summary: "Log this level and above: `DEBUG`, `INFO`, `WARN` or `ERROR`",
+        details: "Upper or lower case. Refused requests are logged at `WARN`, allowed ones at `DEBUG`.",
+        ..setting("loglevel", "SP_LOGLEVEL", into!(log_level, values::level))
+    },
+    Setting {
+        group: Group::Logging,
+        summary: "Log JSON lines instead of text",
+        ..setting("logjson", "SP_LOGJSON", into!(log_json, values::switch))
+    },
+    Setting {
+        group: Group::Containers,
+        takes: Takes::Value("NAME"),
+        summary: "The proxy's own container, by name, id or `auto`; switches allowlists in container labels on",
+        details: "`auto` finds it by itself.",
+        ..setting(
+            "proxycontainername",
+            "SP_PROXYCONTAINERNAME",
+            into!(own_container, values::own_container),
+        )
+    },
+    Setting {
+        group: Group::Containers,
+        takes: Takes::Value("PREFIX"),
+        summary: "Read labels `PREFIX.allow.get` and the like, instead of those that begin with `socket-proxy` or `sockwarden`",
+        details: "Useful when several proxies share an engine.",
+        ..setting(
+            "dockerlabelprefix",
+            "SP_DOCKERLABELPREFIX",
+            into!(label_prefixes, values::label_prefixes),
+        )
+    },
+    Setting {
+        group: Group::Containers,
+        summary: "Let labels that come from an image count as the container's own",
+        details: "Without it whoever builds an image cannot give rights to the containers made from it.",
+        ..setting(
+            "trustimagelabels",
+            "SP_TRUSTIMAGELABELS",
+            into!(trust_image_labels, values::switch),
+        )
+    },
+];
+
+/// What the program can be told to do, by its first word.
+#[derive(Debug, Clone, Copy)]
+pub struct Command {
+    /// The word.
+    pub name: &'static str,
+    /// The words that follow it.
+    pub operands: &'static str,
+    /// What it does: a sentence without a full stop, in Markdown.
+    pub summary: &'static str,
+}
+
+/// Every subcommand; without one it is the first.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "serve",
+        operands: "[FLAGS]",
+        summary: "Run the proxy; this is what happens without a subcommand",
+    },
+    Command {
+        name: "request",
+        operands: "METHOD PATH",
+        summary: "Send one request to a proxy and print the answer, to try an allowlist by hand",
+    },
+    Command {
+        name: "healthcheck",
+        operands: "",
+        summary: "Ask the health endpoint of a proxy in the same container; for `HEALTHCHECK` in an image without a shell",
+    },
+];
+
+/// How the proxy ends: the exit code, and when.
+pub const EXIT_CODES: &[(u8, &str)] = &[
+    (0, "Stopped by SIGTERM or SIGINT, or printed what was asked for"),
+    (1, "Failed while running"),
+    (2, "The configuration is wrong, or the engine's socket cannot be used"),
+    (10, "The watchdog found that the engine does not answer, and `-stoponwatchdog` is set"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crate::rule::Origin;
+
+    use super::*;
+
+    #[test]
+    fn every_default_is_what_the_program_starts_from() {
+        for setting in SETTINGS {
+            let Some(default) = setting.default else { continue };
+            for origin in [Origin::Flag(setting.flag()), Origin::Env(setting.variable.to_owned())] {
+                let mut draft = Draft::default();
+                (setting.read)(&mut draft, &Given { setting, origin, value: default.into() })
+                    .unwrap();
+                assert_eq!(
+                    format!("{draft:?}"),
+                    format!("{:?}", Draft::default()),
+                    "{}",
+                    setting.name
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_follow_one_rule() {
+        let flags: BTreeSet<_> = SETTINGS.iter().map(|setting| setting.name).collect();
+        assert_eq!(flags.len(), SETTINGS.len());
+        for setting in SETTINGS {
+            let joined = if setting.repeatable { "allow" } else { "" };
+            let rest = setting.name.strip_prefix(joined).unwrap();
+            let want = if setting.repeatable {
+                format!("SP_ALLOW_{rest}")
+            } else {
+                format!("SP_{}", rest.to_uppercase())
+            };
+            assert_eq!(setting.variable, want);
+            assert!(
+                !setting.summary.is_empty() && !setting.summary.ends_with('.'),
+                "{}",
+                setting.name
+            );
+            assert!(
+                setting.details.is_empty() || setting.details.ends_with('.'),
+                "{}",
+                setting.name
+            );
+        }
+    }
+
+    #[test]
+    fn every_method_can_be_allowed() {
+        for method in Method::ALL {
+            assert!(
+                Setting::by_flag(OsStr::new(&format!("allow{method}")))
+                    .is_some_and(|setting| setting.repeatable)
+            );
+        }
+    }
+
+    #[test]
+    fn every_setting_is_in_a_group_that_is_printed() {
+        let printed: usize = Group::ALL.iter().map(|group| group.settings().count()).sum();
+        assert_eq!(printed, SETTINGS.len());
+    }
+}
