@@ -39,9 +39,12 @@ impl AdmissionList {
         let mut list = Self { nets: Vec::new(), hosts: Vec::new() };
         for entry in entries {
             match entry {
-                AllowFrom::Net(net) => list.nets.push(*net),
+                AllowFrom::Net(net) => {
+                    list.nets.push(*net);
+                }
                 AllowFrom::Host(name) => {
-                    list.hosts.push(Arc::new(Host { name: name.clone(), answer: Mutex::new(None) }))
+                    list.hosts
+                        .push(Arc::new(Host { name: name.clone(), answer: Mutex::new(None) }));
                 }
             }
         }

@@ -112,13 +112,17 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
 fn healthcheck(args: &[OsString]) -> anyhow::Result<u8> {
     let pid = match args {
         [] => None,
-        [flag, pid] if flag == "-pid" || flag == "--pid" => match pid
-            .to_str()
-            .and_then(|pid| pid.parse().ok())
-        {
-            Some(pid) => Some(pid),
-            None => return Ok(misused(&format!("{pid:?} is not a process id"), HEALTHCHECK_USAGE)),
-        },
+        [flag, pid] if flag == "-pid" || flag == "--pid" => {
+            match pid.to_str().and_then(|pid| pid.parse().ok()) {
+                Some(pid) => Some(pid),
+                None => {
+                    return Ok(misused(
+                        &format!("`{}` is not a process id", pid.display()),
+                        HEALTHCHECK_USAGE,
+                    ));
+                }
+            }
+        }
         _ => return Ok(misused("`healthcheck` takes nothing but `-pid PID`", HEALTHCHECK_USAGE)),
     };
     let (status, body) = small_runtime()?.block_on(admin::ask(pid, "/health"))?;

@@ -151,18 +151,15 @@ impl Listener {
         stop: &watch::Receiver<Stop>,
         connections: &mut JoinSet<()>,
     ) {
-        match Arc::clone(&self.seats).try_acquire_owned() {
-            Ok(permit) => {
-                let (proxy, stop) = (Arc::clone(proxy), stop.clone());
-                connections.spawn(async move {
-                    let _permit: OwnedSemaphorePermit = permit;
-                    proxy.serve(socket, peer, stop).await;
-                });
-            }
-            Err(_) => {
-                tracing::error!(client = %peer, "too many connections are open; this one is refused");
-                refusal::turn_away(&socket);
-            }
+        if let Ok(permit) = Arc::clone(&self.seats).try_acquire_owned() {
+            let (proxy, stop) = (Arc::clone(proxy), stop.clone());
+            connections.spawn(async move {
+                let _permit: OwnedSemaphorePermit = permit;
+                proxy.serve(socket, peer, stop).await;
+            });
+        } else {
+            tracing::error!(client = %peer, "too many connections are open; this one is refused");
+            refusal::turn_away(&socket);
         }
     }
 }

@@ -251,7 +251,7 @@ impl Seat {
             return respond(
                 record,
                 StatusCode::BAD_REQUEST,
-                refused.to_owned(),
+                refused,
                 Outcome::Refused,
                 Connection::Close,
             );
@@ -277,7 +277,7 @@ impl Seat {
                 respond(
                     record,
                     refusal::status(&denied.reason),
-                    message,
+                    &message,
                     Outcome::Refused,
                     connection,
                 )
@@ -307,7 +307,7 @@ impl Seat {
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, id = %record.id, "the engine failed a request");
                 let (status, message) = refusal::engine_failure(&error);
-                return respond(record, status, message, Outcome::EngineFailed, Connection::Close);
+                return respond(record, status, &message, Outcome::EngineFailed, Connection::Close);
             }
         };
         record.status = Some(status);
@@ -363,7 +363,7 @@ impl Seat {
     }
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Connection {
     KeepAlive,
     Close,
@@ -373,16 +373,16 @@ enum Connection {
 fn respond(
     mut record: Record,
     status: StatusCode,
-    message: String,
+    message: &str,
     outcome: Outcome,
     connection: Connection,
 ) -> Response<AnswerStream> {
     record.status = Some(status);
     record.outcome = outcome;
     if let Verdict::Unjudged = record.verdict {
-        record.verdict = Verdict::Refused(message.clone());
+        record.verdict = Verdict::Refused(message.to_owned());
     }
-    let body = Bytes::from(refusal::body(&message, record.id));
+    let body = Bytes::from(refusal::body(message, record.id));
     let mut response = Response::new(AnswerStream::Own(Some(body)));
     *response.status_mut() = status;
     let fields = response.headers_mut();
@@ -450,7 +450,7 @@ impl Body for AnswerStream {
                 match &frame {
                     Some(Ok(frame)) => {
                         answer.record.bytes_out +=
-                            frame.data_ref().map_or(0, |data| data.len() as u64)
+                            frame.data_ref().map_or(0, |data| data.len() as u64);
                     }
                     Some(Err(_)) => answer.record.outcome = Outcome::EngineFailed,
                     None => {}

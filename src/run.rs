@@ -55,9 +55,10 @@ pub async fn serve(
     let engine = Engine::new(&config.engine_socket);
     startup::check_engine_socket(&engine).await.map_err(StartError::Engine)?;
     let listener = Listener::bind(&config.listener).await?;
-    let health = match config.health_endpoint {
-        true => Some(Admin::bind_health().await.map_err(StartError::Health)?),
-        false => None,
+    let health = if config.health_endpoint {
+        Some(Admin::bind_health().await.map_err(StartError::Health)?)
+    } else {
+        None
     };
     let bind_mounts =
         if config.bind_mount_from.is_some() { BindMounts::Limited } else { BindMounts::Unlimited };
@@ -87,7 +88,7 @@ pub async fn serve(
             });
         }
         Err(error) => {
-            tracing::warn!(error = %error, "`sockwarden healthcheck` will not work: its private socket cannot be bound")
+            tracing::warn!(error = %error, "`sockwarden healthcheck` will not work: its private socket cannot be bound");
         }
     }
     if let Some(watchdog) = config.watchdog {

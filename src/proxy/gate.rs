@@ -28,7 +28,7 @@ pub const MAX_FIELDS: usize = 128;
 /// How long a head may take from its first byte to its last.
 const HEAD_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a new connection may stay silent before its first request.
-const FIRST_BYTE_DEADLINE: Duration = Duration::from_secs(60);
+const FIRST_BYTE_DEADLINE: Duration = Duration::from_mins(1);
 /// The longest chunk-size line, in bytes; extensions are dropped, so nobody needs long ones.
 const MAX_CHUNK_LINE_BYTES: usize = 1024;
 /// The most trailer bytes of a chunked body; they are dropped.
@@ -171,7 +171,7 @@ impl Gate {
                         self.heads += 1;
                         self.head_begun = false;
                     }
-                    Err(refused) => self.refuse(*refused),
+                    Err(refused) => self.refuse(refused),
                 }
                 return Poll::Ready(Ok(()));
             }
@@ -356,8 +356,8 @@ impl Refused {
         Self { status, message, method: None, raw_target: None }
     }
 
-    fn bad(message: &str) -> Box<Self> {
-        Box::new(Self::new(StatusCode::BAD_REQUEST, message.to_owned()))
+    fn bad(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message.to_owned())
     }
 }
 
@@ -381,7 +381,7 @@ fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
     None
 }
 
-fn check_head(head: &[u8]) -> Result<CheckedHead, Box<Refused>> {
+fn check_head(head: &[u8]) -> Result<CheckedHead, Refused> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     match request.parse(head) {
@@ -393,10 +393,7 @@ fn check_head(head: &[u8]) -> Result<CheckedHead, Box<Refused>> {
         }
         Err(httparse::Error::TooManyHeaders) => {
             let message = format!("the request has more than {MAX_FIELDS} fields; send fewer");
-            return Err(Box::new(Refused::new(
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                message,
-            )));
+            return Err(Refused::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message));
         }
         Err(httparse::Error::Version) => {
             return Err(Refused::bad(
@@ -409,7 +406,7 @@ fn check_head(head: &[u8]) -> Result<CheckedHead, Box<Refused>> {
             )));
         }
     }
-    let named = |mut refused: Box<Refused>| {
+    let named = |mut refused: Refused| {
         refused.method = request.method.and_then(Method::parse);
         refused.raw_target = request.path.map(str::to_owned);
         refused
@@ -423,7 +420,7 @@ fn check_head(head: &[u8]) -> Result<CheckedHead, Box<Refused>> {
     let framing = check_fields(request.headers, minor).map_err(named)?;
     if request.method.and_then(Method::parse).is_none() {
         let message = "the method is none the Engine API has; methods are written in capitals, for example `GET`".to_owned();
-        return Err(named(Box::new(Refused::new(StatusCode::METHOD_NOT_ALLOWED, message))));
+        return Err(named(Refused::new(StatusCode::METHOD_NOT_ALLOWED, message)));
     }
     let target = RequestTarget::parse(request.path.unwrap_or_default())
         .map_err(|error: TargetError| named(Refused::bad(&error.to_string())))?;
@@ -440,7 +437,7 @@ fn has_bare_line_end(head: &[u8]) -> bool {
 }
 
 /// The fields that say how long the message is, and the ones that two readers may weigh differently.
-fn check_fields(fields: &[httparse::Header<'_>], minor: u8) -> Result<Framing, Box<Refused>> {
+fn check_fields(fields: &[httparse::Header<'_>], minor: u8) -> Result<Framing, Refused> {
     let mut length = None;
     let mut chunked = false;
     let mut hosts = 0;
@@ -477,7 +474,7 @@ fn check_fields(fields: &[httparse::Header<'_>], minor: u8) -> Result<Framing, B
             && !field.value.trim_ascii().eq_ignore_ascii_case(b"100-continue")
         {
             let message = "the only expectation understood is `100-continue`".to_owned();
-            return Err(Box::new(Refused::new(StatusCode::EXPECTATION_FAILED, message)));
+            return Err(Refused::new(StatusCode::EXPECTATION_FAILED, message));
         }
     }
     if hosts > 1 || (hosts == 0 && minor > 0) {
@@ -538,7 +535,9 @@ impl Chunks {
             self.line_bytes += 1;
             self.state = match (&self.state, byte) {
                 (ChunkState::Start, _) => ChunkState::Size(hex_digit(byte).ok_or(BROKEN)?),
-                (ChunkState::Size(size), b'\r') => ChunkState::SizeLf(*size),
+                (ChunkState::Size(size) | ChunkState::Extension(size), b'\r') => {
+                    ChunkState::SizeLf(*size)
+                }
                 (ChunkState::Size(size), b';' | b' ' | b'\t') => ChunkState::Extension(*size),
                 (ChunkState::Size(size), _) => {
                     let digit = hex_digit(byte).ok_or(BROKEN)?;
@@ -548,18 +547,18 @@ impl Chunks {
                             .ok_or(BROKEN)?,
                     )
                 }
-                (ChunkState::Extension(size), b'\r') => ChunkState::SizeLf(*size),
-                (ChunkState::Extension(_), b'\n') => return Err(BROKEN),
+                (
+                    ChunkState::Extension(_) | ChunkState::TrailerStart | ChunkState::Trailer,
+                    b'\n',
+                ) => return Err(BROKEN),
                 (ChunkState::Extension(size), _) => ChunkState::Extension(*size),
-                (ChunkState::SizeLf(0), b'\n') => ChunkState::TrailerStart,
+                (ChunkState::SizeLf(0) | ChunkState::TrailerLf, b'\n') => ChunkState::TrailerStart,
                 (ChunkState::SizeLf(size), b'\n') => ChunkState::Data(*size),
                 (ChunkState::DataCr, b'\r') => ChunkState::DataLf,
                 (ChunkState::DataLf, b'\n') => ChunkState::Start,
                 (ChunkState::TrailerStart, b'\r') => ChunkState::EndLf,
-                (ChunkState::TrailerStart | ChunkState::Trailer, b'\n') => return Err(BROKEN),
                 (ChunkState::Trailer, b'\r') => ChunkState::TrailerLf,
                 (ChunkState::TrailerStart | ChunkState::Trailer, _) => ChunkState::Trailer,
-                (ChunkState::TrailerLf, b'\n') => ChunkState::TrailerStart,
                 (ChunkState::EndLf, b'\n') => ChunkState::Done,
                 _ => return Err(BROKEN),
             };

@@ -159,7 +159,7 @@ fn escape(text: &str) -> String {
         match c {
             '\'' => escaped.push('.'),
             '.' | '+' | '*' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | '^' | '$' => {
-                escaped.extend(['\\', c])
+                escaped.extend(['\\', c]);
             }
             _ => escaped.push(c),
         }
