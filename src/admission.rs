@@ -128,7 +128,8 @@ mod tests {
     use super::*;
 
     async fn check(entries: &[AllowFrom], peer: &str, want: Admission) {
-        let peer = Peer::tcp(peer.parse().unwrap());
+        let peer: std::net::SocketAddr = peer.parse().unwrap();
+        let peer = Peer::tcp(peer, peer.ip());
         assert_eq!(AdmissionList::new(entries).admission(&peer).await, want, "{entries:?} {peer}");
     }
 

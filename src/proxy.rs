@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use crate::admission::AdmissionList;
 use crate::audit::{Outcome, Record, Verdict};
-use crate::client::{Admission, Client, Peer};
+use crate::client::{Admission, Client, Identity, Peer};
 use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
 use crate::policy::{Allowed, DeclaredBody, Judgement, Policy};
 use crate::request::{AnswerKind, Head, Method, Operation};
@@ -81,7 +81,7 @@ impl Proxy {
         socket.tune();
         let (gate, shared) = Gate::new(Arc::clone(&socket));
         let seat = Arc::new(Seat {
-            client_name: Arc::from(client_name(&peer)),
+            client_name: Arc::from(peer.to_string()),
             link: tokio::sync::Mutex::new(self.engine.link()),
             proxy: self,
             peer,
@@ -221,13 +221,6 @@ async fn linger(socket: &Socket) {
     }
 }
 
-fn client_name(peer: &Peer) -> String {
-    match peer {
-        Peer::Tcp(address) => address.ip().to_string(),
-        Peer::Unix { .. } => peer.to_string(),
-    }
-}
-
 /// One client's seat: what its requests share.
 #[derive(Debug)]
 struct Seat {
@@ -260,14 +253,14 @@ impl Seat {
         record.method = Some(method);
         head.target.versioned_path().clone_into(&mut record.path);
         record.operation = head.operation;
-        let client = Client { peer: self.peer, admission: self.admission().await };
+        let client = Client { peer: self.peer, admission: self.admission().await, identity: Identity::Plain };
         let body = (!body.is_end_stream()).then_some(body);
         let has_body = body.is_some();
         let wants_upgrade = parts.headers.contains_key(header::UPGRADE);
         match self.proxy.policy.judge(&client, head, DeclaredBody { body }) {
             Judgement::Denied(denied) => {
-                record.verdict = Verdict::Refused(refusal::reason(&denied.reason).to_owned());
-                let message = refusal::message(&client, &denied);
+                record.verdict = Verdict::Refused(refusal::reason(&denied.reason));
+                let message = refusal::message(&client, &denied, None);
                 // The body that nobody will read would have to be read before the next request.
                 let connection = if has_body || wants_upgrade {
                     Connection::Close

@@ -11,8 +11,9 @@ use crate::admission::AdmissionList;
 use crate::config::{Config, Watchdog};
 use crate::engine::Engine;
 use crate::listen::Listener;
-use crate::policy::{BindMounts, Policy};
+use crate::policy::Policy;
 use crate::proxy::{Proxy, Stop};
+use crate::rule::Allowlist;
 use crate::startup;
 
 /// How long connections get to close after everything that runs was finished or given up.
@@ -60,9 +61,7 @@ pub async fn serve(
     } else {
         None
     };
-    let bind_mounts =
-        if config.bind_mount_from.is_some() { BindMounts::Limited } else { BindMounts::Unlimited };
-    let policy = Policy::new(config.rules.clone(), bind_mounts);
+    let policy = Policy::new(Allowlist { rules: config.rules.clone(), bind_mount_from: config.bind_mount_from.clone() });
     let proxy =
         Arc::new(Proxy::new(policy, AdmissionList::new(&config.allow_from), engine.clone()));
     let admin = Arc::new(Admin::new(engine.clone()));
