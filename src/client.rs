@@ -30,7 +30,10 @@ pub enum Peer {
 impl Peer {
     /// A TCP peer with its addresses in canonical form.
     pub fn tcp(remote: SocketAddr, local: IpAddr) -> Self {
-        Self::Tcp { remote: SocketAddr::new(remote.ip().to_canonical(), remote.port()), local: local.to_canonical() }
+        Self::Tcp {
+            remote: SocketAddr::new(remote.ip().to_canonical(), remote.port()),
+            local: local.to_canonical(),
+        }
     }
 
     /// The address of a TCP peer.

@@ -33,7 +33,12 @@ impl Policy {
         }
     }
 
-    fn reason<B>(&self, client: &Client, head: &Head, body: &DeclaredBody<B>) -> Result<Grant, DenyReason> {
+    fn reason<B>(
+        &self,
+        client: &Client,
+        head: &Head,
+        body: &DeclaredBody<B>,
+    ) -> Result<Grant, DenyReason> {
         let default = || match client.admission {
             Admission::Listed => Ok(&self.default),
             Admission::Unlisted => Err(DenyReason::NotAdmitted),
@@ -56,13 +61,19 @@ impl Policy {
 }
 
 /// Looks for what allows the request in one allowlist.
-fn allowed_by<B>(list: &Allowlist, head: &Head, body: &DeclaredBody<B>) -> Result<Grant, DenyReason> {
+fn allowed_by<B>(
+    list: &Allowlist,
+    head: &Head,
+    body: &DeclaredBody<B>,
+) -> Result<Grant, DenyReason> {
     // Without its version negotiation a client picks an API version of its own and breaks, so a ping is open to all admitted.
     if head.operation.is_ping() && !body.is_present() {
         return Ok(Grant::Ping);
     }
     match list.rules.find(head.method, head.target.versioned_path()) {
-        Match::Rule(_) if list.bind_mount_from.is_some() && mounts(head.operation) => Err(DenyReason::BindMountsUnread),
+        Match::Rule(_) if list.bind_mount_from.is_some() && mounts(head.operation) => {
+            Err(DenyReason::BindMountsUnread)
+        }
         Match::Rule(rule) => Ok(Grant::Rule(Arc::clone(rule))),
         Match::NoPath => Err(DenyReason::NoPath),
         Match::NoMethod => Err(DenyReason::NoMethod),

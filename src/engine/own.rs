@@ -46,12 +46,15 @@ impl OwnCall<'_> {
             Self::Ping => "/_ping".to_owned(),
             Self::Version => "/version".to_owned(),
             Self::Containers => "/containers/json?all=1".to_owned(),
-            Self::ContainerRow(id) => format!("/containers/json?all=1&filters=%7B%22id%22%3A%5B%22{id}%22%5D%7D"),
+            Self::ContainerRow(id) => {
+                format!("/containers/json?all=1&filters=%7B%22id%22%3A%5B%22{id}%22%5D%7D")
+            }
             Self::Container(name) => format!("/containers/{}/json", plain(name)?),
             Self::Network(id) => format!("/networks/{}", plain(id)?),
             Self::Image(id) => format!("/images/{}/json", plain(id)?),
             Self::Events => {
-                "/events?filters=%7B%22type%22%3A%5B%22container%22%2C%22network%22%5D%7D".to_owned()
+                "/events?filters=%7B%22type%22%3A%5B%22container%22%2C%22network%22%5D%7D"
+                    .to_owned()
             }
         })
     }
@@ -94,7 +97,9 @@ impl Engine {
         tokio::time::timeout(ANSWER_DEADLINE, async {
             let (response, connection) = self.open_answer(&call).await?;
             let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
-            let body = body.map_err(|_| EngineError::Unexpected("its answer is cut short or too long"))?.to_bytes();
+            let body = body
+                .map_err(|_| EngineError::Unexpected("its answer is cut short or too long"))?
+                .to_bytes();
             self.put_back(connection);
             Ok(body)
         })
@@ -106,9 +111,14 @@ impl Engine {
     ///
     /// # Errors
     /// As for [`Engine::ask`], and when the answer is not the JSON it should be.
-    pub async fn ask_for<T: DeserializeOwned>(&self, call: OwnCall<'_>) -> Result<Option<T>, EngineError> {
+    pub async fn ask_for<T: DeserializeOwned>(
+        &self,
+        call: OwnCall<'_>,
+    ) -> Result<Option<T>, EngineError> {
         match self.ask(call).await {
-            Ok(answer) => serde_json::from_slice(&answer).map(Some).map_err(|_| EngineError::Unexpected("its answer is not the JSON it should be")),
+            Ok(answer) => serde_json::from_slice(&answer)
+                .map(Some)
+                .map_err(|_| EngineError::Unexpected("its answer is not the JSON it should be")),
             Err(EngineError::Refused(StatusCode::NOT_FOUND)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -137,11 +147,14 @@ impl Engine {
     /// As for [`Engine::ask_for`], and when no version fits.
     pub async fn negotiate(&self) -> Result<ApiVersion, EngineError> {
         let version = self.version().await?;
-        let newest = ApiVersion::parse(&version.api_version).ok_or(EngineError::Unexpected("it names no API version"))?;
+        let newest = ApiVersion::parse(&version.api_version)
+            .ok_or(EngineError::Unexpected("it names no API version"))?;
         let agreed = newest.min(NEWEST);
         let oldest = ApiVersion::parse(&version.min_api_version).unwrap_or(ApiVersion::OLDEST);
         if agreed < oldest || agreed < ApiVersion::OLDEST {
-            return Err(EngineError::Unexpected("there is no API version that it and we both speak"));
+            return Err(EngineError::Unexpected(
+                "there is no API version that it and we both speak",
+            ));
         }
         *self.api.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(agreed);
         Ok(agreed)
@@ -152,13 +165,22 @@ impl Engine {
     /// # Errors
     /// When the engine cannot be reached or does not answer 200 in time.
     pub async fn events(&self) -> Result<EventStream, EngineError> {
-        let opened = tokio::time::timeout(ANSWER_DEADLINE, self.open_answer(&OwnCall::Events)).await;
+        let opened =
+            tokio::time::timeout(ANSWER_DEADLINE, self.open_answer(&OwnCall::Events)).await;
         let (response, connection) = opened.map_err(|_| EngineError::Slow(ANSWER_DEADLINE))??;
-        Ok(EventStream { body: response.into_body(), buffer: BytesMut::new(), _connection: connection })
+        Ok(EventStream {
+            body: response.into_body(),
+            buffer: BytesMut::new(),
+            _connection: connection,
+        })
     }
 
-    async fn open_answer(&self, call: &OwnCall<'_>) -> Result<(http::Response<Incoming>, OwnConnection), EngineError> {
-        let mut path = call.path().ok_or(EngineError::Unexpected("we would ask for an odd name"))?;
+    async fn open_answer(
+        &self,
+        call: &OwnCall<'_>,
+    ) -> Result<(http::Response<Incoming>, OwnConnection), EngineError> {
+        let mut path =
+            call.path().ok_or(EngineError::Unexpected("we would ask for an odd name"))?;
         if call.is_versioned() {
             let known = *self.api.read().unwrap_or_else(std::sync::PoisonError::into_inner);
             let version = match known {
@@ -167,12 +189,15 @@ impl Engine {
             };
             path = format!("/v{version}{path}");
         }
-        let uri: http::Uri = path.parse().map_err(|_| EngineError::Unexpected("we would ask for an odd path"))?;
+        let uri: http::Uri =
+            path.parse().map_err(|_| EngineError::Unexpected("we would ask for an odd path"))?;
         loop {
             let mut request = http::Request::new(Empty::<Bytes>::new());
             *request.uri_mut() = uri.clone();
             request.headers_mut().insert(header::HOST, HeaderValue::from_static("docker"));
-            request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+            request
+                .headers_mut()
+                .insert(header::ACCEPT, HeaderValue::from_static("application/json"));
             let idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
             let reused = idle.is_some();
             let mut connection = match idle {
@@ -180,7 +205,9 @@ impl Engine {
                 None => self.own_connection().await?,
             };
             match connection.sender.send_request(request).await {
-                Ok(response) if response.status() == StatusCode::OK => return Ok((response, connection)),
+                Ok(response) if response.status() == StatusCode::OK => {
+                    return Ok((response, connection));
+                }
                 Ok(response) => return Err(EngineError::Refused(response.status())),
                 // Our questions change nothing, so asking again on a fresh connection is always right.
                 Err(_) if reused => {}
@@ -191,7 +218,9 @@ impl Engine {
 
     async fn own_connection(&self) -> Result<OwnConnection, EngineError> {
         let socket = self.connect().await?;
-        let (sender, connection) = http1::handshake(TokioIo::new(SharedSocket(socket))).await.map_err(EngineError::Broken)?;
+        let (sender, connection) = http1::handshake(TokioIo::new(SharedSocket(socket)))
+            .await
+            .map_err(EngineError::Broken)?;
         let mut driver = JoinSet::new();
         driver.spawn(async move {
             // Its failure reaches whoever waits for the answer.
@@ -228,7 +257,9 @@ impl EventStream {
                 if line.trim_ascii().is_empty() {
                     continue;
                 }
-                return serde_json::from_slice(&line).map(Some).map_err(|_| EngineError::Unexpected("its event is not the JSON it should be"));
+                return serde_json::from_slice(&line).map(Some).map_err(|_| {
+                    EngineError::Unexpected("its event is not the JSON it should be")
+                });
             }
             if self.buffer.len() > MAX_EVENT_BYTES {
                 return Err(EngineError::Unexpected("its event is too long"));
@@ -317,7 +348,10 @@ impl ContainerRow {
     /// Its own name: the one that is not a link's alias.
     pub fn name(&self) -> &str {
         let names = self.names.as_deref().unwrap_or_default().iter();
-        names.filter_map(|name| name.strip_prefix('/')).find(|name| !name.contains('/')).unwrap_or_default()
+        names
+            .filter_map(|name| name.strip_prefix('/'))
+            .find(|name| !name.contains('/'))
+            .unwrap_or_default()
     }
 }
 
@@ -329,10 +363,22 @@ pub struct ContainerInspect {
     pub id: String,
     /// The name with a leading slash.
     pub name: String,
+    /// Whether it runs.
+    pub state: ContainerState,
     /// How it was created.
     pub host_config: HostConfig,
     /// Where it is attached.
     pub network_settings: NetworkSettings,
+}
+
+/// Whether a container runs.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ContainerState {
+    /// It has a process, paused or not.
+    pub running: bool,
+    /// It will have one again in a moment.
+    pub restarting: bool,
 }
 
 /// How a container was created.

@@ -63,23 +63,36 @@ pub fn message(client: &Client, denied: &Denied, label_prefix: Option<&str>) -> 
                     suggested_pattern(head)
                 )
             }
-            _ => format!("{client} may not ask {asked}; add it to `-allowfrom` (SP_ALLOWFROM) to admit it"),
+            _ => format!(
+                "{client} may not ask {asked}; add it to `-allowfrom` (SP_ALLOWFROM) to admit it"
+            ),
         },
         DenyReason::UnknownClient(why) => {
             let cure = match why {
                 WhyUnknown::Stale => "try again once the engine answers",
-                WhyUnknown::NotFound | WhyUnknown::Ambiguous => "connect from a container that is attached to this network under an address of its own",
+                WhyUnknown::NotFound | WhyUnknown::Ambiguous => {
+                    "connect from a container that is attached to this network under an address of its own"
+                }
                 WhyUnknown::LinkLocal => "connect to the proxy's global address",
-                WhyUnknown::WrongNetwork => "connect to the proxy's address on the network you share with it",
+                WhyUnknown::WrongNetwork => {
+                    "connect to the proxy's address on the network you share with it"
+                }
             };
             format!("{client} may not ask {asked}: {why}; {cure}")
         }
         DenyReason::BrokenLabels(errors) => {
-            format!("container {client} may not ask {asked}, nor anything else, until its labels are mended: {}", joined(errors))
+            format!(
+                "container {client} may not ask {asked}, nor anything else, until its labels are mended: {}",
+                joined(errors)
+            )
         }
         DenyReason::NoMethod | DenyReason::NoPath => {
             let pattern = suggested_pattern(head);
-            let what = if *reason == DenyReason::NoMethod { format!("{method} is not allowed at all, so ") } else { String::new() };
+            let what = if *reason == DenyReason::NoMethod {
+                format!("{method} is not allowed at all, so ")
+            } else {
+                String::new()
+            };
             let cure = match (own_list(client), label_prefix) {
                 (Some(container), Some(prefix)) => {
                     let label = format!("{prefix}.allow.{}", method.as_str().to_ascii_lowercase());
@@ -90,7 +103,9 @@ pub fn message(client: &Client, denied: &Denied, label_prefix: Option<&str>) -> 
             format!("{what}{asked} is not allowed for {client}; {cure}")
         }
         DenyReason::BodyNotTaken => {
-            format!("{asked} takes no body but an unused JSON one; send its parameters in the query, without a body")
+            format!(
+                "{asked} takes no body but an unused JSON one; send its parameters in the query, without a body"
+            )
         }
         DenyReason::FormBody => {
             format!(
@@ -98,7 +113,9 @@ pub fn message(client: &Client, denied: &Denied, label_prefix: Option<&str>) -> 
             )
         }
         DenyReason::UnknownBody => {
-            format!("{asked} is no operation sockwarden knows, so its body must be `application/json` or `application/x-tar`")
+            format!(
+                "{asked} is no operation sockwarden knows, so its body must be `application/json` or `application/x-tar`"
+            )
         }
         DenyReason::BindMountsUnread => {
             format!(
@@ -111,9 +128,10 @@ pub fn message(client: &Client, denied: &Denied, label_prefix: Option<&str>) -> 
 /// The container whose own labels decide, if one's do.
 fn own_list(client: &Client) -> Option<&Container> {
     match &client.identity {
-        Identity::Containers(containers) => {
-            containers.iter().find(|container| matches!(container.rights, Rights::Own(_))).map(AsRef::as_ref)
-        }
+        Identity::Containers(containers) => containers
+            .iter()
+            .find(|container| matches!(container.rights, Rights::Own(_)))
+            .map(AsRef::as_ref),
         Identity::Plain | Identity::Unknown(_) => None,
     }
 }
@@ -126,9 +144,10 @@ pub fn engine_failure(error: &EngineError) -> (StatusCode, String) {
             StatusCode::BAD_REQUEST,
             "the request body ended early or is too long; send it whole".to_owned(),
         ),
-        EngineError::Unreachable { .. } | EngineError::Broken(_) | EngineError::Unexpected(_) | EngineError::Refused(_) => {
-            (StatusCode::BAD_GATEWAY, error.to_string())
-        }
+        EngineError::Unreachable { .. }
+        | EngineError::Broken(_)
+        | EngineError::Unexpected(_)
+        | EngineError::Refused(_) => (StatusCode::BAD_GATEWAY, error.to_string()),
     }
 }
 

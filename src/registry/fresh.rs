@@ -98,7 +98,8 @@ mod tests {
         let gate = Arc::new(tokio::sync::Semaphore::new(0));
         let mut asking = tokio::task::JoinSet::new();
         for _ in 0..100 {
-            let (fresh, queries, gate) = (Arc::clone(&fresh), Arc::clone(&queries), Arc::clone(&gate));
+            let (fresh, queries, gate) =
+                (Arc::clone(&fresh), Arc::clone(&queries), Arc::clone(&gate));
             asking.spawn(async move {
                 let before = queries.load(Ordering::SeqCst);
                 let answer = fresh
@@ -108,7 +109,10 @@ mod tests {
                         number
                     })
                     .await;
-                assert!(answer > before, "an answer of query {answer} for a question asked after query {before}");
+                assert!(
+                    answer > before,
+                    "an answer of query {answer} for a question asked after query {before}"
+                );
             });
         }
         while queries.load(Ordering::SeqCst) == 0 {

@@ -35,7 +35,11 @@ pub(super) enum Holder {
 
 impl NetworkView {
     pub(super) fn new(inspect: &NetworkInspect) -> Self {
-        let members = inspect.containers.iter().flatten().filter_map(|(id, member)| Some((ContainerId::parse(id)?, member)));
+        let members = inspect
+            .containers
+            .iter()
+            .flatten()
+            .filter_map(|(id, member)| Some((ContainerId::parse(id)?, member)));
         let members = members.flat_map(|(id, member)| {
             let addresses = [&member.ipv4_address, &member.ipv6_address];
             addresses.into_iter().filter_map(move |address| Some((bare_address(address)?, id)))
@@ -50,12 +54,15 @@ impl NetworkView {
     }
 
     pub(super) fn holder(&self, address: IpAddr) -> Holder {
-        let mut holders = self.members.iter().filter(|(held, _)| *held == address).map(|(_, id)| *id);
+        let mut holders =
+            self.members.iter().filter(|(held, _)| *held == address).map(|(_, id)| *id);
         match (holders.next(), holders.next()) {
             (Some(_), Some(_)) => Holder::Several,
             (Some(id), None) => Holder::Container(id),
             (None, _) if self.gateways.contains(&address) => Holder::Gateway,
-            (None, _) if self.subnets.iter().any(|subnet| subnet.contains(&address)) => Holder::Nobody,
+            (None, _) if self.subnets.iter().any(|subnet| subnet.contains(&address)) => {
+                Holder::Nobody
+            }
             (None, _) => Holder::Elsewhere,
         }
     }
@@ -85,7 +92,11 @@ impl OwnNetworks {
                     own.by_address.insert(address, endpoint.network_id.clone());
                 }
             }
-            own.gateways.extend([&endpoint.gateway, &endpoint.ipv6_gateway].into_iter().filter_map(|gateway| bare_address(gateway)));
+            own.gateways.extend(
+                [&endpoint.gateway, &endpoint.ipv6_gateway]
+                    .into_iter()
+                    .filter_map(|gateway| bare_address(gateway)),
+            );
         }
         own
     }

@@ -25,13 +25,19 @@ pub enum Rights {
 pub enum LabelError {
     #[error("label `{key}`: {error}")]
     Pattern { key: String, error: PatternError },
-    #[error("label `{key}`: `{given}` is neither a method nor `bindmountfrom`; did you mean `{nearest}`?")]
+    #[error(
+        "label `{key}`: `{given}` is neither a method nor `bindmountfrom`; did you mean `{nearest}`?"
+    )]
     UnknownName { key: String, given: String, nearest: &'static str },
     #[error("label `{key}` is none of ours; did you mean `{prefix}.allow`?")]
     NearMiss { key: String, prefix: String },
-    #[error("label `{key}`: `{value}` is not an absolute directory without `.` and `..`; give one such as `/srv/data`, or several with commas between them")]
+    #[error(
+        "label `{key}`: `{value}` is not an absolute directory without `.` and `..`; give one such as `/srv/data`, or several with commas between them"
+    )]
     Directory { key: String, value: String },
-    #[error("its image cannot be inspected, so nobody can say whether its labels are its own; create it again from an image the engine has")]
+    #[error(
+        "its image cannot be inspected, so nobody can say whether its labels are its own; create it again from an image the engine has"
+    )]
     NoImage,
 }
 
@@ -72,7 +78,13 @@ impl LabelReader {
         Rights::Own(rules)
     }
 
-    fn read(&mut self, key: &str, value: &str, prefixes: &[String], rules: &mut Allowlist) -> Result<(), LabelError> {
+    fn read(
+        &mut self,
+        key: &str,
+        value: &str,
+        prefixes: &[String],
+        rules: &mut Allowlist,
+    ) -> Result<(), LabelError> {
         let Some((prefix, name)) = split_key(key, prefixes) else { return Ok(()) };
         let Some(name) = name else {
             return Err(LabelError::NearMiss { key: key.to_owned(), prefix: prefix.to_owned() });
@@ -86,8 +98,14 @@ impl LabelReader {
         }
         let first = name.split('.').next().unwrap_or_default();
         let method = Method::parse(&first.to_ascii_uppercase());
-        let method = method.ok_or_else(|| LabelError::UnknownName { key: key.to_owned(), given: first.to_owned(), nearest: nearest_name(first) })?;
-        let path = self.pattern(value).map_err(|error| LabelError::Pattern { key: key.to_owned(), error })?;
+        let method = method.ok_or_else(|| LabelError::UnknownName {
+            key: key.to_owned(),
+            given: first.to_owned(),
+            nearest: nearest_name(first),
+        })?;
+        let path = self
+            .pattern(value)
+            .map_err(|error| LabelError::Pattern { key: key.to_owned(), error })?;
         rules.rules.add(Rule { origin: Origin::Label(key.to_owned()), method, path });
         Ok(())
     }
@@ -127,7 +145,9 @@ fn split_key<'a>(key: &'a str, prefixes: &'a [String]) -> Option<(&'a str, Optio
         match word {
             "allow" => Some((prefix.as_str(), Some(name))),
             // Under a prefix that is shared with others, most words are none of our business.
-            _ if strsim::osa_distance(&word.to_ascii_lowercase(), "allow") <= 2 => Some((prefix.as_str(), None)),
+            _ if strsim::osa_distance(&word.to_ascii_lowercase(), "allow") <= 2 => {
+                Some((prefix.as_str(), None))
+            }
             _ => None,
         }
     })
@@ -142,7 +162,8 @@ fn nearest_name(given: &str) -> &'static str {
 
 fn parse_directory(key: &str, value: &str) -> Result<PathBuf, LabelError> {
     let clean = value.trim_end_matches('/');
-    let absolute = value.starts_with('/') && clean.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
+    let absolute = value.starts_with('/')
+        && clean.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
     if !absolute || value.contains('\0') {
         return Err(LabelError::Directory { key: key.to_owned(), value: value.to_owned() });
     }
@@ -153,7 +174,9 @@ impl fmt::Display for Rights {
     /// The rights in plain words, for reports.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unlabelled => f.write_str("no label of its own: the default allowlist, if it is in allowfrom"),
+            Self::Unlabelled => {
+                f.write_str("no label of its own: the default allowlist, if it is in allowfrom")
+            }
             Self::Own(own) => own.fmt(f),
             Self::Broken(errors) => {
                 f.write_str("nothing, because ")?;
@@ -171,7 +194,8 @@ mod tests {
     use super::*;
 
     fn rights(labels: &[(&str, &str)], prefixes: &[&str]) -> Rights {
-        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let labels =
+            labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let prefixes: Vec<String> = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
         LabelReader::default().rights(&labels, &prefixes)
     }
@@ -187,11 +211,27 @@ mod tests {
     fn labels_are_a_union_of_patterns() {
         let none = "no label of its own: the default allowlist, if it is in allowfrom";
         check(&[], none);
-        check(&[("com.example", "x"), ("socket-proxyx.allow.get", "/a"), ("sockwarden.note", "x")], none);
+        check(
+            &[("com.example", "x"), ("socket-proxyx.allow.get", "/a"), ("sockwarden.note", "x")],
+            none,
+        );
         check(&[("socket-proxy.allow.get", "/a")], "GET /a");
-        check(&[("socket-proxy.allow.GET", "/a"), ("socket-proxy.allow.get.2", "/b"), ("sockwarden.allow.Get.x.y", "/c")], "GET /a or /b or /c");
-        check(&[("sockwarden.allow.post", "/a"), ("socket-proxy.allow.head", "/b")], "HEAD /b, POST /a");
-        check(&[("sockwarden.allow.bindmountfrom", "/srv, /data/x/")], "nothing but a ping, bind mounts from /srv /data/x");
+        check(
+            &[
+                ("socket-proxy.allow.GET", "/a"),
+                ("socket-proxy.allow.get.2", "/b"),
+                ("sockwarden.allow.Get.x.y", "/c"),
+            ],
+            "GET /a or /b or /c",
+        );
+        check(
+            &[("sockwarden.allow.post", "/a"), ("socket-proxy.allow.head", "/b")],
+            "HEAD /b, POST /a",
+        );
+        check(
+            &[("sockwarden.allow.bindmountfrom", "/srv, /data/x/")],
+            "nothing but a ping, bind mounts from /srv /data/x",
+        );
     }
 
     #[test]
@@ -208,25 +248,45 @@ mod tests {
             &[("sockwarden.allow.bindmountfrom", "srv")],
             "nothing, because label `sockwarden.allow.bindmountfrom`: `srv` is not an absolute directory without `.` and `..`; give one such as `/srv/data`, or several with commas between them",
         );
-        for bad in ["sockwarden.allow", "sockwarden.allow.", "sockwarden.allow.get.", "sockwarden.allow.bindmountfrom.x"] {
+        for bad in [
+            "sockwarden.allow",
+            "sockwarden.allow.",
+            "sockwarden.allow.get.",
+            "sockwarden.allow.bindmountfrom.x",
+        ] {
             let broken = matches!(rights(&[(bad, "(")], BOTH), Rights::Broken(_));
             assert!(broken, "{bad}");
         }
-        assert!(matches!(rights(&[("sockwarden.allow.bindmountfrom", "/a/../b")], BOTH), Rights::Broken(_)));
+        assert!(matches!(
+            rights(&[("sockwarden.allow.bindmountfrom", "/a/../b")], BOTH),
+            Rights::Broken(_)
+        ));
     }
 
     #[test]
     fn another_prefix_replaces_both() {
-        assert!(matches!(rights(&[("socket-proxy.allow.get", "/a")], &["com.example"]), Rights::Unlabelled));
-        assert!(matches!(rights(&[("com.example.allow.get", "/a"), ("com.example.other", "x")], &["com.example"]), Rights::Own(_)));
+        assert!(matches!(
+            rights(&[("socket-proxy.allow.get", "/a")], &["com.example"]),
+            Rights::Unlabelled
+        ));
+        assert!(matches!(
+            rights(
+                &[("com.example.allow.get", "/a"), ("com.example.other", "x")],
+                &["com.example"]
+            ),
+            Rights::Own(_)
+        ));
     }
 
     #[test]
     fn the_same_labels_are_compiled_once() {
         let mut reader = LabelReader::default();
-        let labels = |value: &str| BTreeMap::from([("sockwarden.allow.get".to_owned(), value.to_owned())]);
+        let labels =
+            |value: &str| BTreeMap::from([("sockwarden.allow.get".to_owned(), value.to_owned())]);
         let prefixes = ["sockwarden".to_owned()];
-        let (Rights::Own(first), Rights::Own(second)) = (reader.rights(&labels("/a"), &prefixes), reader.rights(&labels("/a"), &prefixes)) else {
+        let (Rights::Own(first), Rights::Own(second)) =
+            (reader.rights(&labels("/a"), &prefixes), reader.rights(&labels("/a"), &prefixes))
+        else {
             panic!("labels were not read");
         };
         assert!(Arc::ptr_eq(&first, &second));
