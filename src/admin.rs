@@ -302,7 +302,7 @@ mod tests {
         assert!(running().unwrap().contains(&us));
         let engine = Engine::new(std::path::Path::new("/nonexistent/engine.sock"));
         let mut serving = JoinSet::new();
-        serving.spawn(Arc::new(Admin::new(engine)).serve_private(listener));
+        serving.spawn(Arc::new(Admin::new(engine, None)).serve_private(listener));
         let (status, body) = ask(Some(us), "/health").await.unwrap();
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(body.starts_with(b"{\"message\":\"the engine does not answer"), "{body:?}");
