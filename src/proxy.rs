@@ -374,7 +374,7 @@ impl Seat {
         let Answer { status, fields, body } = match sent {
             Ok(answer) => answer,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, id = %record.id, "the engine failed a request");
+                record.failure = Some(with_sources(&error));
                 let (status, message) = refusal::engine_failure(&error);
                 return respond(record, status, &message, Outcome::EngineFailed, Connection::Close);
             }
@@ -436,6 +436,17 @@ impl Seat {
 enum Connection {
     KeepAlive,
     Close,
+}
+
+/// An error and what caused it, on one line.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
 }
 
 /// An answer of our own.
@@ -521,7 +532,10 @@ impl Body for AnswerStream {
                         answer.record.bytes_out +=
                             frame.data_ref().map_or(0, |data| data.len() as u64);
                     }
-                    Some(Err(_)) => answer.record.outcome = Outcome::EngineFailed,
+                    Some(Err(error)) => {
+                        answer.record.outcome = Outcome::EngineFailed;
+                        answer.record.failure = Some(with_sources(error));
+                    }
                     None => {}
                 }
                 if frame.is_none() || answer.body.is_end_stream() {
