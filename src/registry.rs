@@ -188,16 +188,25 @@ impl Registry {
         if is_link_local(remote) {
             return Err(WhyUnknown::LinkLocal);
         }
-        let Some(network) = self.network_at(local).await? else { return Ok(PLAIN) };
         let mut pause = Duration::from_millis(10);
         loop {
             let news = self.news.notified();
             let mut news = std::pin::pin!(news);
             news.as_mut().enable();
             let departures = self.sessions.departures();
+            let Some(network) = self.network_at(local).await? else { return Ok(PLAIN) };
             let view = self.look(&network).await.map_err(|_| WhyUnknown::Stale)?;
             match view.holder(remote) {
+                // We left the network a moment ago; which one the address is on now has to be asked anew.
+                _ if view.is_gone => {
+                    self.refresh_own_networks().await.map_err(|_| WhyUnknown::Stale)?;
+                }
                 Holder::Gateway => return Ok(PLAIN),
+                Holder::Nobody | Holder::Elsewhere
+                    if lock(&self.own_networks).is_gateway(remote) =>
+                {
+                    return Ok(PLAIN);
+                }
                 Holder::Elsewhere => return self.elsewhere(remote).map(|()| PLAIN),
                 Holder::Several => return Err(WhyUnknown::Ambiguous),
                 Holder::Container(id) if id == self.own_id => return Ok(PLAIN),
@@ -226,9 +235,6 @@ impl Registry {
     /// An address that is none of the network it came over: it may have been routed here from anywhere, but not from another network of
     /// ours, whose containers have no way here but a forged one.
     fn elsewhere(&self, remote: IpAddr) -> Result<(), WhyUnknown> {
-        if lock(&self.own_networks).is_gateway(remote) {
-            return Ok(());
-        }
         let known = lock(&self.known);
         let foreign = known.views.values().any(|view| {
             matches!(view.holder(remote), Holder::Nobody | Holder::Several | Holder::Container(_))
@@ -270,8 +276,7 @@ impl Registry {
             .get(|| async {
                 let inspect: Option<NetworkInspect> =
                     self.engine.ask_for(OwnCall::Network(network)).await.map_err(Arc::new)?;
-                // A network that is gone has nobody on it.
-                let view = Arc::new(NetworkView::new(&inspect.unwrap_or_default()));
+                let view = Arc::new(NetworkView::new(inspect.as_ref()));
                 lock(&self.known).views.insert(network.to_owned(), Arc::clone(&view));
                 Ok(view)
             })

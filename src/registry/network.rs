@@ -13,6 +13,8 @@ use crate::engine::own::{ContainerInspect, NetworkInspect};
 pub(super) struct NetworkView {
     /// Its name, for people.
     pub(super) name: String,
+    /// The engine has no such network any more.
+    pub(super) is_gone: bool,
     members: Vec<(IpAddr, ContainerId)>,
     subnets: Vec<IpNet>,
     gateways: Vec<IpAddr>,
@@ -34,7 +36,8 @@ pub(super) enum Holder {
 }
 
 impl NetworkView {
-    pub(super) fn new(inspect: &NetworkInspect) -> Self {
+    pub(super) fn new(inspect: Option<&NetworkInspect>) -> Self {
+        let Some(inspect) = inspect else { return Self { is_gone: true, ..Self::default() } };
         let members = inspect
             .containers
             .iter()
@@ -47,6 +50,7 @@ impl NetworkView {
         let pools = inspect.ipam.config.iter().flatten();
         Self {
             name: inspect.name.clone(),
+            is_gone: false,
             members: members.collect(),
             subnets: pools.clone().filter_map(|pool| pool.subnet.parse().ok()).collect(),
             gateways: pools.filter_map(|pool| bare_address(&pool.gateway)).collect(),
@@ -142,7 +146,7 @@ mod tests {
                 "ep-1234": { "Name": "x", "IPv4Address": "172.30.9.4/24", "IPv6Address": "" },
             },
         });
-        NetworkView::new(&serde_json::from_value(json).unwrap())
+        NetworkView::new(Some(&serde_json::from_value(json).unwrap()))
     }
 
     #[track_caller]
@@ -168,7 +172,7 @@ mod tests {
         let json = serde_json::json!({ "Containers": {
             "a".repeat(64): { "IPv4Address": "10.0.0.2/24" }, "b".repeat(64): { "IPv4Address": "10.0.0.2/24" },
         } });
-        let view = NetworkView::new(&serde_json::from_value(json).unwrap());
+        let view = NetworkView::new(Some(&serde_json::from_value(json).unwrap()));
         assert_eq!(view.holder("10.0.0.2".parse().unwrap()), Holder::Several);
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::network::bare_address;
 use super::{Registry, STALE, Shared, lock};
-use crate::client::{Container, ContainerId, Identity};
+use crate::client::{ContainerId, Identity};
 use crate::engine::OwnCall;
 use crate::engine::own::{ContainerInspect, ContainerRow};
 use crate::rule::labels::Rights;
@@ -157,28 +157,35 @@ impl Registry {
         }
     }
 
-    /// Tells of a client that started, or was renamed.
-    pub(super) async fn report_started(&self, container: &Container) {
+    /// Tells what is in force for a client that runs, after something happened to it.
+    pub(super) async fn tell(&self, id: ContainerId, what: &'static str) -> Result<(), Shared> {
+        let Some(container) = self.container(id).await? else { return Ok(()) };
         let rows: Option<Vec<ContainerRow>> =
-            self.engine.ask_for(OwnCall::ContainerRow(container.id)).await.ok().flatten();
-        let name = container.id.to_string();
-        let Some(row) = rows.into_iter().flatten().find(|row| row.id == name) else { return };
+            self.engine.ask_for(OwnCall::ContainerRow(id)).await.map_err(std::sync::Arc::new)?;
+        let full = id.to_string();
+        // A container that is starting or stopping has its own lines for that.
+        let Some(row) =
+            rows.into_iter().flatten().find(|row| row.id == full && row.state == "running")
+        else {
+            return Ok(());
+        };
         let networks = self.networks_of(&row);
         if matches!(container.rights, Rights::Unlabelled)
             && !networks.iter().any(|network| network.shared)
         {
-            return;
+            return Ok(());
         }
         let client = ClientReport {
             name: container.name.clone(),
-            id: container.id.short(),
+            id: id.short(),
             state: row.state,
             networks,
             rights: container.rights.to_string(),
-            connections: self.sessions.count(container.id),
+            connections: self.sessions.count(id),
             last_refusal: None,
         };
-        report(&client, "client started");
+        report(&client, what);
+        Ok(())
     }
 
     pub(super) fn report_stopped(&self, id: ContainerId) {

@@ -27,6 +27,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// Questions about single containers that are under way at once.
 const MOST_QUESTIONS: usize = 16;
+/// Looks at neighbours that are under way at once; each waits until its container has started.
+const MOST_LOOKS: usize = 4;
 
 /// Why a stretch of events ended.
 enum Broken {
@@ -94,13 +96,16 @@ impl Registry {
             self.epoch.store(*epoch, Ordering::SeqCst);
             self.report_clients().await;
         }
-        let questions = Arc::new(Semaphore::new(MOST_QUESTIONS));
+        let seats = Seats {
+            questions: Arc::new(Semaphore::new(MOST_QUESTIONS)),
+            looks: Arc::new(Semaphore::new(MOST_LOOKS)),
+        };
         let mut relist = tokio::time::interval_at(Instant::now() + RELIST, RELIST);
         relist.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 event = queued.recv() => match event {
-                    Some(event) => self.work_through(event, &questions, &mut background),
+                    Some(event) => self.work_through(event, &seats, &mut background),
                     None => return Ok(reading.join_next().await.and_then(Result::ok).unwrap_or_else(|| lost("its events could not be read"))),
                 },
                 Some(_) = background.join_next(), if !background.is_empty() => {}
@@ -144,19 +149,19 @@ impl Registry {
         self.news.notify_waiters();
     }
 
-    fn work_through(
-        self: &Arc<Self>,
-        event: Event,
-        questions: &Arc<Semaphore>,
-        background: &mut JoinSet<()>,
-    ) {
+    fn work_through(self: &Arc<Self>, event: Event, seats: &Seats, background: &mut JoinSet<()>) {
         let registry = Arc::clone(self);
-        let questions = Arc::clone(questions);
         let container = ContainerId::parse(&event.actor.id);
         let member = ContainerId::parse(&event.actor.attributes.container);
-        let ask = |work: Work| {
+        let mut ask = |work: Work| {
+            let registry = Arc::clone(&registry);
+            let seats = Arc::clone(if matches!(work, Work::LookAt(..)) {
+                &seats.looks
+            } else {
+                &seats.questions
+            });
             background.spawn(async move {
-                let Ok(_turn) = questions.acquire().await else { return };
+                let Ok(_seat) = seats.acquire().await else { return };
                 // What fails here is asked again when somebody needs it.
                 let _ = registry.work(work).await;
                 registry.news.notify_waiters();
@@ -175,8 +180,14 @@ impl Registry {
             ("network", "connect", _, Some(id)) => {
                 let network = event.actor.id;
                 if lock(&self.own_networks).has(&network) {
-                    ask(Work::Connected(id, network));
+                    ask(Work::Connected(id, network.clone()));
+                    ask(Work::LookAt(id, network));
                 }
+            }
+            ("network", "disconnect", _, Some(id))
+                if lock(&self.own_networks).has(&event.actor.id) =>
+            {
+                ask(Work::Disconnected(id));
             }
             _ => {}
         }
@@ -193,21 +204,17 @@ impl Registry {
             Work::Learn(id) => {
                 self.container(id).await?;
             }
-            Work::Started(id) => {
-                if let Some(container) = self.container(id).await? {
-                    self.report_started(&container).await;
-                }
-            }
+            Work::Started(id) => self.tell(id, "client started").await?,
             Work::Renamed(id) => {
-                if let Some(container) = self.learn(id).await? {
-                    self.report_started(&container).await;
-                }
+                self.learn(id).await?;
+                self.tell(id, "client renamed").await?;
             }
             Work::Connected(id, network) => {
-                self.container(id).await?;
                 self.verify(&network).await?;
-                self.warn_of_neighbour(id, &network).await?;
+                self.tell(id, "client joined a network").await?;
             }
+            Work::Disconnected(id) => self.tell(id, "client left a network").await?,
+            Work::LookAt(id, network) => self.warn_of_neighbour(id, &network).await?,
             Work::OwnNetworks => {
                 self.refresh_own_networks().await?;
                 for network in self.sessions.networks() {
@@ -250,12 +257,20 @@ impl Registry {
     }
 }
 
+/// How much is done at once.
+struct Seats {
+    questions: Arc<Semaphore>,
+    looks: Arc<Semaphore>,
+}
+
 /// What an event asks to be done at leisure.
 enum Work {
     Learn(ContainerId),
     Started(ContainerId),
     Renamed(ContainerId),
     Connected(ContainerId, String),
+    Disconnected(ContainerId),
+    LookAt(ContainerId, String),
     OwnNetworks,
 }
 
