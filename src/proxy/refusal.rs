@@ -51,13 +51,11 @@ pub fn message(client: &Client, denied: &Denied) -> String {
             let method = head.method;
             let pattern = suggested_pattern(head);
             let what = if *reason == DenyReason::NoMethod {
-                format!("{method} is not allowed at all, so not ")
+                format!("{client} may not use {method} at all, so {asked} is refused")
             } else {
-                String::new()
+                format!("{asked} is not allowed for {client}")
             };
-            format!(
-                "{what}{asked} is not allowed for {client}; `-allow{method}='{pattern}'` (SP_ALLOW_{method}) would allow it"
-            )
+            format!("{what}; `-allow{method}='{pattern}'` (SP_ALLOW_{method}) would allow it")
         }
         DenyReason::BodyNotTaken => {
             format!(
