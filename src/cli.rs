@@ -2,9 +2,10 @@
 
 mod request;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -33,11 +34,17 @@ const BLOCKING_THREADS: usize = 32;
 const MOST_WORKERS: usize = 4;
 
 /// Runs what the command line asks for.
+///
+/// Under the program name `healthcheck` it is that subcommand: Compose files made for socket-proxy have `test: ["CMD", "./healthcheck"]`.
 pub fn main(
+    program: &OsStr,
     args: impl IntoIterator<Item = OsString>,
     env: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
-    let args: Vec<OsString> = args.into_iter().collect();
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    if Path::new(program).file_name().is_some_and(|name| name == "healthcheck") {
+        args.insert(0, "healthcheck".into());
+    }
     let (first, rest) =
         args.split_first().map_or((None, [].as_slice()), |(first, rest)| (first.to_str(), rest));
     let code = match first {
