@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::engine::Engine;
+use crate::registry::Registry;
 
 /// The peer's address for health checks; users have it in their compose files.
 pub const HEALTH_ADDRESS: SocketAddr =
@@ -37,13 +38,14 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Admin {
     engine: Engine,
+    registry: Option<Arc<Registry>>,
     clients: Semaphore,
 }
 
 impl Admin {
-    /// Answers about this engine.
-    pub fn new(engine: Engine) -> Self {
-        Self { engine, clients: Semaphore::new(MAX_CLIENTS) }
+    /// Answers about this engine and, where per-container allowlists are on, about its containers.
+    pub fn new(engine: Engine, registry: Option<Arc<Registry>>) -> Self {
+        Self { engine, registry, clients: Semaphore::new(MAX_CLIENTS) }
     }
 
     /// Binds the health endpoint.
@@ -131,10 +133,28 @@ impl Admin {
                 StatusCode::METHOD_NOT_ALLOWED,
                 &serde_json::json!({ "message": "ask with GET or HEAD" }),
             ),
+            (&Method::GET, "/clients", Scope::Private) => self.clients().await,
             (_, _, Scope::Health | Scope::Private) => json(
                 StatusCode::NOT_FOUND,
                 &serde_json::json!({ "message": "there is only /health here" }),
             ),
+        }
+    }
+
+    async fn clients(&self) -> Response<Full<Bytes>> {
+        let Some(registry) = &self.registry else {
+            let message =
+                "per-container allowlists are off; switch them on with `-proxycontainername`";
+            return json(StatusCode::NOT_FOUND, &serde_json::json!({ "message": message }));
+        };
+        match registry.clients().await {
+            Ok(clients) => json(
+                StatusCode::OK,
+                &serde_json::json!({ "fresh": registry.is_fresh(), "clients": clients }),
+            ),
+            Err(error) => {
+                json(StatusCode::BAD_GATEWAY, &serde_json::json!({ "message": error.to_string() }))
+            }
         }
     }
 }
@@ -282,7 +302,7 @@ mod tests {
         assert!(running().unwrap().contains(&us));
         let engine = Engine::new(std::path::Path::new("/nonexistent/engine.sock"));
         let mut serving = JoinSet::new();
-        serving.spawn(Arc::new(Admin::new(engine)).serve_private(listener));
+        serving.spawn(Arc::new(Admin::new(engine, None)).serve_private(listener));
         let (status, body) = ask(Some(us), "/health").await.unwrap();
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(body.starts_with(b"{\"message\":\"the engine does not answer"), "{body:?}");

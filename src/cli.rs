@@ -1,5 +1,6 @@
 //! The subcommands, a function each. Nothing here decides; `serve` is the one without a name.
 
+mod clients;
 mod request;
 
 use std::ffi::{OsStr, OsString};
@@ -50,6 +51,7 @@ pub fn main(
     let code = match first {
         Some("request") => request::run(rest, env),
         Some("healthcheck") => healthcheck(rest),
+        Some("clients") => clients::run(rest),
         Some("serve") => serve(rest.to_vec(), env),
         Some("help") => print_out(&config::help()),
         _ => serve(args, env),
@@ -97,7 +99,7 @@ fn serve(
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "sockwarden cannot start");
             match error {
-                StartError::Engine(_) => exit::UNUSABLE,
+                StartError::Engine(_) | StartError::OwnContainer(_) => exit::UNUSABLE,
                 StartError::Listen(_) | StartError::Health(_) => exit::FAILED,
             }
         }
@@ -117,27 +119,27 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
 }
 
 fn healthcheck(args: &[OsString]) -> anyhow::Result<u8> {
-    let pid = match args {
-        [] => None,
-        [flag, pid] if flag == "-pid" || flag == "--pid" => {
-            match pid.to_str().and_then(|pid| pid.parse().ok()) {
-                Some(pid) => Some(pid),
-                None => {
-                    return Ok(misused(
-                        &format!("`{}` is not a process id", pid.display()),
-                        HEALTHCHECK_USAGE,
-                    ));
-                }
-            }
-        }
-        _ => return Ok(misused("`healthcheck` takes nothing but `-pid PID`", HEALTHCHECK_USAGE)),
+    let pid = match parse_pid(args) {
+        Ok(pid) => pid,
+        Err(what) => return Ok(misused(&what, "usage: sockwarden healthcheck [-pid PID]")),
     };
     let (status, body) = small_runtime()?.block_on(admin::ask(pid, "/health"))?;
     print_out(&String::from_utf8_lossy(&body))?;
     Ok(if status.is_success() { exit::STOPPED } else { exit::FAILED })
 }
 
-const HEALTHCHECK_USAGE: &str = "usage: sockwarden healthcheck [-pid PID]";
+/// The one option of the subcommands that ask a running sockwarden.
+fn parse_pid(args: &[OsString]) -> Result<Option<u32>, String> {
+    let is_flag = |flag: &OsString| flag == "-pid" || flag == "--pid";
+    match args {
+        [] => Ok(None),
+        [flag, pid] if is_flag(flag) => {
+            let number = pid.to_str().and_then(|pid| pid.parse().ok());
+            number.map(Some).ok_or_else(|| format!("`{}` is not a process id", pid.display()))
+        }
+        _ => Err("nothing but `-pid PID` is taken here".to_owned()),
+    }
+}
 
 fn small_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()

@@ -130,7 +130,8 @@ impl Listener {
         match &self.socket {
             Bound::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                Ok((Socket::Tcp(stream), Peer::tcp(address)))
+                let local = stream.local_addr()?.ip();
+                Ok((Socket::Tcp(stream), Peer::tcp(address, local)))
             }
             Bound::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
