@@ -39,6 +39,7 @@ fn links_between_pages_lead_somewhere() {
         "CONTRIBUTING.md",
         "SECURITY.md",
         "docs/how-requests-are-judged.md",
+        "docs/per-container-allowlists.md",
         "docs/reference.md",
         "docs/threat-model.md",
     ];
