@@ -372,6 +372,11 @@ pub const COMMANDS: &[Command] = &[
         summary: "Ask the proxy that runs in this container whether the engine answers; over a private socket, so no flag \
             is needed; for `HEALTHCHECK` in an image without a shell. `-pid` says which one where several run",
     },
+    Command {
+        name: "clients",
+        operands: "[-pid PID]",
+        summary: "Show which containers the proxy that runs in this container knows as clients, and what each may do",
+    },
 ];
 
 /// How the proxy ends: the exit code, and when.
