@@ -89,9 +89,9 @@ pub fn message(client: &Client, denied: &Denied, label_prefix: Option<&str>) -> 
         DenyReason::NoMethod | DenyReason::NoPath => {
             let pattern = suggested_pattern(head);
             let what = if *reason == DenyReason::NoMethod {
-                format!("{method} is not allowed at all, so ")
+                format!("{client} may not use {method} at all, so {asked} is refused")
             } else {
-                String::new()
+                format!("{asked} is not allowed for {client}")
             };
             let cure = match (own_list(client), label_prefix) {
                 (Some(container), Some(prefix)) => {
@@ -100,7 +100,7 @@ pub fn message(client: &Client, denied: &Denied, label_prefix: Option<&str>) -> 
                 }
                 _ => format!("`-allow{method}='{pattern}'` (SP_ALLOW_{method}) would allow it"),
             };
-            format!("{what}{asked} is not allowed for {client}; {cure}")
+            format!("{what}; {cure}")
         }
         DenyReason::BodyNotTaken => {
             format!(
