@@ -25,6 +25,8 @@ use crate::socket::{SharedSocket, Socket};
 
 /// The longest request head, in bytes. Build arguments travel in the query and registry credentials in a field.
 pub const MAX_HEAD_BYTES: usize = 256 * 1024;
+/// The longest target that can be sent on, in bytes; one less than what the HTTP library's type for it holds.
+const MAX_TARGET_BYTES: usize = u16::MAX as usize - 1;
 /// The most fields of a request head.
 pub const MAX_FIELDS: usize = 128;
 /// How long a head may take from its first byte to its last.
@@ -433,6 +435,12 @@ fn check_head(head: &[u8]) -> Result<CheckedHead, Box<Refused>> {
     let raw_target = request.path.unwrap_or_default();
     let target = RequestTarget::parse(raw_target)
         .map_err(|error: TargetError| named(Refused::bad(&error.to_string())))?;
+    // Encoding makes three bytes of one at most.
+    if raw_target.len() > MAX_TARGET_BYTES / 3 && target.to_wire().len() > MAX_TARGET_BYTES {
+        let message =
+            format!("the target is longer than {MAX_TARGET_BYTES} bytes; send a shorter one");
+        return Err(named(Box::new(Refused::new(StatusCode::URI_TOO_LONG, message))));
+    }
     // One space ends the method, and nothing in front of the method holds one.
     let start = head.iter().position(|&byte| byte == b' ').map_or(0, |space| space + 1);
     Ok(CheckedHead { target, target_bytes: start..start + raw_target.len(), framing })
