@@ -305,9 +305,14 @@ impl Seat {
         let Answer { status, fields, body } = match sent {
             Ok(answer) => answer,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, id = %record.id, "the engine failed a request");
                 let (status, message) = refusal::engine_failure(&error);
-                return respond(record, status, message, Outcome::EngineFailed, Connection::Close);
+                let outcome = if status.is_client_error() {
+                    Outcome::Aborted
+                } else {
+                    tracing::warn!(error = &error as &dyn std::error::Error, id = %record.id, "the engine failed a request");
+                    Outcome::EngineFailed
+                };
+                return respond(record, status, message, outcome, Connection::Close);
             }
         };
         record.status = Some(status);
