@@ -8,4 +8,5 @@ mod fake_engine;
 mod support;
 
 mod bodies;
+mod framing;
 mod routing;
