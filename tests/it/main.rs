@@ -9,4 +9,5 @@ mod support;
 
 mod bodies;
 mod framing;
+mod hijack;
 mod routing;
