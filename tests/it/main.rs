@@ -8,6 +8,8 @@ mod fake_engine;
 mod support;
 
 mod bodies;
+mod carrying;
 mod framing;
+mod going_away;
 mod hijack;
 mod routing;

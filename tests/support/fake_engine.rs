@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// How long a test waits for something that should happen.
@@ -48,6 +48,8 @@ pub(crate) struct Connection {
     pub(crate) requests: Vec<Request>,
     /// What came after a connection left HTTP.
     pub(crate) tunnel: Vec<u8>,
+    /// How many bytes of its script went out.
+    pub(crate) sent: usize,
     /// What was no HTTP/1.1, if something was not.
     pub(crate) broken: Option<String>,
     /// The other side has ended its direction.
@@ -83,13 +85,19 @@ pub(crate) enum Step {
 }
 
 /// Holds a step back until the test opens it, once for each step that waits.
-#[derive(Clone, Default)]
-pub(crate) struct Gate(Arc<Notify>);
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<Semaphore>);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+}
 
 impl Gate {
     /// Lets one waiting step go on, now or when it gets there.
     pub(crate) fn open(&self) {
-        self.0.notify_one();
+        self.0.add_permits(1);
     }
 }
 
@@ -532,8 +540,16 @@ impl Wire {
 
     async fn step(&mut self, step: Step) -> Result<(), Over> {
         match step {
-            Step::Send(bytes) => self.stream.write_all(&bytes).await?,
-            Step::Wait(gate) => gate.0.notified().await,
+            Step::Send(bytes) => {
+                self.stream.write_all(&bytes).await?;
+                self.note(|connection| connection.sent += bytes.len());
+            }
+            Step::Wait(gate) => {
+                // Nobody closes a gate for good.
+                if let Ok(permit) = gate.0.acquire().await {
+                    permit.forget();
+                }
+            }
             Step::Silence => {
                 self.read_to_end(false).await?;
                 return Err(Over::Ended);
