@@ -12,4 +12,6 @@ mod carrying;
 mod framing;
 mod going_away;
 mod hijack;
+mod refusals;
 mod routing;
+mod running;
