@@ -1,10 +1,10 @@
 //! Requests and answers on their way: what travels, what does not, and that nothing waits for what it does not need.
 
-use crate::fake_engine::{CHUNKED, Gate, Reply, Step};
-use crate::support::{Setup, get, run, with_body};
+use crate::fake_engine::{CHUNKED, Connection, Gate, Reply, Step};
+use crate::support::{Answer, Setup, get, run, with_body};
 
 /// The answer to `GET /info` when the engine answers with these bytes and closes.
-fn answered(reply: impl AsRef<[u8]>) -> crate::support::Answer {
+fn answered(reply: impl AsRef<[u8]>) -> Answer {
     run(async {
         let reply = Reply::raw(reply).then(Step::Close);
         let stage = Setup::allowing(&["GET .*", "HEAD .*"]).reply(reply).start().await;
@@ -104,7 +104,7 @@ fn answers_without_a_body_keep_their_fields() {
             for _ in 0..2 {
                 client.send(get("POST /containers/app/start", &[])).await;
                 let answer = client.answer().await;
-                assert!(answer.head.starts_with(&head[..head.len() - 2]), "{}", answer.head);
+                assert!(answer.head.starts_with(head.trim_end()), "{}", answer.head);
                 assert_eq!(answer.field("Transfer-Encoding"), None);
             }
             assert_eq!(stage.reached().await.len(), 1);
@@ -203,7 +203,7 @@ fn a_body_streams_before_it_is_complete() {
             let framing = if chunked { "Transfer-Encoding: chunked" } else { "Content-Length: 10" };
             client.send(get("POST /images/load", &[framing])).await;
             client.send(if chunked { "5\r\nfirst\r\n" } else { "first" }).await;
-            let half = |all: &[crate::fake_engine::Connection]| {
+            let half = |all: &[Connection]| {
                 all.iter().flat_map(|it| &it.requests).any(|it| it.body == b"first")
             };
             let seen = stage.engine.until("the first half", half).await;
@@ -322,9 +322,8 @@ fn an_idle_connection_that_the_engine_closed_is_replaced() {
         for closed in 1..=3 {
             client.send(with_body("POST /containers/create", "application/json", "{}")).await;
             assert_eq!(client.answer().await.status, 200);
-            let all_closed = |all: &[crate::fake_engine::Connection]| {
-                all.iter().filter(|it| it.closed).count() == closed
-            };
+            let all_closed =
+                |all: &[Connection]| all.iter().filter(|it| it.closed).count() == closed;
             stage.engine.until("the end of the idle connection", all_closed).await;
         }
         assert!(stage.engine.requests().iter().all(|it| it.complete && it.body == b"{}"));
@@ -376,8 +375,8 @@ fn many_quiet_streams_hold() {
             clients.push(client);
         }
         assert_eq!(stage.engine.connections().len(), 100);
-        clients.iter().for_each(|_| gate.open());
         for client in &mut clients {
+            gate.open();
             assert_eq!(client.chunk().await.as_deref(), Some(&b"late"[..]));
         }
     });

@@ -1,6 +1,6 @@
 //! Where a message begins and ends: what two readers could cut differently is refused, and the connection with it.
 
-use crate::fake_engine::{Connection, Reply};
+use crate::fake_engine::{Connection, Reply, Request};
 use crate::support::{Answer, Setup, Stage, get, run, with_body};
 
 const SMUGGLED: &str = "GET /info HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -311,7 +311,7 @@ fn bytes_may_come_one_by_one() {
         assert_eq!(client.answer().await.status, 200);
         let seen = stage.reached().await.remove(0).requests;
         assert_eq!(
-            seen.iter().map(|it| it.line()).collect::<Vec<_>>(),
+            seen.iter().map(Request::line).collect::<Vec<_>>(),
             ["POST /containers/create", "GET /info"]
         );
         assert_eq!(String::from_utf8_lossy(&seen[0].body), "{}          ");

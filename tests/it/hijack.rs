@@ -226,7 +226,7 @@ fn websockets_and_h2c_are_carried_where_they_are_allowed() {
                 [r"GET (/v[\d.]+)?/containers/app/attach/ws", r"POST (/v[\d.]+)?/(session|grpc)"];
             let stage = Setup::allowing(&rules).reply(then_echo(head)).start().await;
             let seen = round_trip(&stage, &get(line, fields), out).await.requests.remove(0);
-            assert_eq!(seen.line(), line.replace("stream=1", "stream=1"));
+            assert_eq!(seen.line(), line);
             for field in &fields[2..] {
                 let (name, value) = field.split_once(": ").unwrap();
                 assert!(seen.all(name).contains(&value), "{field} in {seen:?}");
@@ -411,8 +411,8 @@ fn an_end_of_the_engine_reaches_the_client() {
 
 #[test]
 fn a_mebibyte_passes_unchanged_both_ways() {
-    let bytes: Vec<u8> =
-        (0..1_048_576_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let number = |n: u32| n.wrapping_mul(2_654_435_761).to_be_bytes();
+    let bytes: Vec<u8> = (0..262_144).flat_map(number).collect();
     run(async {
         for fields in [UPGRADE, &[]] {
             let stage = Setup::allowing(&["POST .*"]).start().await;

@@ -376,7 +376,7 @@ pub(crate) fn run<T>(case: impl Future<Output = T>) -> T {
 
 /// A request without a body; `GET /path` and fields, if any.
 pub(crate) fn get(line: &str, fields: &[&str]) -> String {
-    let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+    let fields: String = fields.iter().flat_map(|field| [field, "\r\n"]).collect();
     format!("{line} HTTP/1.1\r\nHost: sockwarden:2375\r\nUser-Agent: test\r\n{fields}\r\n")
 }
 
