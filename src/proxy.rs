@@ -376,7 +376,9 @@ impl Seat {
             Err(error) => {
                 record.failure = Some(with_sources(&error));
                 let (status, message) = refusal::engine_failure(&error);
-                return respond(record, status, &message, Outcome::EngineFailed, Connection::Close);
+                let outcome =
+                    if status.is_client_error() { Outcome::Aborted } else { Outcome::EngineFailed };
+                return respond(record, status, &message, outcome, Connection::Close);
             }
         };
         record.status = Some(status);

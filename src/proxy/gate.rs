@@ -3,10 +3,12 @@
 //! hyper is lenient where a proxy must not be: it drops a `Content-Length` beside a `Transfer-Encoding`, takes bare line feeds, sends absolute
 //! targets on, cuts fragments off, and answers what it cannot read with an empty 400. The gate sits beneath it, reads each head as a
 //! whole, refuses what RFC 9112 leaves to interpretation, and hands over exactly one message at a time; bytes behind a message stay
-//! here until the next one is wanted, or until the connection leaves HTTP. It only ever refuses: framing stays hyper's business, and
-//! where the two could disagree the gate would stop a message, never add one.
+//! here until the next one is wanted, or until the connection leaves HTTP. The target it keeps to itself: hyper gets `/` in its place.
+//! Beyond that it only ever refuses: framing stays hyper's business, and where the two could disagree the gate would stop a message,
+//! never add one.
 
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +25,8 @@ use crate::socket::{SharedSocket, Socket};
 
 /// The longest request head, in bytes. Build arguments travel in the query and registry credentials in a field.
 pub const MAX_HEAD_BYTES: usize = 256 * 1024;
+/// The longest target that can be sent on, in bytes; one less than what the HTTP library's type for it holds.
+const MAX_TARGET_BYTES: usize = u16::MAX as usize - 1;
 /// The most fields of a request head.
 pub const MAX_FIELDS: usize = 128;
 /// How long a head may take from its first byte to its last.
@@ -167,7 +171,8 @@ impl Gate {
                 match check_head(self.pending.get(..end).unwrap_or_default()) {
                     Ok(head) => {
                         self.shared.lock().target = Some(head.target);
-                        self.phase = Phase::Deliver { left: end, body: head.framing };
+                        let left = blank_target(&mut self.pending, end, head.target_bytes);
+                        self.phase = Phase::Deliver { left, body: head.framing };
                         self.heads += 1;
                         self.head_begun = false;
                     }
@@ -363,6 +368,8 @@ impl Refused {
 
 struct CheckedHead {
     target: RequestTarget,
+    /// Where it stood.
+    target_bytes: Range<usize>,
     framing: Framing,
 }
 
@@ -422,9 +429,32 @@ fn check_head(head: &[u8]) -> Result<CheckedHead, Refused> {
         let message = "the method is none the Engine API has; methods are written in capitals, for example `GET`".to_owned();
         return Err(named(Refused::new(StatusCode::METHOD_NOT_ALLOWED, message)));
     }
-    let target = RequestTarget::parse(request.path.unwrap_or_default())
+    let raw_target = request.path.unwrap_or_default();
+    let target = RequestTarget::parse(raw_target)
         .map_err(|error: TargetError| named(Refused::bad(&error.to_string())))?;
-    Ok(CheckedHead { target, framing })
+    // Encoding makes three bytes of one at most.
+    if raw_target.len() > MAX_TARGET_BYTES / 3 && target.to_wire().len() > MAX_TARGET_BYTES {
+        let message =
+            format!("the target is longer than {MAX_TARGET_BYTES} bytes; send a shorter one");
+        return Err(named(Refused::new(StatusCode::URI_TOO_LONG, message)));
+    }
+    // One space ends the method, and nothing in front of the method holds one.
+    let start = head.iter().position(|&byte| byte == b' ').map_or(0, |space| space + 1);
+    Ok(CheckedHead { target, target_bytes: start..start + raw_target.len(), framing })
+}
+
+/// Writes `/` in place of the target and says how long the head is then. The target was read and travels beside the head; the HTTP library
+/// would read it again, and answer an empty 400 to bytes that Go's takes, such as the quotes of `?filters={"type":["container"]}`.
+fn blank_target(pending: &mut BytesMut, head_end: usize, target: Range<usize>) -> usize {
+    let removed = target.len().saturating_sub(1);
+    if let Some(bytes) = pending.get_mut(..target.end) {
+        bytes.copy_within(..target.start, removed);
+        if let Some(last) = bytes.last_mut() {
+            *last = b'/';
+        }
+        pending.advance(removed);
+    }
+    head_end - removed
 }
 
 fn has_bare_line_end(head: &[u8]) -> bool {
