@@ -58,7 +58,7 @@ fn a_refusal_says_what_was_asked_and_what_would_allow_it() {
         405,
         &[
             "POST /containers/create ",
-            "POST is not allowed at all",
+            "may not use POST at all",
             r"-allowPOST='(/v1\.\d+)?/containers/create'",
             "SP_ALLOW_POST",
         ],

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::fake_engine::{Connection, FakeEngine, PATIENCE, Reply, Request, docker_like};
+use crate::fake_engine::{Connection, FakeEngine, PATIENCE, Reply, Request, Step, docker_like};
 
 /// What a stage is set up with.
 pub(crate) struct Setup {
@@ -116,7 +116,12 @@ impl Setup {
     pub(crate) async fn try_start(self) -> Result<Stage, StartError> {
         let Self { dir, config, script } = self;
         let engine = FakeEngine::start(&config.engine_socket, move |request| {
-            if is_own_question(request) { docker_like(request) } else { script(request) }
+            if is_own_question(request) {
+                // Else the proxy would keep the connection for its next question.
+                docker_like(request).then(Step::Close)
+            } else {
+                script(request)
+            }
         })
         .unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -133,7 +138,7 @@ impl Setup {
         // The proxy tries the socket and asks for the version; that is not what tests are about.
         engine
             .until("the proxy's own question", |all| {
-                all.iter().flat_map(|it| &it.requests).any(is_own_question)
+                all.iter().flat_map(|it| &it.requests).any(|it| it.line() == "GET /version")
                     && all.iter().all(|it| it.closed)
             })
             .await;
@@ -147,7 +152,9 @@ impl Setup {
 }
 
 fn is_own_question(request: &Request) -> bool {
-    request.line() == "GET /version" && request.field("User-Agent").is_none()
+    matches!(request.line().as_str(), "GET /version" | "GET /_ping")
+        && request.field("User-Agent").is_none()
+        && request.field("Accept") == Some("application/json")
 }
 
 impl Stage {
