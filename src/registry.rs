@@ -335,11 +335,13 @@ impl Registry {
                 let rows: Option<Vec<ContainerRow>> =
                     self.engine.ask_for(OwnCall::ContainerRow(id)).await.map_err(Arc::new)?;
                 let name = id.to_string();
-                let Some(row) = rows.into_iter().flatten().find(|row| row.id == name) else {
+                let row = rows.into_iter().flatten().find(|row| row.id == name);
+                let Some(entry) = row.and_then(|row| Entry::new(row, &self.labels.prefixes)) else {
                     return Ok(None);
                 };
-                let container = self.read_row(id, &row).await?;
-                lock(&self.known).remember(Arc::clone(&container), &row);
+                let owner = entry.shares_with;
+                let container = self.read_entry(entry).await?;
+                lock(&self.known).remember(Arc::clone(&container), owner);
                 Ok(Some(container))
             })
             .await;
@@ -351,24 +353,18 @@ impl Registry {
         result
     }
 
-    /// What a row of the engine's list says of a container and its rights. An image's labels are a stranger's word.
-    async fn read_row(
-        &self,
-        id: ContainerId,
-        row: &ContainerRow,
-    ) -> Result<Arc<Container>, Shared> {
-        let name = row.name().to_owned();
-        let mut labels: BTreeMap<String, String> = row.labels.clone().unwrap_or_default();
-        labels.retain(|key, _| is_policy(key, &self.labels.prefixes));
+    /// What an entry of the engine's list says of a container and its rights. An image's labels are a stranger's word.
+    async fn read_entry(&self, entry: Entry) -> Result<Arc<Container>, Shared> {
+        let Entry { id, name, image, mut labels, .. } = entry;
         if labels.is_empty() {
             return Ok(Arc::new(Container { id, name, rights: Rights::Unlabelled }));
         }
         if !self.labels.trust_image_labels {
-            let Some(image) = self.image_labels(&row.image_id).await? else {
+            let Some(image) = self.image_labels(&image).await? else {
                 let rights = Rights::Broken([LabelError::NoImage].into());
                 return Ok(Arc::new(Container { id, name, rights }));
             };
-            labels.retain(|key, value| {
+            labels.retain(|(key, value)| {
                 let own = image.get(key) != Some(value);
                 if !own {
                     tracing::warn!(
@@ -380,6 +376,7 @@ impl Registry {
                 own
             });
         }
+        let labels = labels.into_iter().collect();
         let rights = lock(&self.reader).rights(&labels, &self.labels.prefixes);
         Ok(Arc::new(Container { id, name, rights }))
     }
@@ -406,27 +403,27 @@ impl Registry {
     async fn list(&self) -> Result<(), Shared> {
         self.list_query
             .get(|| async {
-                let answer = self.engine.ask(OwnCall::Containers).await.map_err(Arc::new)?;
-                // Ten thousand rows take a while to read; the threads that serve requests have better things to do.
-                let rows = tokio::task::spawn_blocking(move || {
-                    serde_json::from_slice::<Vec<ContainerRow>>(&answer)
-                })
-                .await;
-                let rows = rows.ok().and_then(Result::ok).ok_or_else(|| {
-                    Arc::new(EngineError::Unexpected("its list is not the JSON it should be"))
-                })?;
+                let prefixes = self.labels.prefixes.clone();
+                let entries = self
+                    .engine
+                    .containers(move |row| Entry::new(row, &prefixes))
+                    .await
+                    .map_err(Arc::new)?;
                 let mut next = Known::default();
-                for row in &rows {
-                    let Some(id) = ContainerId::parse(&row.id) else { continue };
-                    let before = lock(&self.known).containers.get(&id).cloned();
+                let mut images = BTreeSet::new();
+                for entry in entries {
+                    if !images.contains(&entry.image) {
+                        images.insert(entry.image.clone());
+                    }
+                    let owner = entry.shares_with;
+                    let before = lock(&self.known).containers.get(&entry.id).cloned();
                     let container = match before {
-                        Some(container) if container.name == row.name() => container,
-                        _ => self.read_row(id, row).await?,
+                        Some(container) if container.name == entry.name => container,
+                        _ => self.read_entry(entry).await?,
                     };
-                    next.remember(container, row);
+                    next.remember(container, owner);
                 }
-                let images: BTreeSet<&str> = rows.iter().map(|row| row.image_id.as_str()).collect();
-                lock(&self.images).retain(|image, _| images.contains(image.as_str()));
+                lock(&self.images).retain(|image, _| images.contains(image));
                 let mut known = lock(&self.known);
                 next.views = std::mem::take(&mut known.views);
                 let old = std::mem::replace(&mut *known, next);
@@ -439,11 +436,9 @@ impl Registry {
 }
 
 impl Known {
-    fn remember(&mut self, container: Arc<Container>, row: &ContainerRow) {
+    fn remember(&mut self, container: Arc<Container>, shares_with: Option<ContainerId>) {
         let id = container.id;
-        if let Some(owner) =
-            row.host_config.network_mode.strip_prefix("container:").and_then(ContainerId::parse)
-        {
+        if let Some(owner) = shares_with {
             self.sharers.entry(owner).or_default().insert(id);
         }
         self.containers.insert(id, container);
@@ -456,6 +451,38 @@ impl Known {
             sharers.remove(&id);
             !sharers.is_empty()
         });
+    }
+}
+
+/// What is taken from a row of the engine's list.
+#[derive(Debug)]
+struct Entry {
+    id: ContainerId,
+    name: String,
+    image: String,
+    /// The labels that speak of rights.
+    labels: Vec<(String, String)>,
+    /// The container whose network namespace it shares.
+    shares_with: Option<ContainerId>,
+}
+
+impl Entry {
+    fn new(row: ContainerRow, prefixes: &[String]) -> Option<Self> {
+        let name = row.name().to_owned();
+        let mut labels: Vec<_> =
+            row.labels.into_iter().flatten().filter(|(key, _)| is_policy(key, prefixes)).collect();
+        labels.shrink_to_fit();
+        Some(Self {
+            id: ContainerId::parse(&row.id)?,
+            name,
+            image: row.image_id,
+            labels,
+            shares_with: row
+                .host_config
+                .network_mode
+                .strip_prefix("container:")
+                .and_then(ContainerId::parse),
+        })
     }
 }
 

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, SeqAccess, Visitor};
 use tokio::task::JoinSet;
 
 use super::{Engine, EngineError};
@@ -124,6 +124,26 @@ impl Engine {
         }
     }
 
+    /// Asks for all containers and keeps of each row what `keep` makes of it; the rows themselves are never held together, because
+    /// ten thousand of them are large.
+    ///
+    /// # Errors
+    /// As for [`Engine::ask_for`].
+    pub async fn containers<T: Send + 'static>(
+        &self,
+        keep: impl FnMut(ContainerRow) -> Option<T> + Send + 'static,
+    ) -> Result<Vec<T>, EngineError> {
+        let answer = self.ask(OwnCall::Containers).await?;
+        // Reading them takes a while; the threads that serve requests have better things to do.
+        let read = tokio::task::spawn_blocking(move || {
+            let mut json = serde_json::Deserializer::from_slice(&answer);
+            let kept = serde::Deserializer::deserialize_seq(&mut json, Rows(keep))?;
+            json.end().map(|()| kept)
+        });
+        let kept = read.await.ok().and_then(Result::ok);
+        kept.ok_or(EngineError::Unexpected("its list is not the JSON it should be"))
+    }
+
     /// Whether the engine answers a ping.
     ///
     /// # Errors
@@ -234,6 +254,25 @@ impl Engine {
         if idle.len() < MOST_IDLE && !connection.sender.is_closed() {
             idle.push(connection);
         }
+    }
+}
+
+/// Reads the rows of a list one by one.
+struct Rows<F>(F);
+
+impl<'de, T, F: FnMut(ContainerRow) -> Option<T>> Visitor<'de> for Rows<F> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list of containers")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut rows: A) -> Result<Vec<T>, A::Error> {
+        let mut kept = Vec::new();
+        while let Some(row) = rows.next_element()? {
+            kept.extend((self.0)(row));
+        }
+        Ok(kept)
     }
 }
 

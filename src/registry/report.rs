@@ -1,12 +1,12 @@
 //! What people are told about clients: lines in the log when they come and go, and the answer to `sockwarden clients`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
-use super::network::bare_address;
+use super::network::{OwnNetworks, bare_address};
 use super::{Registry, STALE, Shared, lock};
 use crate::client::{ContainerId, Identity};
 use crate::engine::OwnCall;
@@ -75,29 +75,26 @@ impl Registry {
     /// # Errors
     /// When the engine does not answer.
     pub async fn clients(&self) -> Result<Vec<ClientReport>, Shared> {
-        let rows: Vec<ContainerRow> = self
-            .engine
-            .ask_for(OwnCall::Containers)
-            .await
-            .map_err(std::sync::Arc::new)?
-            .unwrap_or_default();
+        let own = lock(&self.own_networks).clone();
+        let keep = move |row: ContainerRow| {
+            let networks = networks_of(&own, &row);
+            Some((ContainerId::parse(&row.id)?, row.name().to_owned(), row.state, networks))
+        };
+        let rows = self.engine.containers(keep).await.map_err(Arc::new)?;
         let mut clients = Vec::new();
-        for row in &rows {
-            let Some(id) = ContainerId::parse(&row.id).filter(|id| *id != self.own_id) else {
-                continue;
-            };
+        for (id, name, state, networks) in rows {
             let known = lock(&self.known).containers.get(&id).cloned();
-            let container = match known {
-                Some(container) => container,
-                None => self.read_row(id, row).await?,
+            let known = match known {
+                Some(container) => Some(container),
+                None => self.learn(id).await?,
             };
-            let networks = self.networks_of(row);
+            let Some(container) = known.filter(|_| id != self.own_id) else { continue };
             let labelled = !matches!(container.rights, Rights::Unlabelled);
             if labelled || networks.iter().any(|network| network.shared) {
                 clients.push(ClientReport {
-                    name: row.name().to_owned(),
+                    name,
                     id: id.short(),
-                    state: row.state.clone(),
+                    state,
                     networks,
                     rights: container.rights.to_string(),
                     connections: self.sessions.count(id),
@@ -112,22 +109,6 @@ impl Registry {
     /// Whether our knowledge follows the engine's events right now.
     pub fn is_fresh(&self) -> bool {
         self.epoch.load(Ordering::SeqCst) != STALE
-    }
-
-    fn networks_of(&self, row: &ContainerRow) -> Vec<NetworkReport> {
-        let own = lock(&self.own_networks);
-        let attachments = row.network_settings.networks.iter().flatten();
-        attachments
-            .map(|(name, endpoint)| NetworkReport {
-                network: name.clone(),
-                addresses: [&endpoint.ip_address, &endpoint.global_ipv6_address]
-                    .into_iter()
-                    .filter_map(|address| bare_address(address))
-                    .map(|address| address.to_string())
-                    .collect(),
-                shared: own.has(&endpoint.network_id),
-            })
-            .collect()
     }
 
     pub(super) async fn report_clients(&self) {
@@ -161,7 +142,7 @@ impl Registry {
     pub(super) async fn tell(&self, id: ContainerId, what: &'static str) -> Result<(), Shared> {
         let Some(container) = self.container(id).await? else { return Ok(()) };
         let rows: Option<Vec<ContainerRow>> =
-            self.engine.ask_for(OwnCall::ContainerRow(id)).await.map_err(std::sync::Arc::new)?;
+            self.engine.ask_for(OwnCall::ContainerRow(id)).await.map_err(Arc::new)?;
         let full = id.to_string();
         // A container that is starting or stopping has its own lines for that.
         let Some(row) =
@@ -169,7 +150,7 @@ impl Registry {
         else {
             return Ok(());
         };
-        let networks = self.networks_of(&row);
+        let networks = networks_of(&lock(&self.own_networks), &row);
         if matches!(container.rights, Rights::Unlabelled)
             && !networks.iter().any(|network| network.shared)
         {
@@ -223,7 +204,7 @@ impl Registry {
         let others = view.containers().into_iter().filter(|other| *other != self.own_id).count();
         let full = id.to_string();
         let inspect: Option<ContainerInspect> =
-            self.engine.ask_for(OwnCall::Container(&full)).await.map_err(std::sync::Arc::new)?;
+            self.engine.ask_for(OwnCall::Container(&full)).await.map_err(Arc::new)?;
         let Some(inspect) = inspect else { return Ok(()) };
         let name = inspect.name.trim_start_matches('/');
         if others > 1 && can_forge(&inspect) && lock(&self.warned).insert((id, network.to_owned()))
@@ -248,6 +229,21 @@ impl Registry {
         }
         Ok(())
     }
+}
+
+fn networks_of(own: &OwnNetworks, row: &ContainerRow) -> Vec<NetworkReport> {
+    let attachments = row.network_settings.networks.iter().flatten();
+    attachments
+        .map(|(name, endpoint)| NetworkReport {
+            network: name.clone(),
+            addresses: [&endpoint.ip_address, &endpoint.global_ipv6_address]
+                .into_iter()
+                .filter_map(|address| bare_address(address))
+                .map(|address| address.to_string())
+                .collect(),
+            shared: own.has(&endpoint.network_id),
+        })
+        .collect()
 }
 
 /// Whether a container can send packets from another's address: `CAP_NET_RAW`, which the engine gives by default, is enough.
