@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::engine::Engine;
+use crate::registry::Registry;
 
 /// The peer's address for health checks; users have it in their compose files.
 pub const HEALTH_ADDRESS: SocketAddr =
@@ -37,13 +38,14 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub struct Admin {
     engine: Engine,
+    registry: Option<Arc<Registry>>,
     clients: Semaphore,
 }
 
 impl Admin {
-    /// Answers about this engine.
-    pub fn new(engine: Engine) -> Self {
-        Self { engine, clients: Semaphore::new(MAX_CLIENTS) }
+    /// Answers about this engine and, where per-container allowlists are on, about its containers.
+    pub fn new(engine: Engine, registry: Option<Arc<Registry>>) -> Self {
+        Self { engine, registry, clients: Semaphore::new(MAX_CLIENTS) }
     }
 
     /// Binds the health endpoint.
@@ -131,10 +133,28 @@ impl Admin {
                 StatusCode::METHOD_NOT_ALLOWED,
                 &serde_json::json!({ "message": "ask with GET or HEAD" }),
             ),
+            (&Method::GET, "/clients", Scope::Private) => self.clients().await,
             (_, _, Scope::Health | Scope::Private) => json(
                 StatusCode::NOT_FOUND,
                 &serde_json::json!({ "message": "there is only /health here" }),
             ),
+        }
+    }
+
+    async fn clients(&self) -> Response<Full<Bytes>> {
+        let Some(registry) = &self.registry else {
+            let message =
+                "per-container allowlists are off; switch them on with `-proxycontainername`";
+            return json(StatusCode::NOT_FOUND, &serde_json::json!({ "message": message }));
+        };
+        match registry.clients().await {
+            Ok(clients) => json(
+                StatusCode::OK,
+                &serde_json::json!({ "fresh": registry.is_fresh(), "clients": clients }),
+            ),
+            Err(error) => {
+                json(StatusCode::BAD_GATEWAY, &serde_json::json!({ "message": error.to_string() }))
+            }
         }
     }
 }
@@ -221,9 +241,7 @@ fn pid_namespace() -> io::Result<String> {
 }
 
 fn connect(pid: u32) -> io::Result<UnixStream> {
-    let address =
-        std::os::unix::net::SocketAddr::from_abstract_name(format!("{PRIVATE_NAME}{pid}"))?;
-    let stream = std::os::unix::net::UnixStream::connect_addr(&address)?;
+    let stream = std::os::unix::net::UnixStream::connect_addr(&private_address(pid)?)?;
     stream.set_nonblocking(true)?;
     UnixStream::from_std(stream)
 }
@@ -238,20 +256,55 @@ fn only_one(pids: &[u32]) -> Result<u32, AskError> {
     }
 }
 
-/// The processes whose private sockets are listed in this network namespace (proc(5), `/proc/net/unix`; `@` stands for the leading NUL).
+/// The processes of our pid namespace whose private sockets are listed in this network namespace.
 fn running() -> io::Result<Vec<u32>> {
+    let namespace = pid_namespace()?;
     let mut pids: Vec<u32> = std::fs::read_to_string("/proc/net/unix")?
         .lines()
-        .filter_map(|line| {
-            line.split_whitespace()
-                .last()?
-                .strip_prefix('@')?
-                .strip_prefix(PRIVATE_NAME)?
-                .parse()
-                .ok()
-        })
+        .filter_map(|line| private_pid(line, &namespace))
         .collect();
     pids.sort_unstable();
     pids.dedup();
     Ok(pids)
+}
+
+/// The process that a line of `/proc/net/unix` (proc(5); `@` stands for the leading NUL) says has a private socket of ours.
+fn private_pid(line: &str, namespace: &str) -> Option<u32> {
+    let name = line.split_whitespace().last()?.strip_prefix('@')?.strip_prefix(PRIVATE_NAME)?;
+    let (pid, counted_in) = name.split_once('-')?;
+    if counted_in == namespace { pid.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, want: Option<u32>) {
+        let line = format!("00000000fbba0920: 00000002 00000000 00010000 0001 01 41663 {name}");
+        assert_eq!(private_pid(&line, "4026531836"), want, "{name}");
+    }
+
+    #[test]
+    fn private_sockets_are_told_by_process_and_namespace() {
+        check("@sockwarden-1-4026531836", Some(1));
+        check("@sockwarden-1-4026532999", None);
+        check("@sockwarden-1", None);
+        check("@sockwarden-x-4026531836", None);
+        check("/run/sockwarden-1-4026531836", None);
+        check("", None);
+    }
+
+    #[tokio::test]
+    async fn a_running_process_is_found_and_answers() {
+        let listener = Admin::bind_private().unwrap();
+        let us = std::process::id();
+        assert!(running().unwrap().contains(&us));
+        let engine = Engine::new(std::path::Path::new("/nonexistent/engine.sock"));
+        let mut serving = JoinSet::new();
+        serving.spawn(Arc::new(Admin::new(engine, None)).serve_private(listener));
+        let (status, body) = ask(Some(us), "/health").await.unwrap();
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(body.starts_with(b"{\"message\":\"the engine does not answer"), "{body:?}");
+    }
 }

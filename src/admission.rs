@@ -39,9 +39,12 @@ impl AdmissionList {
         let mut list = Self { nets: Vec::new(), hosts: Vec::new() };
         for entry in entries {
             match entry {
-                AllowFrom::Net(net) => list.nets.push(*net),
+                AllowFrom::Net(net) => {
+                    list.nets.push(*net);
+                }
                 AllowFrom::Host(name) => {
-                    list.hosts.push(Arc::new(Host { name: name.clone(), answer: Mutex::new(None) }))
+                    list.hosts
+                        .push(Arc::new(Host { name: name.clone(), answer: Mutex::new(None) }));
                 }
             }
         }
@@ -64,6 +67,11 @@ impl AdmissionList {
     }
 
     async fn is_named(&self, address: IpAddr) -> bool {
+        for host in &self.hosts {
+            if host.is_known(address).await == Some(true) {
+                return true;
+            }
+        }
         let mut asking = JoinSet::new();
         for host in &self.hosts {
             let host = Arc::clone(host);
@@ -79,16 +87,15 @@ impl AdmissionList {
 }
 
 impl Host {
+    /// Whether the address is the host's, as far as the last answer is young enough to say so.
+    async fn is_known(&self, address: IpAddr) -> Option<bool> {
+        known(self.answer.lock().await.as_ref()?, address)
+    }
+
     async fn has(&self, address: IpAddr) -> bool {
         let mut answer = self.answer.lock().await;
-        if let Some((at, addresses)) = &*answer {
-            let age = at.elapsed();
-            if age < FRESH && addresses.contains(&address) {
-                return true;
-            }
-            if age < ASK_AGAIN {
-                return false;
-            }
+        if let Some(known) = answer.as_ref().and_then(|answer| known(answer, address)) {
+            return known;
         }
         // A name that does not resolve has no addresses: fail closed, and ask again soon.
         let addresses = self.look_up().await;
@@ -120,12 +127,22 @@ impl Host {
     }
 }
 
+fn known((at, addresses): &(Instant, Vec<IpAddr>), address: IpAddr) -> Option<bool> {
+    let age = at.elapsed();
+    let listed = addresses.contains(&address);
+    if listed && age < FRESH {
+        return Some(true);
+    }
+    (!listed && age < ASK_AGAIN).then_some(false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     async fn check(entries: &[AllowFrom], peer: &str, want: Admission) {
-        let peer = Peer::tcp(peer.parse().unwrap());
+        let peer: std::net::SocketAddr = peer.parse().unwrap();
+        let peer = Peer::tcp(peer, peer.ip());
         assert_eq!(AdmissionList::new(entries).admission(&peer).await, want, "{entries:?} {peer}");
     }
 

@@ -33,6 +33,8 @@ pub struct Record {
     pub status: Option<StatusCode>,
     /// How it ended.
     pub outcome: Outcome,
+    /// What failed, where the engine did.
+    pub failure: Option<String>,
     /// Bytes of the answer that went to the client behind its head.
     pub bytes_out: u64,
     began: Instant,
@@ -50,6 +52,7 @@ impl Record {
             verdict: Verdict::Unjudged,
             status: None,
             outcome: Outcome::Aborted,
+            failure: None,
             bytes_out: 0,
             began: Instant::now(),
         }
@@ -109,6 +112,7 @@ impl Drop for Record {
             }
             Verdict::Refused(reason) => ("refused", reason.clone()),
         };
+        let reason = self.failure.clone().unwrap_or(reason);
         /// The level must be known at compile time, so the same line is spelled for each.
         macro_rules! write_at {
             ($level:expr, $message:literal) => {

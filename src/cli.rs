@@ -1,10 +1,12 @@
 //! The subcommands, a function each. Nothing here decides; `serve` is the one without a name.
 
+mod clients;
 mod request;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -33,16 +35,23 @@ const BLOCKING_THREADS: usize = 32;
 const MOST_WORKERS: usize = 4;
 
 /// Runs what the command line asks for.
+///
+/// Under the program name `healthcheck` it is that subcommand: Compose files made for socket-proxy have `test: ["CMD", "./healthcheck"]`.
 pub fn main(
+    program: &OsStr,
     args: impl IntoIterator<Item = OsString>,
     env: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> ExitCode {
-    let args: Vec<OsString> = args.into_iter().collect();
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    if Path::new(program).file_name().is_some_and(|name| name == "healthcheck") {
+        args.insert(0, "healthcheck".into());
+    }
     let (first, rest) =
         args.split_first().map_or((None, [].as_slice()), |(first, rest)| (first.to_str(), rest));
     let code = match first {
         Some("request") => request::run(rest, env),
         Some("healthcheck") => healthcheck(rest),
+        Some("clients") => clients::run(rest),
         Some("serve") => serve(rest.to_vec(), env),
         Some("help") => print_out(&config::help()),
         _ => serve(args, env),
@@ -90,7 +99,7 @@ fn serve(
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "sockwarden cannot start");
             match error {
-                StartError::Engine(_) => exit::UNUSABLE,
+                StartError::Engine(_) | StartError::OwnContainer(_) => exit::UNUSABLE,
                 StartError::Listen(_) | StartError::Health(_) => exit::FAILED,
             }
         }
@@ -110,23 +119,27 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
 }
 
 fn healthcheck(args: &[OsString]) -> anyhow::Result<u8> {
-    let pid = match args {
-        [] => None,
-        [flag, pid] if flag == "-pid" || flag == "--pid" => match pid
-            .to_str()
-            .and_then(|pid| pid.parse().ok())
-        {
-            Some(pid) => Some(pid),
-            None => return Ok(misused(&format!("{pid:?} is not a process id"), HEALTHCHECK_USAGE)),
-        },
-        _ => return Ok(misused("`healthcheck` takes nothing but `-pid PID`", HEALTHCHECK_USAGE)),
+    let pid = match parse_pid(args) {
+        Ok(pid) => pid,
+        Err(what) => return Ok(misused(&what, "usage: sockwarden healthcheck [-pid PID]")),
     };
     let (status, body) = small_runtime()?.block_on(admin::ask(pid, "/health"))?;
     print_out(&String::from_utf8_lossy(&body))?;
     Ok(if status.is_success() { exit::STOPPED } else { exit::FAILED })
 }
 
-const HEALTHCHECK_USAGE: &str = "usage: sockwarden healthcheck [-pid PID]";
+/// The one option of the subcommands that ask a running sockwarden.
+fn parse_pid(args: &[OsString]) -> Result<Option<u32>, String> {
+    let is_flag = |flag: &OsString| flag == "-pid" || flag == "--pid";
+    match args {
+        [] => Ok(None),
+        [flag, pid] if is_flag(flag) => {
+            let number = pid.to_str().and_then(|pid| pid.parse().ok());
+            number.map(Some).ok_or_else(|| format!("`{}` is not a process id", pid.display()))
+        }
+        _ => Err("nothing but `-pid PID` is taken here".to_owned()),
+    }
+}
 
 fn small_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()

@@ -2,12 +2,20 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use crate::rule::labels::Rights;
 
 /// The other end of a connection, as the kernel names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
-    /// A TCP peer; an IPv4-mapped IPv6 address is written as IPv4.
-    Tcp(SocketAddr),
+    /// A TCP peer; IPv4-mapped IPv6 addresses are written as IPv4.
+    Tcp {
+        /// Its own address.
+        remote: SocketAddr,
+        /// The address of ours that it connected to, which says over which network it came.
+        local: IpAddr,
+    },
     /// The peer credentials of a Unix socket, unix(7) `SO_PEERCRED`.
     Unix {
         /// Its user.
@@ -20,15 +28,18 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// A TCP peer with its address in canonical form.
-    pub fn tcp(address: SocketAddr) -> Self {
-        Self::Tcp(SocketAddr::new(address.ip().to_canonical(), address.port()))
+    /// A TCP peer with its addresses in canonical form.
+    pub fn tcp(remote: SocketAddr, local: IpAddr) -> Self {
+        Self::Tcp {
+            remote: SocketAddr::new(remote.ip().to_canonical(), remote.port()),
+            local: local.to_canonical(),
+        }
     }
 
     /// The address of a TCP peer.
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
-            Self::Tcp(address) => Some(address.ip()),
+            Self::Tcp { remote, .. } => Some(remote.ip()),
             Self::Unix { .. } => None,
         }
     }
@@ -37,7 +48,7 @@ impl Peer {
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(address) => address.fmt(f),
+            Self::Tcp { remote, .. } => remote.ip().fmt(f),
             Self::Unix { uid, pid: Some(pid), .. } => write!(f, "uid {uid} pid {pid}"),
             Self::Unix { uid, .. } => write!(f, "uid {uid}"),
         }
@@ -51,6 +62,8 @@ pub struct Client {
     pub peer: Peer,
     /// Whether the default allowlist is for it.
     pub admission: Admission,
+    /// What it was recognised as.
+    pub identity: Identity,
 }
 
 /// Whether a peer may use the default allowlist.
@@ -62,11 +75,124 @@ pub enum Admission {
     Unlisted,
 }
 
-impl fmt::Display for Client {
+/// What a peer was recognised as.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// Nothing more than its address or its user: per-container allowlists are off, or no container can be behind it.
+    Plain,
+    /// A container; several where they share one network namespace, and then each of them must be allowed to ask.
+    Containers(Arc<[Arc<Container>]>),
+    /// It might be a container, and which one cannot be said.
+    Unknown(WhyUnknown),
+}
+
+/// Why nobody can say which container a peer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhyUnknown {
+    /// The engine knows no container with this address on this network, even after a while.
+    NotFound,
+    /// The engine does not answer, so what we knew may be old.
+    Stale,
+    /// The engine names several containers for the address.
+    Ambiguous,
+    /// It uses a link-local address, which no engine lists.
+    LinkLocal,
+    /// Its address belongs to another network than the one it came over.
+    WrongNetwork,
+}
+
+impl fmt::Display for WhyUnknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.peer {
-            Peer::Tcp(address) => address.ip().fmt(f),
-            Peer::Unix { uid, .. } => write!(f, "uid {uid}"),
+        f.write_str(match self {
+            Self::NotFound => "the engine knows no container with this address",
+            Self::Stale => "the engine does not say whose address this is",
+            Self::Ambiguous => "the engine names several containers for this address",
+            Self::LinkLocal => "link-local addresses belong to nobody",
+            Self::WrongNetwork => "the address belongs to another network",
+        })
+    }
+}
+
+/// A container as far as judging needs it. Its labels never change, so neither do its rights.
+#[derive(Debug)]
+pub struct Container {
+    /// Its id.
+    pub id: ContainerId,
+    /// Its name, without the leading slash.
+    pub name: String,
+    /// What its labels say.
+    pub rights: Rights,
+}
+
+impl fmt::Display for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// A container's full id, 64 hexadecimal digits; nothing can shadow it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContainerId([u8; 32]);
+
+impl ContainerId {
+    /// Reads a full id.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut id = [0; 32];
+        let mut digits = text.chars();
+        for byte in &mut id {
+            let high = lower_hex(digits.next()?)?;
+            let low = lower_hex(digits.next()?)?;
+            *byte = u8::try_from(high * 16 + low).ok()?;
+        }
+        digits.next().is_none().then_some(Self(id))
+    }
+
+    /// The twelve digits that people read.
+    pub fn short(&self) -> String {
+        self.to_string().chars().take(12).collect()
+    }
+}
+
+fn lower_hex(digit: char) -> Option<u32> {
+    digit.to_digit(16).filter(|_| !digit.is_ascii_uppercase())
+}
+
+impl fmt::Display for ContainerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ContainerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Client {
+    /// A container by its name and address, others by their address or user.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Identity::Containers(containers) = &self.identity {
+            for (index, container) in containers.iter().enumerate() {
+                write!(f, "{}{container}", if index == 0 { "" } else { "+" })?;
+            }
+            return write!(f, " ({})", self.peer);
+        }
+        self.peer.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_full_lower_case_ids_are_ids() {
+        let id = "0123456789abcdef".repeat(4);
+        assert_eq!(ContainerId::parse(&id).unwrap().to_string(), id);
+        assert_eq!(ContainerId::parse(&id).unwrap().short(), "0123456789ab");
+        for wrong in ["", "0123", &id.to_uppercase(), &format!("{id}0"), &"g".repeat(64)] {
+            assert_eq!(ContainerId::parse(wrong), None);
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The engine's socket, with two doors: [`Link::send`] for what clients were allowed, and [`Engine::ask`] for our own reading.
 
 mod link;
-mod own;
+pub mod own;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use tokio::net::UnixStream;
@@ -13,18 +13,23 @@ use tokio::net::UnixStream;
 pub use link::{Answer, AnswerBody, EngineEnd, Link, RequestBody};
 pub use own::{EngineVersion, OwnCall};
 
+use crate::request::ApiVersion;
 use crate::socket::Socket;
 
 /// Where the engine is.
 #[derive(Debug, Clone)]
 pub struct Engine {
     socket: Arc<Path>,
+    /// The API version of our own questions, once agreed.
+    api: Arc<RwLock<Option<ApiVersion>>>,
+    /// Connections for our own questions that wait for the next one.
+    idle: Arc<Mutex<Vec<own::OwnConnection>>>,
 }
 
 impl Engine {
     /// The engine behind a Unix socket.
     pub fn new(socket: &Path) -> Self {
-        Self { socket: Arc::from(socket) }
+        Self { socket: Arc::from(socket), api: Arc::default(), idle: Arc::default() }
     }
 
     /// The engine side of one client connection. Nothing is opened before the first request.
@@ -84,6 +89,9 @@ pub enum EngineError {
     /// The answer is not one that can be passed on.
     #[error("the engine's answer makes no sense here: {0}")]
     Unexpected(&'static str),
+    /// It answers one of our own questions with an error.
+    #[error("the engine answers one of our own questions with {0}")]
+    Refused(http::StatusCode),
     /// It took too long over one of our own questions.
     #[error("the engine did not answer within {} seconds", .0.as_secs())]
     Slow(Duration),

@@ -10,6 +10,7 @@ pub mod listen;
 pub mod log;
 pub mod policy;
 pub mod proxy;
+pub mod registry;
 pub mod request;
 pub mod rule;
 pub mod run;

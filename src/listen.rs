@@ -22,6 +22,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const SPARE_DESCRIPTORS: u64 = 64;
 /// Descriptors a client connection needs: its own, and the engine's.
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
+/// How many connections may wait to be accepted on a Unix socket, as many as on TCP.
+const UNIX_BACKLOG: i32 = 1024;
 /// More connections than this are refused, however many descriptors there are.
 const MAX_CONNECTIONS: u64 = 65_536;
 
@@ -130,7 +132,8 @@ impl Listener {
         match &self.socket {
             Bound::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                Ok((Socket::Tcp(stream), Peer::tcp(address)))
+                let local = stream.local_addr()?.ip();
+                Ok((Socket::Tcp(stream), Peer::tcp(address, local)))
             }
             Bound::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
@@ -151,18 +154,15 @@ impl Listener {
         stop: &watch::Receiver<Stop>,
         connections: &mut JoinSet<()>,
     ) {
-        match Arc::clone(&self.seats).try_acquire_owned() {
-            Ok(permit) => {
-                let (proxy, stop) = (Arc::clone(proxy), stop.clone());
-                connections.spawn(async move {
-                    let _permit: OwnedSemaphorePermit = permit;
-                    proxy.serve(socket, peer, stop).await;
-                });
-            }
-            Err(_) => {
-                tracing::error!(client = %peer, "too many connections are open; this one is refused");
-                refusal::turn_away(&socket);
-            }
+        if let Ok(permit) = Arc::clone(&self.seats).try_acquire_owned() {
+            let (proxy, stop) = (Arc::clone(proxy), stop.clone());
+            connections.spawn(async move {
+                let _permit: OwnedSemaphorePermit = permit;
+                proxy.serve(socket, peer, stop).await;
+            });
+        } else {
+            tracing::error!(client = %peer, "too many connections are open; this one is refused");
+            refusal::turn_away(&socket);
         }
     }
 }
@@ -199,11 +199,18 @@ fn bind_unix(path: &Path, mode: u32) -> Result<Bound, ListenError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
-    // Nobody else may connect between bind and chmod. The process has one thread that makes files, and this is before clients come.
-    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
-    let listener = UnixListener::bind(path);
-    rustix::process::umask(before);
-    let listener = listener.map_err(failed)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
+    let listener = bind_with_mode(path, mode).map_err(failed)?;
     Ok(Bound::Unix { listener, path: path.to_path_buf() })
+}
+
+/// Binds, sets the mode and only then listens: until then nobody can connect, whatever mode the socket was born with. The umask would do
+/// the same to every file that any thread of the process makes meanwhile.
+fn bind_with_mode(path: &Path, mode: u32) -> io::Result<UnixListener> {
+    use socket2::{Domain, SockAddr, Socket, Type};
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    socket.listen(UNIX_BACKLOG)?;
+    UnixListener::from_std(socket.into())
 }

@@ -3,5 +3,7 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    sockwarden::cli::main(std::env::args_os().skip(1), std::env::vars_os())
+    let mut args = std::env::args_os();
+    let program = args.next().unwrap_or_default();
+    sockwarden::cli::main(&program, args, std::env::vars_os())
 }

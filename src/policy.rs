@@ -7,36 +7,22 @@ use std::sync::Arc;
 
 use http::{HeaderValue, header};
 
-use crate::client::{Admission, Client};
+use crate::client::{Admission, Client, Identity, WhyUnknown};
 use crate::request::{BodyKind, Head, Method, Operation};
-use crate::rule::{Match, Rule, RuleSet};
+use crate::rule::labels::{LabelError, Rights};
+use crate::rule::{Allowlist, Match, Rule};
 
-/// What is allowed, and to whom. Immutable: a request is judged by one policy from start to end. The default denies.
+/// What is allowed to those who bring no allowlist of their own. Immutable: a request is judged by one policy from start to end. The
+/// default denies.
 #[derive(Debug, Default)]
 pub struct Policy {
-    rules: RuleSet,
-    bind_mounts: BindMounts,
-}
-
-/// Whether `allowbindmountfrom` is set. Bodies are not read yet, so where it is set, what it would have to read is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum BindMounts {
-    /// Any bind mount may be asked for.
-    #[default]
-    Unlimited,
-    /// Only some directories may be mounted.
-    Limited,
+    default: Allowlist,
 }
 
 impl Policy {
     /// A policy that gives admitted clients the default allowlist.
-    pub fn new(rules: RuleSet, bind_mounts: BindMounts) -> Self {
-        Self { rules, bind_mounts }
-    }
-
-    /// The default allowlist.
-    pub fn rules(&self) -> &RuleSet {
-        &self.rules
+    pub fn new(default: Allowlist) -> Self {
+        Self { default }
     }
 
     /// Judges a request by its head and by what its head says of the body.
@@ -53,21 +39,44 @@ impl Policy {
         head: &Head,
         body: &DeclaredBody<B>,
     ) -> Result<Grant, DenyReason> {
-        if client.admission == Admission::Unlisted {
-            return Err(DenyReason::NotAdmitted);
+        let default = || match client.admission {
+            Admission::Listed => Ok(&self.default),
+            Admission::Unlisted => Err(DenyReason::NotAdmitted),
+        };
+        match &client.identity {
+            Identity::Plain => allowed_by(default()?, head, body),
+            Identity::Unknown(why) => Err(DenyReason::UnknownClient(why.clone())),
+            // Containers that share an address cannot be told apart, so what one of them may not do none may.
+            Identity::Containers(containers) => containers
+                .iter()
+                .map(|container| match &container.rights {
+                    Rights::Own(own) => allowed_by(own, head, body),
+                    Rights::Unlabelled => allowed_by(default()?, head, body),
+                    Rights::Broken(errors) => Err(DenyReason::BrokenLabels(Arc::clone(errors))),
+                })
+                .reduce(Result::and)
+                .unwrap_or(Err(DenyReason::UnknownClient(WhyUnknown::NotFound))),
         }
-        // Without its version negotiation a client picks an API version of its own and breaks, so a ping is open to all admitted.
-        if head.operation.is_ping() && !body.is_present() {
-            return Ok(Grant::Ping);
+    }
+}
+
+/// Looks for what allows the request in one allowlist.
+fn allowed_by<B>(
+    list: &Allowlist,
+    head: &Head,
+    body: &DeclaredBody<B>,
+) -> Result<Grant, DenyReason> {
+    // Without its version negotiation a client picks an API version of its own and breaks, so a ping is open to all admitted.
+    if head.operation.is_ping() && !body.is_present() {
+        return Ok(Grant::Ping);
+    }
+    match list.rules.find(head.method, head.target.versioned_path()) {
+        Match::Rule(_) if list.bind_mount_from.is_some() && mounts(head.operation) => {
+            Err(DenyReason::BindMountsUnread)
         }
-        match self.rules.find(head.method, head.target.versioned_path()) {
-            Match::Rule(_) if self.bind_mounts == BindMounts::Limited && mounts(head.operation) => {
-                Err(DenyReason::BindMountsUnread)
-            }
-            Match::Rule(rule) => Ok(Grant::Rule(Arc::clone(rule))),
-            Match::NoPath => Err(DenyReason::NoPath),
-            Match::NoMethod => Err(DenyReason::NoMethod),
-        }
+        Match::Rule(rule) => Ok(Grant::Rule(Arc::clone(rule))),
+        Match::NoPath => Err(DenyReason::NoPath),
+        Match::NoMethod => Err(DenyReason::NoMethod),
     }
 }
 
@@ -158,6 +167,10 @@ pub struct Denied {
 pub enum DenyReason {
     /// The client is not in `allowfrom`.
     NotAdmitted,
+    /// It might be a container, and nobody can say which.
+    UnknownClient(WhyUnknown),
+    /// Its container's labels are wrong.
+    BrokenLabels(Arc<[LabelError]>),
     /// No rule is for the method.
     NoMethod,
     /// No rule is for the path.

@@ -24,10 +24,12 @@ use tokio::time::Instant;
 
 use crate::admission::AdmissionList;
 use crate::audit::{Outcome, Record, Verdict};
-use crate::client::{Admission, Client, Peer};
+use crate::client::{Admission, Client, Identity, Peer, WhyUnknown};
 use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
 use crate::policy::{Allowed, DeclaredBody, Judgement, Policy};
+use crate::registry::{Cut, Recognised, Registry};
 use crate::request::{AnswerKind, Head, Method, Operation};
+use crate::rule::labels::Rights;
 use crate::socket::Socket;
 use gate::{Gate, GateShared, Refused};
 
@@ -45,6 +47,8 @@ pub struct Proxy {
     policy: Policy,
     admissions: AdmissionList,
     engine: Engine,
+    /// Knows containers, where per-container allowlists are on.
+    registry: Option<Arc<Registry>>,
     finite: Finite,
 }
 
@@ -61,8 +65,13 @@ pub enum Stop {
 
 impl Proxy {
     /// A proxy in front of one engine.
-    pub fn new(policy: Policy, admissions: AdmissionList, engine: Engine) -> Self {
-        Self { policy, admissions, engine, finite: Finite::default() }
+    pub fn new(
+        policy: Policy,
+        admissions: AdmissionList,
+        engine: Engine,
+        registry: Option<Arc<Registry>>,
+    ) -> Self {
+        Self { policy, admissions, engine, registry, finite: Finite::default() }
     }
 
     /// Waits until no request runs that ends by itself; streams do not count.
@@ -81,12 +90,14 @@ impl Proxy {
         socket.tune();
         let (gate, shared) = Gate::new(Arc::clone(&socket));
         let seat = Arc::new(Seat {
-            client_name: Arc::from(client_name(&peer)),
+            client_name: Arc::from(peer.to_string()),
             link: tokio::sync::Mutex::new(self.engine.link()),
             proxy: self,
             peer,
             gate: shared,
             hand_over: Mutex::new(None),
+            recognised: tokio::sync::Mutex::new(None),
+            cut: Arc::new(Cut::default()),
         });
         let service_seat = Arc::clone(&seat);
         let service = service_fn(move |request| {
@@ -106,6 +117,7 @@ impl Proxy {
                 tokio::select! {
                     end = poll_fn(|cx| poll_connection(&mut connection, &seat, closing, cx)) => break end,
                     () = &mut gone => break End::ClientGone,
+                    reason = seat.cut.wait() => break End::Cut(reason),
                     stage = next_stage(&mut stop), if !closing => match stage {
                         Stop::Running => {}
                         Stop::Draining => Pin::new(&mut connection).graceful_shutdown(),
@@ -119,7 +131,7 @@ impl Proxy {
                 let parts = connection.into_parts();
                 let mut early = BytesMut::from(&parts.read_buf[..]);
                 early.extend_from_slice(&parts.io.into_inner().into_pending());
-                tunnel(socket, early.freeze(), hand_over, stop).await;
+                tunnel(socket, early.freeze(), hand_over, stop, &seat.cut).await;
             }
             End::Done => {
                 drop(connection);
@@ -128,6 +140,9 @@ impl Proxy {
                     seat.answer_refused(&socket, refused).await;
                 }
                 linger(&socket).await;
+            }
+            End::Cut(reason) => {
+                tracing::info!(client = %seat.peer, reason, "a client's connection was closed");
             }
             End::ClientGone | End::Stopped => {}
         }
@@ -142,6 +157,8 @@ enum End {
     HandOver(Box<HandOver>),
     /// The client ended its direction and waits for nothing that comes.
     ClientGone,
+    /// Whoever was recognised at its other end is no longer there.
+    Cut(&'static str),
     /// We are closing.
     Stopped,
 }
@@ -201,10 +218,17 @@ async fn tunnel(
     early: Bytes,
     hand_over: Box<HandOver>,
     mut stop: watch::Receiver<Stop>,
+    cut: &Cut,
 ) {
     let HandOver { head, engine, mut record } = *hand_over;
-    let stopped = async move {
+    let closing = async move {
         while *stop.borrow_and_update() < Stop::Closing && stop.changed().await.is_ok() {}
+    };
+    let stopped = async {
+        tokio::select! {
+            () = closing => {}
+            _ = cut.wait() => {}
+        }
     };
     record.bytes_out = hijack::run(socket, early, head, engine, stopped).await;
     record.outcome = Outcome::Hijacked;
@@ -221,13 +245,6 @@ async fn linger(socket: &Socket) {
     }
 }
 
-fn client_name(peer: &Peer) -> String {
-    match peer {
-        Peer::Tcp(address) => address.ip().to_string(),
-        Peer::Unix { .. } => peer.to_string(),
-    }
-}
-
 /// One client's seat: what its requests share.
 #[derive(Debug)]
 struct Seat {
@@ -237,6 +254,9 @@ struct Seat {
     gate: Arc<GateShared>,
     link: tokio::sync::Mutex<Link>,
     hand_over: Mutex<Option<Box<HandOver>>>,
+    /// Who was recognised, so that a connection pays for it once.
+    recognised: tokio::sync::Mutex<Option<Recognised>>,
+    cut: Arc<Cut>,
 }
 
 impl Seat {
@@ -251,7 +271,7 @@ impl Seat {
             return respond(
                 record,
                 StatusCode::BAD_REQUEST,
-                refused.to_owned(),
+                refused,
                 Outcome::Refused,
                 Connection::Close,
             );
@@ -260,16 +280,25 @@ impl Seat {
         record.method = Some(method);
         head.target.versioned_path().clone_into(&mut record.path);
         record.operation = head.operation;
-        let client = Client { peer: self.peer, admission: self.admission().await };
+        let client = self.client().await;
+        if let Identity::Containers(_) = &client.identity {
+            record.client = Arc::from(client.to_string());
+        }
         let body = (!body.is_end_stream()).then_some(body);
         let has_body = body.is_some();
         let wants_upgrade = parts.headers.contains_key(header::UPGRADE);
         match self.proxy.policy.judge(&client, head, DeclaredBody { body }) {
             Judgement::Denied(denied) => {
-                record.verdict = Verdict::Refused(refusal::reason(&denied.reason).to_owned());
-                let message = refusal::message(&client, &denied);
+                record.verdict = Verdict::Refused(refusal::reason(&denied.reason));
+                let prefix =
+                    self.proxy.registry.as_ref().map(|registry| registry.suggested_prefix());
+                let message = refusal::message(&client, &denied, prefix);
+                if let Some(registry) = &self.proxy.registry {
+                    registry.refused(&client.identity, &message);
+                }
+                let is_unknown = matches!(client.identity, Identity::Unknown(_));
                 // The body that nobody will read would have to be read before the next request.
-                let connection = if has_body || wants_upgrade {
+                let connection = if has_body || wants_upgrade || is_unknown {
                     Connection::Close
                 } else {
                     Connection::KeepAlive
@@ -277,7 +306,7 @@ impl Seat {
                 respond(
                     record,
                     refusal::status(&denied.reason),
-                    message,
+                    &message,
                     Outcome::Refused,
                     connection,
                 )
@@ -289,8 +318,48 @@ impl Seat {
         }
     }
 
-    async fn admission(&self) -> Admission {
-        self.proxy.admissions.admission(&self.peer).await
+    /// Who asks, as of now.
+    async fn client(&self) -> Client {
+        let identity = match &self.proxy.registry {
+            Some(registry) => self.recognise(registry).await,
+            None => Identity::Plain,
+        };
+        // Asking DNS is for those whom its answer is for.
+        let by_default = match &identity {
+            Identity::Plain => true,
+            Identity::Containers(containers) => {
+                containers.iter().any(|container| matches!(container.rights, Rights::Unlabelled))
+            }
+            Identity::Unknown(_) => false,
+        };
+        let admission = if by_default {
+            self.proxy.admissions.admission(&self.peer).await
+        } else {
+            Admission::Unlisted
+        };
+        Client { peer: self.peer, admission, identity }
+    }
+
+    async fn recognise(&self, registry: &Registry) -> Identity {
+        let mut slot = self.recognised.lock().await;
+        if let Some(recognised) = slot.as_ref().filter(|recognised| registry.is_current(recognised))
+        {
+            return recognised.identity.clone();
+        }
+        let recognised = registry.recognise(&self.peer, &self.cut).await;
+        let before = slot.as_ref().map(|recognised| &recognised.identity);
+        if let (Some(Identity::Containers(before)), Identity::Containers(now)) =
+            (before, &recognised.identity)
+            && before.first().map(|container| container.id)
+                != now.first().map(|container| container.id)
+        {
+            // A connection does not change hands; its other end is gone and the address is somebody else's.
+            self.cut.cut("its address belongs to another container now");
+            return Identity::Unknown(WhyUnknown::Ambiguous);
+        }
+        let identity = recognised.identity.clone();
+        *slot = Some(recognised);
+        identity
     }
 
     async fn carry(
@@ -305,9 +374,11 @@ impl Seat {
         let Answer { status, fields, body } = match sent {
             Ok(answer) => answer,
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, id = %record.id, "the engine failed a request");
+                record.failure = Some(with_sources(&error));
                 let (status, message) = refusal::engine_failure(&error);
-                return respond(record, status, message, Outcome::EngineFailed, Connection::Close);
+                let outcome =
+                    if status.is_client_error() { Outcome::Aborted } else { Outcome::EngineFailed };
+                return respond(record, status, &message, outcome, Connection::Close);
             }
         };
         record.status = Some(status);
@@ -363,26 +434,37 @@ impl Seat {
     }
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Connection {
     KeepAlive,
     Close,
+}
+
+/// An error and what caused it, on one line.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text = format!("{text}: {error}");
+        source = error.source();
+    }
+    text
 }
 
 /// An answer of our own.
 fn respond(
     mut record: Record,
     status: StatusCode,
-    message: String,
+    message: &str,
     outcome: Outcome,
     connection: Connection,
 ) -> Response<AnswerStream> {
     record.status = Some(status);
     record.outcome = outcome;
     if let Verdict::Unjudged = record.verdict {
-        record.verdict = Verdict::Refused(message.clone());
+        record.verdict = Verdict::Refused(message.to_owned());
     }
-    let body = Bytes::from(refusal::body(&message, record.id));
+    let body = Bytes::from(refusal::body(message, record.id));
     let mut response = Response::new(AnswerStream::Own(Some(body)));
     *response.status_mut() = status;
     let fields = response.headers_mut();
@@ -450,9 +532,12 @@ impl Body for AnswerStream {
                 match &frame {
                     Some(Ok(frame)) => {
                         answer.record.bytes_out +=
-                            frame.data_ref().map_or(0, |data| data.len() as u64)
+                            frame.data_ref().map_or(0, |data| data.len() as u64);
                     }
-                    Some(Err(_)) => answer.record.outcome = Outcome::EngineFailed,
+                    Some(Err(error)) => {
+                        answer.record.outcome = Outcome::EngineFailed;
+                        answer.record.failure = Some(with_sources(error));
+                    }
                     None => {}
                 }
                 if frame.is_none() || answer.body.is_end_stream() {

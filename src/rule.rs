@@ -1,8 +1,10 @@
 //! Rules: what one flag, variable or label allows. Rules only allow, so their order never matters and a union is all there is.
 
+pub mod labels;
 pub mod pattern;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use pattern::{AnchoredRegex, PatternError};
@@ -39,7 +41,43 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A set of rules: an allowlist. Empty, it allows nothing.
+/// Everything one client, or everyone else, is allowed. Empty, it allows nothing.
+#[derive(Debug, Default)]
+pub struct Allowlist {
+    /// The allowed methods and paths.
+    pub rules: RuleSet,
+    /// The directories bind mounts may come from; `None` puts no limit.
+    pub bind_mount_from: Option<Vec<PathBuf>>,
+}
+
+impl fmt::Display for Allowlist {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rules.is_empty() {
+            f.write_str("nothing but a ping")?;
+        }
+        let mut separator = "";
+        for method in Method::ALL {
+            let rules = self.rules.of(method);
+            if rules.is_empty() {
+                continue;
+            }
+            write!(f, "{separator}{method}")?;
+            for (index, rule) in rules.iter().enumerate() {
+                write!(f, "{} {}", if index == 0 { "" } else { " or" }, rule.path.as_str())?;
+            }
+            separator = ", ";
+        }
+        match &self.bind_mount_from {
+            None => Ok(()),
+            Some(from) => {
+                f.write_str(", bind mounts from")?;
+                from.iter().try_for_each(|directory| write!(f, " {}", directory.display()))
+            }
+        }
+    }
+}
+
+/// A set of rules. Empty, it allows nothing.
 #[derive(Debug, Clone, Default)]
 pub struct RuleSet {
     /// Indexed by `Method as usize`.

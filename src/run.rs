@@ -11,8 +11,10 @@ use crate::admission::AdmissionList;
 use crate::config::{Config, Watchdog};
 use crate::engine::Engine;
 use crate::listen::Listener;
-use crate::policy::{BindMounts, Policy};
+use crate::policy::Policy;
 use crate::proxy::{Proxy, Stop};
+use crate::registry::{LabelPolicy, Registry};
+use crate::rule::Allowlist;
 use crate::startup;
 
 /// How long connections get to close after everything that runs was finished or given up.
@@ -38,6 +40,9 @@ pub enum StartError {
     /// The listener cannot be bound.
     #[error(transparent)]
     Listen(#[from] crate::listen::ListenError),
+    /// Our own container was not found.
+    #[error(transparent)]
+    OwnContainer(#[from] crate::registry::OwnContainerError),
     /// The health endpoint cannot be bound.
     #[error("cannot serve the health endpoint on {address}; stop what listens there, or use `sockwarden healthcheck` instead of `-allowhealthcheck`", address = crate::admin::HEALTH_ADDRESS)]
     Health(#[source] std::io::Error),
@@ -55,16 +60,32 @@ pub async fn serve(
     let engine = Engine::new(&config.engine_socket);
     startup::check_engine_socket(&engine).await.map_err(StartError::Engine)?;
     let listener = Listener::bind(&config.listener).await?;
-    let health = match config.health_endpoint {
-        true => Some(Admin::bind_health().await.map_err(StartError::Health)?),
-        false => None,
+    let health = if config.health_endpoint {
+        Some(Admin::bind_health().await.map_err(StartError::Health)?)
+    } else {
+        None
     };
-    let bind_mounts =
-        if config.bind_mount_from.is_some() { BindMounts::Limited } else { BindMounts::Unlimited };
-    let policy = Policy::new(config.rules.clone(), bind_mounts);
-    let proxy =
-        Arc::new(Proxy::new(policy, AdmissionList::new(&config.allow_from), engine.clone()));
-    let admin = Arc::new(Admin::new(engine.clone()));
+    let policy = Policy::new(Allowlist {
+        rules: config.rules.clone(),
+        bind_mount_from: config.bind_mount_from.clone(),
+    });
+    let registry = match &config.own_container {
+        Some(own) => {
+            let labels = LabelPolicy {
+                prefixes: config.label_prefixes.clone(),
+                trust_image_labels: config.trust_image_labels,
+            };
+            Some(Registry::new(engine.clone(), own, labels).await?)
+        }
+        None => None,
+    };
+    let proxy = Arc::new(Proxy::new(
+        policy,
+        AdmissionList::new(&config.allow_from),
+        engine.clone(),
+        registry.clone(),
+    ));
+    let admin = Arc::new(Admin::new(engine.clone(), registry.clone()));
     let address = listener.address();
     let (stop, stopped) = watch::channel(Stop::Running);
 
@@ -87,8 +108,14 @@ pub async fn serve(
             });
         }
         Err(error) => {
-            tracing::warn!(error = %error, "`sockwarden healthcheck` will not work: its private socket cannot be bound")
+            tracing::warn!(error = %error, "`sockwarden healthcheck` will not work: its private socket cannot be bound");
         }
+    }
+    if let Some(registry) = registry {
+        running.spawn(async move {
+            registry.keep_fresh().await;
+            Ended::Failed
+        });
     }
     if let Some(watchdog) = config.watchdog {
         running.spawn(watch_engine(engine.clone(), watchdog));

@@ -121,7 +121,7 @@ impl Socket {
         let ready = async { on!(self, stream => stream.ready(Interest::WRITABLE).await) };
         tokio::select! {
             biased;
-            ready = ready => ready.map_or(true, |ready| ready.is_write_closed()),
+            ready = ready => ready.map_or(true, tokio::io::Ready::is_write_closed),
             () = std::future::ready(()) => false,
         }
     }

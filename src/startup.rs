@@ -10,7 +10,10 @@ use crate::engine::{Engine, EngineError};
 use crate::request::{Method, Operation};
 use crate::rule::RuleSet;
 
-/// Why the engine's socket cannot be used, with what to change.
+/// Tries the engine's socket.
+///
+/// # Errors
+/// When we cannot connect: the reason, with what to change.
 pub async fn check_engine_socket(engine: &Engine) -> Result<(), String> {
     let Err(error) = engine.connect().await else { return Ok(()) };
     Err(match error {
@@ -165,17 +168,27 @@ fn allows(rules: &RuleSet, operation: Operation) -> bool {
         return false;
     };
     rules.of(method).iter().any(|rule| {
-        let words = rule
-            .path
-            .as_str()
-            .split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_' && c != '.');
-        let names = NAMES.iter().copied().chain(words.filter(|word| !word.is_empty()));
-        names
+        let pattern = rule.path.as_str();
+        names_in(pattern, template)
+            .chain(NAMES.iter().copied())
             .flat_map(|name| {
                 VERSIONS.iter().map(move |version| format!("{version}{}", fill(template, name)))
             })
             .any(|path| rule.path.is_match(&path))
     })
+}
+
+/// The words of a pattern that could be names, and what it holds between the fixed parts of the template.
+fn names_in<'a>(pattern: &'a str, template: &str) -> impl Iterator<Item = &'a str> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let words = pattern.split(move |c| !is_word(c)).filter(|word| !word.is_empty());
+    let (prefix, rest) = template.split_once('{').unwrap_or((template, ""));
+    let suffix = rest.split_once('}').map_or("", |(_, suffix)| suffix);
+    let between = pattern
+        .split_once(prefix)
+        .and_then(|(_, rest)| rest.split_once(suffix))
+        .map(|(name, _)| name);
+    words.chain(between)
 }
 
 const VERSIONS: &[&str] =

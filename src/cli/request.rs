@@ -57,7 +57,7 @@ fn parse(args: &[OsString], docker_host: Option<String>) -> Result<Asked, String
     let mut words = Vec::new();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
-        let arg = arg.to_str().ok_or_else(|| format!("{arg:?} is not UTF-8"))?;
+        let arg = arg.to_str().ok_or_else(|| format!("`{}` is not UTF-8", arg.display()))?;
         let Some(flag) = arg.strip_prefix('-').map(|flag| flag.strip_prefix('-').unwrap_or(flag))
         else {
             words.push(arg.to_owned());

@@ -203,7 +203,9 @@ pub const SETTINGS: &[Setting] = &[
         group: Group::Requests,
         takes: Takes::Value("DIRECTORY,..."),
         summary: "Let bind mounts come from these directories and what is below them only, with commas between them",
-        details: "Each is absolute and without `..`. Not set, bind mounts are not limited.",
+        details: "Each is absolute and without `..`. Not set, bind mounts are not limited. \
+            This version does not read request bodies: while it is set, every request that could ask for a bind mount is refused with 403 \
+            (`ContainerCreate`, `ContainerUpdate`, `VolumeCreate`, `ServiceCreate`, `ServiceUpdate`, and what is no known operation).",
         ..setting(
             "allowbindmountfrom",
             "SP_ALLOWBINDMOUNTFROM",
@@ -258,7 +260,8 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         group: Group::Running,
-        summary: "Serve `http://127.0.0.1:55555/health`, which `sockwarden healthcheck` asks",
+        summary: "Serve `http://127.0.0.1:55555/health` for health checks over HTTP",
+        details: "It answers 200 when the engine answers a ping, else 503. `sockwarden healthcheck` works without it.",
         ..setting("allowhealthcheck", "SP_ALLOWHEALTHCHECK", into!(health_endpoint, values::switch))
     },
     Setting {
@@ -359,21 +362,31 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "request",
-        operands: "METHOD PATH",
-        summary: "Send one request to a proxy and print the answer, to try an allowlist by hand",
+        operands: "[-host HOST] [-data JSON] METHOD PATH",
+        summary: "Send one request to a proxy or an engine and print the answer, to try an allowlist by hand; \
+            `HOST` is `tcp://host:port` or `unix:///path`, by default `DOCKER_HOST`, else `tcp://127.0.0.1:2375`",
     },
     Command {
         name: "healthcheck",
-        operands: "",
-        summary: "Ask the health endpoint of a proxy in the same container; for `HEALTHCHECK` in an image without a shell",
+        operands: "[-pid PID]",
+        summary: "Ask the proxy that runs in this container whether the engine answers; over a private socket, so no flag \
+            is needed; for `HEALTHCHECK` in an image without a shell. `-pid` says which one where several run",
+    },
+    Command {
+        name: "clients",
+        operands: "[-pid PID]",
+        summary: "Show which containers the proxy that runs in this container knows as clients, and what each may do",
     },
 ];
 
 /// How the proxy ends: the exit code, and when.
 pub const EXIT_CODES: &[(u8, &str)] = &[
     (0, "Stopped by SIGTERM or SIGINT, or printed what was asked for"),
-    (1, "Failed while running"),
-    (2, "The configuration is wrong, or the engine's socket cannot be used"),
+    (
+        1,
+        "Failed while running; of `request`: no answer, or a status of 400 or above; of `healthcheck`: proxy or engine does not answer",
+    ),
+    (2, "The command line or a variable is wrong, or the engine's socket cannot be used"),
     (10, "The watchdog found that the engine does not answer, and `-stoponwatchdog` is set"),
 ];
 

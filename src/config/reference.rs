@@ -79,14 +79,14 @@ Flags and variables are those of wollomatic/socket-proxy 1.13, so a command line
 - `-help` and `-version` print that and nothing else.
 - Anything unknown or invalid ends the start before a socket is opened, with every mistake on a line of its own. That holds for
   variables that begin with `SP_` and that nobody defined, for a wrong variable that a flag overrides, and for words that are no
-  flags. (socket-proxy ignores most of these.) What is valid and still surprising is logged as a warning.
+  flags. socket-proxy is more lenient here. What is valid and still surprising is logged as a warning.
 ";
 
 const PATTERNS: &str = r"
 ## Patterns
 
 A pattern is a regular expression in [Go's syntax](https://pkg.go.dev/regexp/syntax). It must match the whole path, as if it were
-written `^(?:pattern)$`; a `|` outside parentheses therefore gives two whole paths, and does not leak as it did in socket-proxy.
+written `^(?:pattern)$`; each side of a `|` outside parentheses is therefore a whole path, unlike in socket-proxy.
 
 - It is matched against the decoded path, **with the version prefix** the client sent: `/v1\.\d+/containers/json` for most clients,
   `(/v1\.\d+)?/containers/json` for those that leave it out as well.

@@ -77,7 +77,7 @@ fn pattern(rule: &Rule) -> Option<String> {
     }
 }
 
-/// Because socket-proxy compiles `^/a|/b$`, which is all that begins with `/a` and all that ends in `/b`.
+/// Because socket-proxy anchors such a pattern in another way, and a list made for it may have come to rely on that.
 fn two_whole_paths(origin: &Origin, pattern: &str) -> String {
     format!(
         "`{origin}`: in `{pattern}` each side of the `|` must match a whole path, unlike in socket-proxy"

@@ -65,7 +65,7 @@ impl Link {
                     self.open = None;
                     match error.take_message() {
                         Some(unsent) => request = unsent,
-                        None => return Err(EngineError::Broken(error.into_error())),
+                        None => return Err(blame(error.into_error())),
                     }
                 }
             }
@@ -263,6 +263,11 @@ fn wire_request(head: Head, body: RequestBody) -> Result<http::Request<RequestBo
     }
     *request.headers_mut() = fields;
     Ok(request)
+}
+
+/// Says whose fault it was: a "user" error of the HTTP library is a body that failed, and bodies are the clients'.
+fn blame(error: hyper::Error) -> EngineError {
+    if error.is_user() { EngineError::ClientBody } else { EngineError::Broken(error) }
 }
 
 const READ_BYTES: usize = 16 * 1024;

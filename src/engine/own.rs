@@ -1,62 +1,127 @@
-//! Our own questions to the engine: a closed, read-only set.
+//! Our own questions to the engine: a closed, read-only set, asked under an API version both sides know.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
 use super::{Engine, EngineError};
+use crate::client::ContainerId;
+use crate::request::ApiVersion;
 use crate::socket::SharedSocket;
 
 /// A question of ours. There is no variant that changes anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OwnCall {
-    /// `HEAD`-free liveness: `GET /_ping`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnCall<'a> {
+    /// `GET /_ping`.
     Ping,
     /// `GET /version`.
     Version,
+    /// `GET /containers/json`: all containers there are, running or not.
+    Containers,
+    /// `GET /containers/json` for one id; does not wait for a container that is just starting, as inspecting it would.
+    ContainerRow(ContainerId),
+    /// `GET /containers/{id}/json` by a name or id, in Docker's own characters.
+    Container(&'a str),
+    /// `GET /networks/{id}`.
+    Network(&'a str),
+    /// `GET /images/{id}/json`.
+    Image(&'a str),
+    /// `GET /events` about containers and networks.
+    Events,
 }
 
-impl OwnCall {
-    fn path(self) -> &'static str {
-        match self {
-            Self::Ping => "/_ping",
-            Self::Version => "/version",
-        }
+impl OwnCall<'_> {
+    /// The path, without a version prefix; `None` for a name that could be mistaken for something else.
+    fn path(&self) -> Option<String> {
+        Some(match self {
+            Self::Ping => "/_ping".to_owned(),
+            Self::Version => "/version".to_owned(),
+            Self::Containers => "/containers/json?all=1".to_owned(),
+            Self::ContainerRow(id) => {
+                format!("/containers/json?all=1&filters=%7B%22id%22%3A%5B%22{id}%22%5D%7D")
+            }
+            Self::Container(name) => format!("/containers/{}/json", plain(name)?),
+            Self::Network(id) => format!("/networks/{}", plain(id)?),
+            Self::Image(id) => format!("/images/{}/json", plain(id)?),
+            Self::Events => {
+                "/events?filters=%7B%22type%22%3A%5B%22container%22%2C%22network%22%5D%7D"
+                    .to_owned()
+            }
+        })
+    }
+
+    const fn is_versioned(&self) -> bool {
+        !matches!(self, Self::Ping | Self::Version)
     }
 }
 
-/// The longest answer to one of our own questions, in bytes.
-const MAX_ANSWER_BYTES: usize = 1024 * 1024;
+/// A name or id that is one path segment as it stands.
+fn plain(name: &str) -> Option<&str> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b':');
+    (!name.is_empty() && !matches!(name, "." | "..") && name.bytes().all(fits)).then_some(name)
+}
+
+/// The newest API version whose answers we know how to read.
+const NEWEST: ApiVersion = ApiVersion::new(1, 55);
+/// The longest answer to one of our own questions, in bytes: a list of ten thousand containers is some fifteen million.
+const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 /// How long the engine may take over one.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
+/// How many idle connections of ours are kept.
+const MOST_IDLE: usize = 4;
+/// The longest event, in bytes; a container's labels are part of its events.
+const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
 
-/// What `GET /version` says of the engine.
-#[derive(Debug, Clone, Default, serde::Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct EngineVersion {
-    /// The engine's version, for example `28.5.2`.
-    pub version: String,
-    /// Its newest API version, for example `1.51`.
-    pub api_version: String,
-    /// The oldest API version it accepts.
-    #[serde(rename = "MinAPIVersion")]
-    pub min_api_version: String,
+/// A connection for our own questions.
+#[derive(Debug)]
+pub(super) struct OwnConnection {
+    sender: SendRequest<Empty<Bytes>>,
+    _driver: JoinSet<()>,
 }
 
 impl Engine {
-    /// Asks one of our own questions on a connection of its own.
+    /// Asks one of our own questions.
     ///
     /// # Errors
     /// When the engine cannot be reached, takes longer than five seconds, or does not answer 200.
-    pub async fn ask(&self, call: OwnCall) -> Result<Bytes, EngineError> {
-        tokio::time::timeout(ANSWER_DEADLINE, self.ask_patiently(call))
-            .await
-            .map_err(|_| EngineError::Slow(ANSWER_DEADLINE))?
+    pub async fn ask(&self, call: OwnCall<'_>) -> Result<Bytes, EngineError> {
+        tokio::time::timeout(ANSWER_DEADLINE, async {
+            let (response, connection) = self.open_answer(&call).await?;
+            let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
+            let body = body
+                .map_err(|_| EngineError::Unexpected("its answer is cut short or too long"))?
+                .to_bytes();
+            self.put_back(connection);
+            Ok(body)
+        })
+        .await
+        .map_err(|_| EngineError::Slow(ANSWER_DEADLINE))?
+    }
+
+    /// Asks one of our own questions and reads the answer's JSON; `None` where the engine says there is no such object.
+    ///
+    /// # Errors
+    /// As for [`Engine::ask`], and when the answer is not the JSON it should be.
+    pub async fn ask_for<T: DeserializeOwned>(
+        &self,
+        call: OwnCall<'_>,
+    ) -> Result<Option<T>, EngineError> {
+        match self.ask(call).await {
+            Ok(answer) => serde_json::from_slice(&answer)
+                .map(Some)
+                .map_err(|_| EngineError::Unexpected("its answer is not the JSON it should be")),
+            Err(EngineError::Refused(StatusCode::NOT_FOUND)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether the engine answers a ping.
@@ -70,32 +135,355 @@ impl Engine {
     /// Which engine it is.
     ///
     /// # Errors
-    /// As for [`Engine::ask`], and when the answer is not the JSON it should be.
+    /// As for [`Engine::ask_for`].
     pub async fn version(&self) -> Result<EngineVersion, EngineError> {
-        let answer = self.ask(OwnCall::Version).await?;
-        serde_json::from_slice(&answer)
-            .map_err(|_| EngineError::Unexpected("its version is not JSON"))
+        self.ask_for(OwnCall::Version).await?.ok_or(EngineError::Refused(StatusCode::NOT_FOUND))
     }
 
-    async fn ask_patiently(&self, call: OwnCall) -> Result<Bytes, EngineError> {
+    /// Agrees on an API version with the engine as it is now: its newest, but none newer than ours. To be asked again when the engine may
+    /// have been replaced.
+    ///
+    /// # Errors
+    /// As for [`Engine::ask_for`], and when no version fits.
+    pub async fn negotiate(&self) -> Result<ApiVersion, EngineError> {
+        let version = self.version().await?;
+        let newest = ApiVersion::parse(&version.api_version)
+            .ok_or(EngineError::Unexpected("it names no API version"))?;
+        let agreed = newest.min(NEWEST);
+        let oldest = ApiVersion::parse(&version.min_api_version).unwrap_or(ApiVersion::OLDEST);
+        if agreed < oldest || agreed < ApiVersion::OLDEST {
+            return Err(EngineError::Unexpected(
+                "there is no API version that it and we both speak",
+            ));
+        }
+        *self.api.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(agreed);
+        Ok(agreed)
+    }
+
+    /// Subscribes to events; they come from the moment this returns.
+    ///
+    /// # Errors
+    /// When the engine cannot be reached or does not answer 200 in time.
+    pub async fn events(&self) -> Result<EventStream, EngineError> {
+        let opened =
+            tokio::time::timeout(ANSWER_DEADLINE, self.open_answer(&OwnCall::Events)).await;
+        let (response, connection) = opened.map_err(|_| EngineError::Slow(ANSWER_DEADLINE))??;
+        Ok(EventStream {
+            body: response.into_body(),
+            buffer: BytesMut::new(),
+            _connection: connection,
+        })
+    }
+
+    async fn open_answer(
+        &self,
+        call: &OwnCall<'_>,
+    ) -> Result<(http::Response<Incoming>, OwnConnection), EngineError> {
+        let mut path =
+            call.path().ok_or(EngineError::Unexpected("we would ask for an odd name"))?;
+        if call.is_versioned() {
+            let known = *self.api.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let version = match known {
+                Some(version) => version,
+                None => Box::pin(self.negotiate()).await?,
+            };
+            path = format!("/v{version}{path}");
+        }
+        let uri: http::Uri =
+            path.parse().map_err(|_| EngineError::Unexpected("we would ask for an odd path"))?;
+        loop {
+            let mut request = http::Request::new(Empty::<Bytes>::new());
+            *request.uri_mut() = uri.clone();
+            request.headers_mut().insert(header::HOST, HeaderValue::from_static("docker"));
+            request
+                .headers_mut()
+                .insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+            let idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
+            let reused = idle.is_some();
+            let mut connection = match idle {
+                Some(connection) => connection,
+                None => self.own_connection().await?,
+            };
+            match connection.sender.send_request(request).await {
+                Ok(response) if response.status() == StatusCode::OK => {
+                    return Ok((response, connection));
+                }
+                Ok(response) => return Err(EngineError::Refused(response.status())),
+                // Our questions change nothing, so asking again on a fresh connection is always right.
+                Err(_) if reused => {}
+                Err(error) => return Err(EngineError::Broken(error)),
+            }
+        }
+    }
+
+    async fn own_connection(&self) -> Result<OwnConnection, EngineError> {
         let socket = self.connect().await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(SharedSocket(socket)))
+        let (sender, connection) = http1::handshake(TokioIo::new(SharedSocket(socket)))
             .await
             .map_err(EngineError::Broken)?;
         let mut driver = JoinSet::new();
         driver.spawn(async move {
+            // Its failure reaches whoever waits for the answer.
             let _ = connection.await;
         });
-        let mut request = http::Request::new(Empty::<Bytes>::new());
-        *request.uri_mut() = http::Uri::from_static(call.path());
-        request.headers_mut().insert(header::HOST, HeaderValue::from_static("docker"));
-        let response = sender.send_request(request).await.map_err(EngineError::Broken)?;
-        if response.status() != StatusCode::OK {
-            return Err(EngineError::Unexpected("it refuses one of our own questions"));
-        }
-        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
-        Ok(body
-            .map_err(|_| EngineError::Unexpected("its answer is cut short or too long"))?
-            .to_bytes())
+        Ok(OwnConnection { sender, _driver: driver })
     }
+
+    fn put_back(&self, connection: OwnConnection) {
+        let mut idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if idle.len() < MOST_IDLE && !connection.sender.is_closed() {
+            idle.push(connection);
+        }
+    }
+}
+
+/// What happens at the engine, as it happens.
+#[derive(Debug)]
+pub struct EventStream {
+    body: Incoming,
+    buffer: BytesMut,
+    _connection: OwnConnection,
+}
+
+impl EventStream {
+    /// The next event; `None` at the end of the stream. Cancel-safe.
+    ///
+    /// # Errors
+    /// When the stream breaks, or holds something that is no event.
+    pub async fn next(&mut self) -> Result<Option<Event>, EngineError> {
+        loop {
+            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
+                let line = self.buffer.split_to(end + 1);
+                if line.trim_ascii().is_empty() {
+                    continue;
+                }
+                return serde_json::from_slice(&line).map(Some).map_err(|_| {
+                    EngineError::Unexpected("its event is not the JSON it should be")
+                });
+            }
+            if self.buffer.len() > MAX_EVENT_BYTES {
+                return Err(EngineError::Unexpected("its event is too long"));
+            }
+            match self.body.frame().await {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(EngineError::Broken(error)),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.buffer.extend_from_slice(&data);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// One event. The engine copies a container's labels over the attributes of its events, so of those only the ones of networks are read.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Event {
+    /// `container` or `network`.
+    #[serde(rename = "Type")]
+    pub kind: String,
+    /// What happened, for example `die`.
+    pub action: String,
+    /// What it happened to.
+    pub actor: Actor,
+}
+
+/// What an event happened to.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Actor {
+    /// The full id of the container or network.
+    #[serde(rename = "ID")]
+    pub id: String,
+    /// What else is told of it.
+    #[serde(rename = "Attributes")]
+    pub attributes: Attributes,
+}
+
+/// What a network event tells besides the network.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Attributes {
+    /// The full id of the container that was connected or disconnected.
+    pub container: String,
+}
+
+/// What `GET /version` says of the engine.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct EngineVersion {
+    /// The engine's version, for example `28.5.2`.
+    pub version: String,
+    /// Its newest API version, for example `1.51`.
+    pub api_version: String,
+    /// The oldest API version it accepts.
+    #[serde(rename = "MinAPIVersion")]
+    pub min_api_version: String,
+}
+
+/// A row of `GET /containers/json`. `null` is what Go writes for an empty map.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ContainerRow {
+    /// The full id.
+    pub id: String,
+    /// Names with a leading slash; link aliases have two.
+    pub names: Option<Vec<String>>,
+    /// The full id of its image.
+    #[serde(rename = "ImageID")]
+    pub image_id: String,
+    /// Its labels, the image's merged in.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// `running`, `exited` and so on.
+    pub state: String,
+    /// How it was created.
+    pub host_config: HostConfig,
+    /// Where it is attached.
+    pub network_settings: NetworkSettings,
+}
+
+impl ContainerRow {
+    /// Its own name: the one that is not a link's alias.
+    pub fn name(&self) -> &str {
+        let names = self.names.as_deref().unwrap_or_default().iter();
+        names
+            .filter_map(|name| name.strip_prefix('/'))
+            .find(|name| !name.contains('/'))
+            .unwrap_or_default()
+    }
+}
+
+/// `GET /containers/{id}/json`, as far as we read it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ContainerInspect {
+    /// The full id.
+    pub id: String,
+    /// The name with a leading slash.
+    pub name: String,
+    /// Whether it runs.
+    pub state: ContainerState,
+    /// How it was created.
+    pub host_config: HostConfig,
+    /// Where it is attached.
+    pub network_settings: NetworkSettings,
+}
+
+/// Whether a container runs.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ContainerState {
+    /// It has a process, paused or not.
+    pub running: bool,
+    /// It will have one again in a moment.
+    pub restarting: bool,
+}
+
+/// How a container was created.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct HostConfig {
+    /// A network, `host`, `none`, or `container:<full id>`.
+    pub network_mode: String,
+    /// Whether it has every capability.
+    pub privileged: bool,
+    /// Capabilities it has on top of the default ones.
+    pub cap_add: Option<Vec<String>>,
+    /// Capabilities it lacks.
+    pub cap_drop: Option<Vec<String>>,
+}
+
+/// Where a container is attached.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct NetworkSettings {
+    /// By network name, which need not be unique; the id is inside.
+    pub networks: Option<BTreeMap<String, Endpoint>>,
+}
+
+/// A container's place on one network.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Endpoint {
+    /// The network's full id.
+    #[serde(rename = "NetworkID")]
+    pub network_id: String,
+    /// Its IPv4 address, or nothing.
+    #[serde(rename = "IPAddress")]
+    pub ip_address: String,
+    /// Its IPv6 address, or nothing.
+    #[serde(rename = "GlobalIPv6Address")]
+    pub global_ipv6_address: String,
+    /// The IPv4 gateway, or nothing.
+    pub gateway: String,
+    /// The IPv6 gateway, or nothing.
+    #[serde(rename = "IPv6Gateway")]
+    pub ipv6_gateway: String,
+    /// The names it answers to there besides its own.
+    pub aliases: Option<Vec<String>>,
+}
+
+/// `GET /networks/{id}`, as far as we read it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct NetworkInspect {
+    /// The full id.
+    pub id: String,
+    /// The name.
+    pub name: String,
+    /// Its addresses.
+    #[serde(rename = "IPAM")]
+    pub ipam: Ipam,
+    /// Who is attached, by full container id; endpoints without a container have keys that start with `ep-`.
+    pub containers: Option<BTreeMap<String, Member>>,
+}
+
+/// A network's addresses.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Ipam {
+    /// One entry per address pool.
+    pub config: Option<Vec<IpamPool>>,
+}
+
+/// One pool of a network's addresses.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct IpamPool {
+    /// For example `172.18.0.0/16`.
+    pub subnet: String,
+    /// The bridge's own address, sometimes with a prefix length.
+    pub gateway: String,
+}
+
+/// A container on a network.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its IPv4 address with prefix length, or nothing.
+    #[serde(rename = "IPv4Address")]
+    pub ipv4_address: String,
+    /// Its IPv6 address with prefix length, or nothing.
+    #[serde(rename = "IPv6Address")]
+    pub ipv6_address: String,
+}
+
+/// `GET /images/{id}/json`, as far as we read it.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ImageInspect {
+    /// What containers get from it.
+    pub config: Option<ImageConfig>,
+}
+
+/// What containers get from an image.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ImageConfig {
+    /// Its labels.
+    pub labels: Option<BTreeMap<String, String>>,
 }

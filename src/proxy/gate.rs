@@ -3,10 +3,12 @@
 //! hyper is lenient where a proxy must not be: it drops a `Content-Length` beside a `Transfer-Encoding`, takes bare line feeds, sends absolute
 //! targets on, cuts fragments off, and answers what it cannot read with an empty 400. The gate sits beneath it, reads each head as a
 //! whole, refuses what RFC 9112 leaves to interpretation, and hands over exactly one message at a time; bytes behind a message stay
-//! here until the next one is wanted, or until the connection leaves HTTP. It only ever refuses: framing stays hyper's business, and
-//! where the two could disagree the gate would stop a message, never add one.
+//! here until the next one is wanted, or until the connection leaves HTTP. The target it keeps to itself: hyper gets `/` in its place.
+//! Beyond that it only ever refuses: framing stays hyper's business, and where the two could disagree the gate would stop a message,
+//! never add one.
 
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,12 +25,14 @@ use crate::socket::{SharedSocket, Socket};
 
 /// The longest request head, in bytes. Build arguments travel in the query and registry credentials in a field.
 pub const MAX_HEAD_BYTES: usize = 256 * 1024;
+/// The longest target that can be sent on, in bytes; one less than what the HTTP library's type for it holds.
+const MAX_TARGET_BYTES: usize = u16::MAX as usize - 1;
 /// The most fields of a request head.
 pub const MAX_FIELDS: usize = 128;
 /// How long a head may take from its first byte to its last.
 const HEAD_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a new connection may stay silent before its first request.
-const FIRST_BYTE_DEADLINE: Duration = Duration::from_secs(60);
+const FIRST_BYTE_DEADLINE: Duration = Duration::from_mins(1);
 /// The longest chunk-size line, in bytes; extensions are dropped, so nobody needs long ones.
 const MAX_CHUNK_LINE_BYTES: usize = 1024;
 /// The most trailer bytes of a chunked body; they are dropped.
@@ -167,11 +171,12 @@ impl Gate {
                 match check_head(self.pending.get(..end).unwrap_or_default()) {
                     Ok(head) => {
                         self.shared.lock().target = Some(head.target);
-                        self.phase = Phase::Deliver { left: end, body: head.framing };
+                        let left = blank_target(&mut self.pending, end, head.target_bytes);
+                        self.phase = Phase::Deliver { left, body: head.framing };
                         self.heads += 1;
                         self.head_begun = false;
                     }
-                    Err(refused) => self.refuse(*refused),
+                    Err(refused) => self.refuse(refused),
                 }
                 return Poll::Ready(Ok(()));
             }
@@ -356,13 +361,15 @@ impl Refused {
         Self { status, message, method: None, raw_target: None }
     }
 
-    fn bad(message: &str) -> Box<Self> {
-        Box::new(Self::new(StatusCode::BAD_REQUEST, message.to_owned()))
+    fn bad(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message.to_owned())
     }
 }
 
 struct CheckedHead {
     target: RequestTarget,
+    /// Where it stood.
+    target_bytes: Range<usize>,
     framing: Framing,
 }
 
@@ -381,7 +388,7 @@ fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
     None
 }
 
-fn check_head(head: &[u8]) -> Result<CheckedHead, Box<Refused>> {
+fn check_head(head: &[u8]) -> Result<CheckedHead, Refused> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
     let mut request = httparse::Request::new(&mut fields);
     match request.parse(head) {
@@ -393,10 +400,7 @@ fn check_head(head: &[u8]) -> Result<CheckedHead, Box<Refused>> {
         }
         Err(httparse::Error::TooManyHeaders) => {
             let message = format!("the request has more than {MAX_FIELDS} fields; send fewer");
-            return Err(Box::new(Refused::new(
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                message,
-            )));
+            return Err(Refused::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message));
         }
         Err(httparse::Error::Version) => {
             return Err(Refused::bad(
@@ -409,7 +413,7 @@ fn check_head(head: &[u8]) -> Result<CheckedHead, Box<Refused>> {
             )));
         }
     }
-    let named = |mut refused: Box<Refused>| {
+    let named = |mut refused: Refused| {
         refused.method = request.method.and_then(Method::parse);
         refused.raw_target = request.path.map(str::to_owned);
         refused
@@ -423,11 +427,34 @@ fn check_head(head: &[u8]) -> Result<CheckedHead, Box<Refused>> {
     let framing = check_fields(request.headers, minor).map_err(named)?;
     if request.method.and_then(Method::parse).is_none() {
         let message = "the method is none the Engine API has; methods are written in capitals, for example `GET`".to_owned();
-        return Err(named(Box::new(Refused::new(StatusCode::METHOD_NOT_ALLOWED, message))));
+        return Err(named(Refused::new(StatusCode::METHOD_NOT_ALLOWED, message)));
     }
-    let target = RequestTarget::parse(request.path.unwrap_or_default())
+    let raw_target = request.path.unwrap_or_default();
+    let target = RequestTarget::parse(raw_target)
         .map_err(|error: TargetError| named(Refused::bad(&error.to_string())))?;
-    Ok(CheckedHead { target, framing })
+    // Encoding makes three bytes of one at most.
+    if raw_target.len() > MAX_TARGET_BYTES / 3 && target.to_wire().len() > MAX_TARGET_BYTES {
+        let message =
+            format!("the target is longer than {MAX_TARGET_BYTES} bytes; send a shorter one");
+        return Err(named(Refused::new(StatusCode::URI_TOO_LONG, message)));
+    }
+    // One space ends the method, and nothing in front of the method holds one.
+    let start = head.iter().position(|&byte| byte == b' ').map_or(0, |space| space + 1);
+    Ok(CheckedHead { target, target_bytes: start..start + raw_target.len(), framing })
+}
+
+/// Writes `/` in place of the target and says how long the head is then. The target was read and travels beside the head; the HTTP library
+/// would read it again, and answer an empty 400 to bytes that Go's takes, such as the quotes of `?filters={"type":["container"]}`.
+fn blank_target(pending: &mut BytesMut, head_end: usize, target: Range<usize>) -> usize {
+    let removed = target.len().saturating_sub(1);
+    if let Some(bytes) = pending.get_mut(..target.end) {
+        bytes.copy_within(..target.start, removed);
+        if let Some(last) = bytes.last_mut() {
+            *last = b'/';
+        }
+        pending.advance(removed);
+    }
+    head_end - removed
 }
 
 fn has_bare_line_end(head: &[u8]) -> bool {
@@ -440,7 +467,7 @@ fn has_bare_line_end(head: &[u8]) -> bool {
 }
 
 /// The fields that say how long the message is, and the ones that two readers may weigh differently.
-fn check_fields(fields: &[httparse::Header<'_>], minor: u8) -> Result<Framing, Box<Refused>> {
+fn check_fields(fields: &[httparse::Header<'_>], minor: u8) -> Result<Framing, Refused> {
     let mut length = None;
     let mut chunked = false;
     let mut hosts = 0;
@@ -477,7 +504,7 @@ fn check_fields(fields: &[httparse::Header<'_>], minor: u8) -> Result<Framing, B
             && !field.value.trim_ascii().eq_ignore_ascii_case(b"100-continue")
         {
             let message = "the only expectation understood is `100-continue`".to_owned();
-            return Err(Box::new(Refused::new(StatusCode::EXPECTATION_FAILED, message)));
+            return Err(Refused::new(StatusCode::EXPECTATION_FAILED, message));
         }
     }
     if hosts > 1 || (hosts == 0 && minor > 0) {
@@ -538,7 +565,9 @@ impl Chunks {
             self.line_bytes += 1;
             self.state = match (&self.state, byte) {
                 (ChunkState::Start, _) => ChunkState::Size(hex_digit(byte).ok_or(BROKEN)?),
-                (ChunkState::Size(size), b'\r') => ChunkState::SizeLf(*size),
+                (ChunkState::Size(size) | ChunkState::Extension(size), b'\r') => {
+                    ChunkState::SizeLf(*size)
+                }
                 (ChunkState::Size(size), b';' | b' ' | b'\t') => ChunkState::Extension(*size),
                 (ChunkState::Size(size), _) => {
                     let digit = hex_digit(byte).ok_or(BROKEN)?;
@@ -548,18 +577,18 @@ impl Chunks {
                             .ok_or(BROKEN)?,
                     )
                 }
-                (ChunkState::Extension(size), b'\r') => ChunkState::SizeLf(*size),
-                (ChunkState::Extension(_), b'\n') => return Err(BROKEN),
+                (
+                    ChunkState::Extension(_) | ChunkState::TrailerStart | ChunkState::Trailer,
+                    b'\n',
+                ) => return Err(BROKEN),
                 (ChunkState::Extension(size), _) => ChunkState::Extension(*size),
-                (ChunkState::SizeLf(0), b'\n') => ChunkState::TrailerStart,
+                (ChunkState::SizeLf(0) | ChunkState::TrailerLf, b'\n') => ChunkState::TrailerStart,
                 (ChunkState::SizeLf(size), b'\n') => ChunkState::Data(*size),
                 (ChunkState::DataCr, b'\r') => ChunkState::DataLf,
                 (ChunkState::DataLf, b'\n') => ChunkState::Start,
                 (ChunkState::TrailerStart, b'\r') => ChunkState::EndLf,
-                (ChunkState::TrailerStart | ChunkState::Trailer, b'\n') => return Err(BROKEN),
                 (ChunkState::Trailer, b'\r') => ChunkState::TrailerLf,
                 (ChunkState::TrailerStart | ChunkState::Trailer, _) => ChunkState::Trailer,
-                (ChunkState::TrailerLf, b'\n') => ChunkState::TrailerStart,
                 (ChunkState::EndLf, b'\n') => ChunkState::Done,
                 _ => return Err(BROKEN),
             };

@@ -4,20 +4,25 @@
 use http::StatusCode;
 
 use crate::audit::RecordId;
-use crate::client::Client;
+use crate::client::{Client, Container, Identity, WhyUnknown};
 use crate::engine::EngineError;
 use crate::policy::{Denied, DenyReason};
 use crate::request::target::printable;
 use crate::request::{ApiVersion, Head};
+use crate::rule::labels::{LabelError, Rights};
 use crate::socket::Socket;
 
 /// The status a refusal is answered with; method and path as the peer's users know them.
 pub fn status(reason: &DenyReason) -> StatusCode {
     match reason {
         DenyReason::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
-        DenyReason::NotAdmitted | DenyReason::NoPath | DenyReason::BindMountsUnread => {
-            StatusCode::FORBIDDEN
-        }
+        // Ask again: the engine may be back.
+        DenyReason::UnknownClient(WhyUnknown::Stale) => StatusCode::SERVICE_UNAVAILABLE,
+        DenyReason::NotAdmitted
+        | DenyReason::UnknownClient(_)
+        | DenyReason::BrokenLabels(_)
+        | DenyReason::NoPath
+        | DenyReason::BindMountsUnread => StatusCode::FORBIDDEN,
         DenyReason::BodyNotTaken | DenyReason::FormBody | DenyReason::UnknownBody => {
             StatusCode::BAD_REQUEST
         }
@@ -25,39 +30,77 @@ pub fn status(reason: &DenyReason) -> StatusCode {
 }
 
 /// Why it was refused, in the words of the log.
-pub fn reason(reason: &DenyReason) -> &'static str {
-    match reason {
+pub fn reason(reason: &DenyReason) -> String {
+    let text = match reason {
         DenyReason::NotAdmitted => "client not in allowfrom",
+        DenyReason::UnknownClient(why) => return why.to_string(),
+        DenyReason::BrokenLabels(errors) => return joined(errors),
         DenyReason::NoMethod => "method not allowed",
         DenyReason::NoPath => "path not allowed",
         DenyReason::BodyNotTaken => "the operation takes no body",
         DenyReason::FormBody => "a form would override the query",
         DenyReason::UnknownBody => "a body of this type on an unknown operation",
         DenyReason::BindMountsUnread => "bind mounts are limited and bodies are not read",
-    }
+    };
+    text.to_owned()
 }
 
-/// What the client is told.
-pub fn message(client: &Client, denied: &Denied) -> String {
+fn joined(errors: &[LabelError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// What the client is told; `label_prefix` is the one to suggest, where labels are in use.
+pub fn message(client: &Client, denied: &Denied, label_prefix: Option<&str>) -> String {
     let Denied { head, reason } = denied;
-    let asked = format!("{} {}", head.method, printable(head.target.versioned_path()));
+    let method = head.method;
+    let asked = format!("{method} {}", printable(head.target.versioned_path()));
     match reason {
-        DenyReason::NotAdmitted => {
-            format!(
+        DenyReason::NotAdmitted => match (&client.identity, label_prefix) {
+            (Identity::Containers(_), Some(prefix)) => {
+                let label = format!("{prefix}.allow.{}", method.as_str().to_ascii_lowercase());
+                format!(
+                    "container {client} may not ask {asked}: it has no label of its own and is not in `-allowfrom`; give it the label `{label}={}`",
+                    suggested_pattern(head)
+                )
+            }
+            _ => format!(
                 "{client} may not ask {asked}; add it to `-allowfrom` (SP_ALLOWFROM) to admit it"
+            ),
+        },
+        DenyReason::UnknownClient(why) => {
+            let cure = match why {
+                WhyUnknown::Stale => "try again once the engine answers",
+                WhyUnknown::NotFound | WhyUnknown::Ambiguous => {
+                    "connect from a container that is attached to this network under an address of its own"
+                }
+                WhyUnknown::LinkLocal => "connect to the proxy's global address",
+                WhyUnknown::WrongNetwork => {
+                    "connect to the proxy's address on the network you share with it"
+                }
+            };
+            format!("{client} may not ask {asked}: {why}; {cure}")
+        }
+        DenyReason::BrokenLabels(errors) => {
+            format!(
+                "container {client} may not ask {asked}, nor anything else, until its labels are mended: {}",
+                joined(errors)
             )
         }
         DenyReason::NoMethod | DenyReason::NoPath => {
-            let method = head.method;
             let pattern = suggested_pattern(head);
             let what = if *reason == DenyReason::NoMethod {
-                format!("{method} is not allowed at all, so not ")
+                format!("{client} may not use {method} at all, so {asked} is refused")
             } else {
-                String::new()
+                format!("{asked} is not allowed for {client}")
             };
-            format!(
-                "{what}{asked} is not allowed for {client}; `-allow{method}='{pattern}'` (SP_ALLOW_{method}) would allow it"
-            )
+            let cure = match (own_list(client), label_prefix) {
+                (Some(container), Some(prefix)) => {
+                    let label = format!("{prefix}.allow.{}", method.as_str().to_ascii_lowercase());
+                    format!("the label `{label}.more={pattern}` on {container} would allow it")
+                }
+                _ => format!("`-allow{method}='{pattern}'` (SP_ALLOW_{method}) would allow it"),
+            };
+            format!("{what}; {cure}")
         }
         DenyReason::BodyNotTaken => {
             format!(
@@ -82,6 +125,17 @@ pub fn message(client: &Client, denied: &Denied) -> String {
     }
 }
 
+/// The container whose own labels decide, if one's do.
+fn own_list(client: &Client) -> Option<&Container> {
+    match &client.identity {
+        Identity::Containers(containers) => containers
+            .iter()
+            .find(|container| matches!(container.rights, Rights::Own(_)))
+            .map(AsRef::as_ref),
+        Identity::Plain | Identity::Unknown(_) => None,
+    }
+}
+
 /// What the client is told when the engine failed it.
 pub fn engine_failure(error: &EngineError) -> (StatusCode, String) {
     match error {
@@ -90,9 +144,10 @@ pub fn engine_failure(error: &EngineError) -> (StatusCode, String) {
             StatusCode::BAD_REQUEST,
             "the request body ended early or is too long; send it whole".to_owned(),
         ),
-        EngineError::Unreachable { .. } | EngineError::Broken(_) | EngineError::Unexpected(_) => {
-            (StatusCode::BAD_GATEWAY, error.to_string())
-        }
+        EngineError::Unreachable { .. }
+        | EngineError::Broken(_)
+        | EngineError::Unexpected(_)
+        | EngineError::Refused(_) => (StatusCode::BAD_GATEWAY, error.to_string()),
     }
 }
 
@@ -159,7 +214,7 @@ fn escape(text: &str) -> String {
         match c {
             '\'' => escaped.push('.'),
             '.' | '+' | '*' | '?' | '(' | ')' | '[' | ']' | '{' | '}' | '|' | '^' | '$' => {
-                escaped.extend(['\\', c])
+                escaped.extend(['\\', c]);
             }
             _ => escaped.push(c),
         }

@@ -1,6 +1,6 @@
 //! The Engine API's operations: what a method and a path mean to the daemon.
 //!
-//! Identifiers are the `operationId`s of Docker's OpenAPI description; the few routes it leaves out (`BuildCancel`, `Grpc`, `Checkpoint*`,
+//! Identifiers are the `operationId`s of Docker's `OpenAPI` description; the few routes it leaves out (`BuildCancel`, `Grpc`, `Checkpoint*`,
 //! `Debug*`, `ImageAttestations`) are named after their handlers. Routes and their order are those of moby's `daemon/server/router`.
 
 use std::fmt;

@@ -37,7 +37,7 @@ impl RequestTarget {
         let decoded = decode_path(raw_path)?;
         check_segments(&decoded)?;
         let (version, path_start) = split_version(&decoded)?;
-        let query = raw_query.map_or(Ok(Query::default()), Query::parse)?;
+        let query = raw_query.map_or_else(|| Ok(Query::default()), Query::parse)?;
         Ok(Self { version, decoded, path_start, query })
     }
 

@@ -1,0 +1,473 @@
+//! Which container is asking.
+//!
+//! A connection is recognised by asking the engine, after accept, who has its source address on the network it came over: the network's
+//! own view is right from a container's first packet to its last, where lists and events are late (measured on engine 20.10). What is
+//! remembered are only things that cannot change: a container's labels, by its full id. Events are listened to for what must *end*: the
+//! connections of containers that die, leave a network or lose their address.
+//!
+//! Not protected against: a neighbour on the same network that forges source addresses (it needs `CAP_NET_RAW`, which containers have
+//! by default). docs/per-container-allowlists.md says what to do about it.
+
+mod fresh;
+mod network;
+mod own;
+mod report;
+mod sessions;
+mod writer;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+pub use own::OwnContainerError;
+pub use report::{ClientReport, NetworkReport};
+pub use sessions::{Cut, Session};
+
+use crate::client::{Container, ContainerId, Identity, Peer, WhyUnknown};
+use crate::config::OwnContainer;
+use crate::engine::own::{ContainerInspect, ContainerRow, ImageInspect, NetworkInspect};
+use crate::engine::{Engine, EngineError, OwnCall};
+use crate::rule::labels::{LabelError, LabelReader, Rights, is_policy};
+use fresh::Fresh;
+use network::{Holder, NetworkView, OwnNetworks};
+use sessions::Sessions;
+
+/// How long an address of one of our networks may be unknown to the engine before it is refused: a container that is starting right
+/// now is known within milliseconds.
+const UNKNOWN_PATIENCE: Duration = Duration::from_secs(2);
+/// The pauses between two looks at an unknown address grow up to this; events cut them short.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// `EPOCH` values: what we know may be old.
+const STALE: u64 = 0;
+
+/// What labels are read, and how they are weighed.
+#[derive(Debug, Clone)]
+pub struct LabelPolicy {
+    /// The prefixes of labels that carry allowlists.
+    pub prefixes: Vec<String>,
+    /// Whether labels that come from an image count.
+    pub trust_image_labels: bool,
+}
+
+/// The containers of the engine, and the connections they have to us.
+#[derive(Debug)]
+pub struct Registry {
+    engine: Engine,
+    labels: LabelPolicy,
+    own_id: ContainerId,
+    own_name: String,
+    own_networks: Mutex<OwnNetworks>,
+    own_query: Fresh<Result<(), Shared>>,
+    network_queries: Questions<String, Arc<NetworkView>>,
+    container_queries: Questions<ContainerId, Option<Arc<Container>>>,
+    list_query: Fresh<Result<(), Shared>>,
+    reader: Mutex<LabelReader>,
+    images: Mutex<HashMap<String, Arc<BTreeMap<String, String>>>>,
+    known: Mutex<Known>,
+    sessions: Sessions,
+    /// Which unbroken stretch of events our knowledge rests on; [`STALE`] while there is none.
+    epoch: AtomicU64,
+    refusals: report::Refusals,
+    /// Whom we have warned of, so that it is said once.
+    warned: Mutex<BTreeSet<(ContainerId, String)>>,
+    /// Something happened: whoever waits for an unknown address may look again.
+    news: Notify,
+}
+
+/// An error that several askers get.
+type Shared = Arc<EngineError>;
+
+/// Questions about several objects, by which one they are about.
+type Questions<K, T> = Mutex<HashMap<K, Arc<Fresh<Result<T, Shared>>>>>;
+
+/// What is remembered of containers.
+#[derive(Debug, Default)]
+struct Known {
+    containers: HashMap<ContainerId, Arc<Container>>,
+    /// Who shares whose network namespace (`network_mode: container:…`), by the one that has the address.
+    sharers: HashMap<ContainerId, BTreeSet<ContainerId>>,
+    /// The subnets of our networks, by network id.
+    views: HashMap<String, Arc<NetworkView>>,
+}
+
+/// A peer that was looked at.
+#[derive(Debug)]
+pub struct Recognised {
+    /// Who it is.
+    pub identity: Identity,
+    epoch: u64,
+    /// Keeps the connection among those that end with its container.
+    _session: Option<Session>,
+}
+
+impl Registry {
+    /// Finds our own container; nothing is known of others before [`Registry::keep_fresh`] runs, and then the engine is asked.
+    ///
+    /// # Errors
+    /// When our own container is not found after three tries.
+    pub async fn new(
+        engine: Engine,
+        own: &OwnContainer,
+        labels: LabelPolicy,
+    ) -> Result<Arc<Self>, OwnContainerError> {
+        let inspect = own::find(&engine, own).await?;
+        let own_id = ContainerId::parse(&inspect.id).ok_or(OwnContainerError::Engine(
+            EngineError::Unexpected("its container has an odd id"),
+        ))?;
+        Ok(Arc::new(Self {
+            engine,
+            labels,
+            own_id,
+            own_name: inspect.name.trim_start_matches('/').to_owned(),
+            own_networks: Mutex::new(OwnNetworks::new(&inspect)),
+            own_query: Fresh::default(),
+            network_queries: Mutex::default(),
+            container_queries: Mutex::default(),
+            list_query: Fresh::default(),
+            reader: Mutex::default(),
+            images: Mutex::default(),
+            known: Mutex::default(),
+            sessions: Sessions::default(),
+            epoch: AtomicU64::new(STALE),
+            refusals: report::Refusals::default(),
+            warned: Mutex::default(),
+            news: Notify::new(),
+        }))
+    }
+
+    /// The label prefix that messages suggest.
+    pub fn suggested_prefix(&self) -> &str {
+        self.labels.prefixes.last().map_or("sockwarden", String::as_str)
+    }
+
+    /// Whether what was recognised still stands without asking the engine.
+    pub fn is_current(&self, recognised: &Recognised) -> bool {
+        recognised.epoch != STALE
+            && recognised.epoch == self.epoch.load(Ordering::SeqCst)
+            && !matches!(recognised.identity, Identity::Unknown(_))
+    }
+
+    /// Says who a peer is, from engine data newer than this call; `cut` is used when the answer stops being true.
+    pub async fn recognise(&self, peer: &Peer, cut: &Arc<Cut>) -> Recognised {
+        let epoch = self.epoch.load(Ordering::SeqCst);
+        let (identity, session) = match *peer {
+            Peer::Unix { .. } => (Identity::Plain, None),
+            Peer::Tcp { remote, local } => {
+                let deadline = Instant::now() + UNKNOWN_PATIENCE;
+                match tokio::time::timeout_at(
+                    deadline,
+                    self.resolve(remote.ip(), local, deadline, cut),
+                )
+                .await
+                {
+                    Ok(Ok(resolved)) => resolved,
+                    Ok(Err(why)) => (Identity::Unknown(why), None),
+                    Err(_) => (Identity::Unknown(WhyUnknown::Stale), None),
+                }
+            }
+        };
+        Recognised { identity, epoch, _session: session }
+    }
+
+    async fn resolve(
+        &self,
+        remote: IpAddr,
+        local: IpAddr,
+        deadline: Instant,
+        cut: &Arc<Cut>,
+    ) -> Result<(Identity, Option<Session>), WhyUnknown> {
+        const PLAIN: (Identity, Option<Session>) = (Identity::Plain, None);
+        if remote.is_loopback() || local.is_loopback() {
+            return Ok(PLAIN);
+        }
+        if is_link_local(remote) {
+            return Err(WhyUnknown::LinkLocal);
+        }
+        let mut pause = Duration::from_millis(10);
+        loop {
+            let news = self.news.notified();
+            let mut news = std::pin::pin!(news);
+            news.as_mut().enable();
+            let departures = self.sessions.departures();
+            let Some(network) = self.network_at(local).await? else { return Ok(PLAIN) };
+            let view = self.look(&network).await.map_err(|_| WhyUnknown::Stale)?;
+            match view.holder(remote) {
+                // We left the network a moment ago; which one the address is on now has to be asked anew.
+                _ if view.is_gone => {
+                    self.refresh_own_networks().await.map_err(|_| WhyUnknown::Stale)?;
+                }
+                Holder::Gateway => return Ok(PLAIN),
+                Holder::Nobody | Holder::Elsewhere
+                    if lock(&self.own_networks).is_gateway(remote) =>
+                {
+                    return Ok(PLAIN);
+                }
+                Holder::Elsewhere => return self.elsewhere(remote).map(|()| PLAIN),
+                Holder::Several => return Err(WhyUnknown::Ambiguous),
+                Holder::Container(id) if id == self.own_id => return Ok(PLAIN),
+                Holder::Container(id) => {
+                    if let Some(containers) =
+                        self.sharing(id).await.map_err(|_| WhyUnknown::Stale)?
+                    {
+                        let ids = containers.iter().map(|container| container.id).collect();
+                        let session = self.sessions.open(&network, remote, ids, cut);
+                        // A departure that was told while we asked may have been missed by the session.
+                        if !self.sessions.departed_since(departures, id) {
+                            return Ok((Identity::Containers(containers), Some(session)));
+                        }
+                    }
+                }
+                Holder::Nobody => {}
+            }
+            if Instant::now() + pause >= deadline {
+                return Err(WhyUnknown::NotFound);
+            }
+            let _ = tokio::time::timeout(pause, news).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// An address that is none of the network it came over: it may have been routed here from anywhere, but not from another network of
+    /// ours, whose containers have no way here but a forged one.
+    fn elsewhere(&self, remote: IpAddr) -> Result<(), WhyUnknown> {
+        let known = lock(&self.known);
+        let foreign = known.views.values().any(|view| {
+            matches!(view.holder(remote), Holder::Nobody | Holder::Several | Holder::Container(_))
+        });
+        if foreign { Err(WhyUnknown::WrongNetwork) } else { Ok(()) }
+    }
+
+    /// The network on which we have an address; one that we joined a moment ago is asked for.
+    async fn network_at(&self, local: IpAddr) -> Result<Option<String>, WhyUnknown> {
+        let known = || lock(&self.own_networks).network(local).map(str::to_owned);
+        if self.epoch.load(Ordering::SeqCst) != STALE
+            && let Some(network) = known()
+        {
+            return Ok(Some(network));
+        }
+        self.refresh_own_networks().await.map_err(|_| WhyUnknown::Stale)?;
+        Ok(known())
+    }
+
+    async fn refresh_own_networks(&self) -> Result<(), Shared> {
+        self.own_query
+            .get(|| async {
+                let id = self.own_id.to_string();
+                let inspect: Option<ContainerInspect> =
+                    self.engine.ask_for(OwnCall::Container(&id)).await.map_err(Arc::new)?;
+                let networks = inspect.as_ref().map(OwnNetworks::new).unwrap_or_default();
+                lock(&self.known).views.retain(|id, _| networks.has(id));
+                lock(&self.network_queries).retain(|id, _| networks.has(id));
+                *lock(&self.own_networks) = networks;
+                Ok(())
+            })
+            .await
+    }
+
+    /// A look at one of our networks that is newer than this call.
+    async fn look(&self, network: &str) -> Result<Arc<NetworkView>, Shared> {
+        let query = Arc::clone(lock(&self.network_queries).entry(network.to_owned()).or_default());
+        query
+            .get(|| async {
+                let inspect: Option<NetworkInspect> =
+                    self.engine.ask_for(OwnCall::Network(network)).await.map_err(Arc::new)?;
+                let view = Arc::new(NetworkView::new(inspect.as_ref()));
+                lock(&self.known).views.insert(network.to_owned(), Arc::clone(&view));
+                Ok(view)
+            })
+            .await
+    }
+
+    /// The container with this id and those that share its network namespace and run; `None` when the engine does not know it yet.
+    async fn sharing(&self, id: ContainerId) -> Result<Option<Arc<[Arc<Container>]>>, Shared> {
+        let Some(first) = self.container(id).await? else { return Ok(None) };
+        if self.epoch.load(Ordering::SeqCst) == STALE {
+            self.list().await?;
+        }
+        let mut together = vec![first];
+        for sharer in self.sharers(id) {
+            let name = sharer.to_string();
+            // Inspecting waits for a container that is just starting, so one that has sent a packet is seen to run.
+            let inspect: Option<ContainerInspect> =
+                self.engine.ask_for(OwnCall::Container(&name)).await.map_err(Arc::new)?;
+            if inspect.is_some_and(|inspect| inspect.state.running || inspect.state.restarting)
+                && let Some(container) = self.container(sharer).await?
+            {
+                together.push(container);
+            }
+        }
+        Ok(Some(together.into()))
+    }
+
+    /// Everyone who was created to share a container's network namespace, also by way of another sharer.
+    fn sharers(&self, id: ContainerId) -> BTreeSet<ContainerId> {
+        let known = lock(&self.known);
+        let mut found = BTreeSet::new();
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            for sharer in known.sharers.get(&id).into_iter().flatten() {
+                if found.insert(*sharer) {
+                    open.push(*sharer);
+                }
+            }
+        }
+        found
+    }
+
+    /// A container by its full id; asked for where it is not known.
+    async fn container(&self, id: ContainerId) -> Result<Option<Arc<Container>>, Shared> {
+        if let Some(known) = lock(&self.known).containers.get(&id) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        self.learn(id).await
+    }
+
+    /// Asks the engine about a container and remembers it.
+    async fn learn(&self, id: ContainerId) -> Result<Option<Arc<Container>>, Shared> {
+        let query = Arc::clone(lock(&self.container_queries).entry(id).or_default());
+        let result = query
+            .get(|| async {
+                let rows: Option<Vec<ContainerRow>> =
+                    self.engine.ask_for(OwnCall::ContainerRow(id)).await.map_err(Arc::new)?;
+                let name = id.to_string();
+                let Some(row) = rows.into_iter().flatten().find(|row| row.id == name) else {
+                    return Ok(None);
+                };
+                let container = self.read_row(id, &row).await?;
+                lock(&self.known).remember(Arc::clone(&container), &row);
+                Ok(Some(container))
+            })
+            .await;
+        let mut queries = lock(&self.container_queries);
+        // The last one to leave takes the question away.
+        if queries.get(&id).is_some_and(|query| Arc::strong_count(query) <= 2) {
+            queries.remove(&id);
+        }
+        result
+    }
+
+    /// What a row of the engine's list says of a container and its rights. An image's labels are a stranger's word.
+    async fn read_row(
+        &self,
+        id: ContainerId,
+        row: &ContainerRow,
+    ) -> Result<Arc<Container>, Shared> {
+        let name = row.name().to_owned();
+        let mut labels: BTreeMap<String, String> = row.labels.clone().unwrap_or_default();
+        labels.retain(|key, _| is_policy(key, &self.labels.prefixes));
+        if labels.is_empty() {
+            return Ok(Arc::new(Container { id, name, rights: Rights::Unlabelled }));
+        }
+        if !self.labels.trust_image_labels {
+            let Some(image) = self.image_labels(&row.image_id).await? else {
+                let rights = Rights::Broken([LabelError::NoImage].into());
+                return Ok(Arc::new(Container { id, name, rights }));
+            };
+            labels.retain(|key, value| {
+                let own = image.get(key) != Some(value);
+                if !own {
+                    tracing::warn!(
+                        container = name,
+                        label = key,
+                        "a label that comes from the image does not count; set it on the container, or use `-trustimagelabels`"
+                    );
+                }
+                own
+            });
+        }
+        let rights = lock(&self.reader).rights(&labels, &self.labels.prefixes);
+        Ok(Arc::new(Container { id, name, rights }))
+    }
+
+    /// The policy labels of an image, by its id, which says what is in it; `None` when the engine no longer has it.
+    async fn image_labels(
+        &self,
+        image: &str,
+    ) -> Result<Option<Arc<BTreeMap<String, String>>>, Shared> {
+        if let Some(known) = lock(&self.images).get(image) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let inspect: Option<ImageInspect> =
+            self.engine.ask_for(OwnCall::Image(image)).await.map_err(Arc::new)?;
+        let Some(inspect) = inspect else { return Ok(None) };
+        let mut labels = inspect.config.and_then(|config| config.labels).unwrap_or_default();
+        labels.retain(|key, _| is_policy(key, &self.labels.prefixes));
+        let labels = Arc::new(labels);
+        lock(&self.images).insert(image.to_owned(), Arc::clone(&labels));
+        Ok(Some(labels))
+    }
+
+    /// Asks for all containers, and replaces what is known of them as a whole.
+    async fn list(&self) -> Result<(), Shared> {
+        self.list_query
+            .get(|| async {
+                let answer = self.engine.ask(OwnCall::Containers).await.map_err(Arc::new)?;
+                // Ten thousand rows take a while to read; the threads that serve requests have better things to do.
+                let rows = tokio::task::spawn_blocking(move || {
+                    serde_json::from_slice::<Vec<ContainerRow>>(&answer)
+                })
+                .await;
+                let rows = rows.ok().and_then(Result::ok).ok_or_else(|| {
+                    Arc::new(EngineError::Unexpected("its list is not the JSON it should be"))
+                })?;
+                let mut next = Known::default();
+                for row in &rows {
+                    let Some(id) = ContainerId::parse(&row.id) else { continue };
+                    let before = lock(&self.known).containers.get(&id).cloned();
+                    let container = match before {
+                        Some(container) if container.name == row.name() => container,
+                        _ => self.read_row(id, row).await?,
+                    };
+                    next.remember(container, row);
+                }
+                let images: BTreeSet<&str> = rows.iter().map(|row| row.image_id.as_str()).collect();
+                lock(&self.images).retain(|image, _| images.contains(image.as_str()));
+                let mut known = lock(&self.known);
+                next.views = std::mem::take(&mut known.views);
+                let old = std::mem::replace(&mut *known, next);
+                drop(known);
+                drop(old);
+                Ok(())
+            })
+            .await
+    }
+}
+
+impl Known {
+    fn remember(&mut self, container: Arc<Container>, row: &ContainerRow) {
+        let id = container.id;
+        if let Some(owner) =
+            row.host_config.network_mode.strip_prefix("container:").and_then(ContainerId::parse)
+        {
+            self.sharers.entry(owner).or_default().insert(id);
+        }
+        self.containers.insert(id, container);
+    }
+
+    fn forget(&mut self, id: ContainerId) {
+        self.containers.remove(&id);
+        self.sharers.remove(&id);
+        self.sharers.retain(|_, sharers| {
+            sharers.remove(&id);
+            !sharers.is_empty()
+        });
+    }
+}
+
+/// `fe80::/10` and `169.254.0.0/16`: addresses that the engine does not hand out and that say nothing about who has them.
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is behind these locks is right after every statement, whoever panicked.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

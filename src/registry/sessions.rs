@@ -1,0 +1,218 @@
+//! The connections of recognised containers, so that they end with what made them right.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+
+use super::lock;
+use crate::client::ContainerId;
+
+/// How many departures are remembered: as many as may be told while one look at a network is under way.
+const REMEMBERED_DEPARTURES: usize = 4096;
+
+/// The switch that ends one connection from outside.
+#[derive(Debug)]
+pub struct Cut(watch::Sender<Option<&'static str>>);
+
+impl Default for Cut {
+    fn default() -> Self {
+        Self(watch::Sender::new(None))
+    }
+}
+
+impl Cut {
+    /// Ends the connection, for a reason that the log gets.
+    pub fn cut(&self, reason: &'static str) {
+        self.0.send_if_modified(|cut| {
+            let first = cut.is_none();
+            if first {
+                *cut = Some(reason);
+            }
+            first
+        });
+    }
+
+    /// Waits until somebody ends the connection, and says why.
+    pub async fn wait(&self) -> &'static str {
+        let mut receiver = self.0.subscribe();
+        loop {
+            let reason = *receiver.borrow_and_update();
+            match reason {
+                Some(reason) => return reason,
+                // The sender lives as long as this borrow of it.
+                None => drop(receiver.changed().await),
+            }
+        }
+    }
+}
+
+/// All connections of recognised containers.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    open: HashMap<u64, Entry>,
+    by_container: HashMap<ContainerId, HashSet<u64>>,
+    departures: u64,
+    recent: VecDeque<(u64, ContainerId)>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    network: String,
+    remote: IpAddr,
+    /// The holder of the address first, then those that share it.
+    containers: Vec<ContainerId>,
+    cut: Arc<Cut>,
+}
+
+/// One connection among those that end with their container; leaves them when dropped.
+#[derive(Debug)]
+pub struct Session {
+    number: u64,
+    state: Arc<Mutex<State>>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let mut state = lock(&self.state);
+        let Some(entry) = state.open.remove(&self.number) else { return };
+        for id in entry.containers {
+            if let Some(numbers) = state.by_container.get_mut(&id) {
+                numbers.remove(&self.number);
+                if numbers.is_empty() {
+                    state.by_container.remove(&id);
+                }
+            }
+        }
+    }
+}
+
+impl Sessions {
+    pub(super) fn open(
+        &self,
+        network: &str,
+        remote: IpAddr,
+        containers: Vec<ContainerId>,
+        cut: &Arc<Cut>,
+    ) -> Session {
+        let mut state = lock(&self.state);
+        state.next += 1;
+        let number = state.next;
+        for id in &containers {
+            state.by_container.entry(*id).or_default().insert(number);
+        }
+        let entry = Entry { network: network.to_owned(), remote, containers, cut: Arc::clone(cut) };
+        state.open.insert(number, entry);
+        Session { number, state: Arc::clone(&self.state) }
+    }
+
+    /// A mark to compare later departures with.
+    pub(super) fn departures(&self) -> u64 {
+        lock(&self.state).departures
+    }
+
+    /// Whether a container has died or left a network since the mark; also when so many have that nobody can say.
+    pub(super) fn departed_since(&self, mark: u64, id: ContainerId) -> bool {
+        let state = lock(&self.state);
+        let forgotten = state.recent.front().is_some_and(|(first, _)| *first > mark + 1);
+        forgotten
+            || state
+                .recent
+                .iter()
+                .rev()
+                .take_while(|(number, _)| *number > mark)
+                .any(|(_, gone)| *gone == id)
+    }
+
+    /// A container died, or left one network: its connections (over that network) end.
+    pub(super) fn depart(&self, id: ContainerId, network: Option<&str>, reason: &'static str) {
+        let mut state = lock(&self.state);
+        state.departures += 1;
+        let number = state.departures;
+        state.recent.push_back((number, id));
+        if state.recent.len() > REMEMBERED_DEPARTURES {
+            state.recent.pop_front();
+        }
+        let numbers = state.by_container.get(&id).into_iter().flatten();
+        for entry in numbers.filter_map(|number| state.open.get(number)) {
+            if network.is_none_or(|network| entry.network == network) {
+                entry.cut.cut(reason);
+            }
+        }
+    }
+
+    /// Ends the connections over a network whose address is no longer held by the container that they belong to.
+    pub(super) fn verify(&self, network: &str, holder: impl Fn(IpAddr) -> Option<ContainerId>) {
+        for entry in lock(&self.state).open.values().filter(|entry| entry.network == network) {
+            if holder(entry.remote).as_ref() != entry.containers.first() {
+                entry.cut.cut("its address belongs to another container now");
+            }
+        }
+    }
+
+    /// The networks that connections are open over.
+    pub(super) fn networks(&self) -> HashSet<String> {
+        lock(&self.state).open.values().map(|entry| entry.network.clone()).collect()
+    }
+
+    /// How many connections a container has.
+    pub(super) fn count(&self, id: ContainerId) -> usize {
+        lock(&self.state).by_container.get(&id).map_or(0, HashSet::len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(digit: &str) -> ContainerId {
+        ContainerId::parse(&digit.repeat(64)).unwrap()
+    }
+
+    fn is_cut(cut: &Cut) -> bool {
+        cut.0.borrow().is_some()
+    }
+
+    #[test]
+    fn connections_end_with_their_container() {
+        let sessions = Sessions::default();
+        let cuts: Vec<_> = (0..3).map(|_| Arc::new(Cut::default())).collect();
+        let address = "10.0.0.2".parse().unwrap();
+        let _first = sessions.open("n1", address, vec![id("a")], &cuts[0]);
+        let _second = sessions.open("n2", address, vec![id("a"), id("b")], &cuts[1]);
+        let third = sessions.open("n1", address, vec![id("c")], &cuts[2]);
+        assert_eq!(sessions.count(id("a")), 2);
+        sessions.depart(id("a"), Some("n1"), "left");
+        assert!(is_cut(&cuts[0]) && !is_cut(&cuts[1]) && !is_cut(&cuts[2]));
+        sessions.depart(id("b"), None, "died");
+        assert!(is_cut(&cuts[1]) && !is_cut(&cuts[2]));
+        sessions.verify("n1", |_| Some(id("c")));
+        assert!(!is_cut(&cuts[2]));
+        sessions.verify("n1", |_| Some(id("d")));
+        assert!(is_cut(&cuts[2]));
+        drop(third);
+        assert_eq!(sessions.count(id("c")), 0);
+    }
+
+    #[test]
+    fn departures_are_remembered_or_assumed() {
+        let sessions = Sessions::default();
+        let mark = sessions.departures();
+        assert!(!sessions.departed_since(mark, id("a")));
+        sessions.depart(id("a"), None, "died");
+        assert!(sessions.departed_since(mark, id("a")) && !sessions.departed_since(mark, id("b")));
+        let later = sessions.departures();
+        assert!(!sessions.departed_since(later, id("a")));
+        for _ in 0..REMEMBERED_DEPARTURES {
+            sessions.depart(id("c"), None, "died");
+        }
+        assert!(sessions.departed_since(mark, id("b")));
+    }
+}

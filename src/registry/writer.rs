@@ -1,0 +1,279 @@
+//! The one task that keeps the registry fresh: it listens to events, ends what they end, and lists everything again whenever an event
+//! may have been missed.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::network::Holder;
+use super::{Registry, STALE, Shared, lock};
+use crate::client::ContainerId;
+use crate::engine::EngineError;
+use crate::engine::own::{Event, EventStream};
+
+/// Events that wait to be worked through. The daemon drops events for a reader that is slower than 1,024 of them, without a word; this
+/// reader only puts them here, and starts over when even this is full.
+const QUEUED_EVENTS: usize = 16 * 1024;
+/// A stream that says nothing for so long is opened anew.
+const SILENCE: Duration = Duration::from_secs(90);
+/// Everything is listed again this often, in case an event was lost all the same.
+const RELIST: Duration = Duration::from_mins(2);
+/// The pauses between two tries to subscribe grow up to this.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// Questions about single containers that are under way at once.
+const MOST_QUESTIONS: usize = 16;
+/// Looks at neighbours that are under way at once; each waits until its container has started.
+const MOST_LOOKS: usize = 4;
+
+/// Why a stretch of events ended.
+enum Broken {
+    /// Nothing came for a while; what is known is as good as before.
+    Silent,
+    /// Events may have been lost.
+    Lost(Shared),
+}
+
+impl From<Shared> for Broken {
+    fn from(error: Shared) -> Self {
+        Self::Lost(error)
+    }
+}
+
+impl Registry {
+    /// Follows the engine's events for ever.
+    pub async fn keep_fresh(self: Arc<Self>) {
+        let mut epoch = STALE;
+        let mut pause = FIRST_PAUSE;
+        let mut told = false;
+        loop {
+            let began = Instant::now();
+            match self.follow(&mut epoch).await {
+                Broken::Silent => {}
+                Broken::Lost(error) => {
+                    if self.epoch.swap(STALE, Ordering::SeqCst) != STALE || !told {
+                        told = true;
+                        tracing::warn!(
+                            error = &*error as &dyn std::error::Error,
+                            "the engine's events are lost; until they are back, the engine is asked about every request"
+                        );
+                    }
+                    // A stream that held for a while is tried again at once.
+                    pause = if began.elapsed() > LONGEST_PAUSE {
+                        FIRST_PAUSE
+                    } else {
+                        (pause * 2).min(LONGEST_PAUSE)
+                    };
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
+    }
+
+    /// Subscribes, lists, then follows one stream of events to its end.
+    async fn follow(self: &Arc<Self>, epoch: &mut u64) -> Broken {
+        match self.follow_or_fail(epoch).await {
+            Ok(broken) | Err(broken) => broken,
+        }
+    }
+
+    async fn follow_or_fail(self: &Arc<Self>, epoch: &mut u64) -> Result<Broken, Broken> {
+        // The engine may have been replaced by another version.
+        self.engine.negotiate().await.map_err(Arc::new)?;
+        let events = self.engine.events().await.map_err(Arc::new)?;
+        let (queue, mut queued) = mpsc::channel(QUEUED_EVENTS);
+        // Both end with this stretch.
+        let mut reading = JoinSet::new();
+        reading.spawn(Arc::clone(self).read(events, queue));
+        let mut background = JoinSet::new();
+        self.resync().await?;
+        if self.epoch.load(Ordering::SeqCst) == STALE {
+            *epoch += 1;
+            self.epoch.store(*epoch, Ordering::SeqCst);
+            self.report_clients().await;
+        }
+        let seats = Seats {
+            questions: Arc::new(Semaphore::new(MOST_QUESTIONS)),
+            looks: Arc::new(Semaphore::new(MOST_LOOKS)),
+        };
+        let mut relist = tokio::time::interval_at(Instant::now() + RELIST, RELIST);
+        relist.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = queued.recv() => match event {
+                    Some(event) => self.work_through(event, &seats, &mut background),
+                    None => return Ok(reading.join_next().await.and_then(Result::ok).unwrap_or_else(|| lost("its events could not be read"))),
+                },
+                Some(_) = background.join_next(), if !background.is_empty() => {}
+                _ = relist.tick() => self.resync().await?,
+            }
+        }
+    }
+
+    /// Reads events as fast as they come. What must end at once ends here; the rest is queued.
+    async fn read(self: Arc<Self>, mut events: EventStream, queue: mpsc::Sender<Event>) -> Broken {
+        loop {
+            let event = match tokio::time::timeout(SILENCE, events.next()).await {
+                Err(_) => return Broken::Silent,
+                Ok(Ok(Some(event))) => event,
+                Ok(Ok(None)) => return lost("it ended the stream of events"),
+                Ok(Err(error)) => return Broken::Lost(Arc::new(error)),
+            };
+            self.end_what_ended(&event);
+            if queue.try_send(event).is_err() {
+                return lost("its events come faster than they can be worked through");
+            }
+        }
+    }
+
+    fn end_what_ended(&self, event: &Event) {
+        let network = &event.actor.id;
+        match (event.kind.as_str(), event.action.as_str()) {
+            ("container", "die" | "destroy") => {
+                if let Some(id) = ContainerId::parse(&event.actor.id) {
+                    self.sessions.depart(id, None, "its container has stopped");
+                }
+            }
+            ("network", "disconnect") => {
+                if let Some(id) = ContainerId::parse(&event.actor.attributes.container) {
+                    self.sessions.depart(id, Some(network), "its container has left the network");
+                }
+            }
+            ("network", "destroy") => self.sessions.verify(network, |_| None),
+            _ => {}
+        }
+        self.news.notify_waiters();
+    }
+
+    fn work_through(self: &Arc<Self>, event: Event, seats: &Seats, background: &mut JoinSet<()>) {
+        let registry = Arc::clone(self);
+        let container = ContainerId::parse(&event.actor.id);
+        let member = ContainerId::parse(&event.actor.attributes.container);
+        let mut ask = |work: Work| {
+            let registry = Arc::clone(&registry);
+            let seats = Arc::clone(if matches!(work, Work::LookAt(..)) {
+                &seats.looks
+            } else {
+                &seats.questions
+            });
+            background.spawn(async move {
+                let Ok(_seat) = seats.acquire().await else { return };
+                // What fails here is asked again when somebody needs it.
+                let _ = registry.work(work).await;
+                registry.news.notify_waiters();
+            });
+        };
+        match (event.kind.as_str(), event.action.as_str(), container, member) {
+            ("container", "create", Some(id), _) => ask(Work::Learn(id)),
+            ("container", "start", Some(id), _) => ask(Work::Started(id)),
+            ("container", "rename", Some(id), _) => ask(Work::Renamed(id)),
+            ("container", "die", Some(id), _) => self.report_stopped(id),
+            ("container", "destroy", Some(id), _) => self.forget(id),
+            ("network", "connect" | "disconnect", _, Some(id)) if id == self.own_id => {
+                ask(Work::OwnNetworks);
+            }
+            ("network", "destroy", ..) => ask(Work::OwnNetworks),
+            ("network", "connect", _, Some(id)) => {
+                let network = event.actor.id;
+                if lock(&self.own_networks).has(&network) {
+                    ask(Work::Connected(id, network.clone()));
+                    ask(Work::LookAt(id, network));
+                }
+            }
+            ("network", "disconnect", _, Some(id))
+                if lock(&self.own_networks).has(&event.actor.id) =>
+            {
+                ask(Work::Disconnected(id));
+            }
+            _ => {}
+        }
+    }
+
+    fn forget(&self, id: ContainerId) {
+        lock(&self.known).forget(id);
+        lock(&self.warned).retain(|(warned, _)| *warned != id);
+        self.refusals.forget(id);
+    }
+
+    async fn work(&self, work: Work) -> Result<(), Shared> {
+        match work {
+            Work::Learn(id) => {
+                self.container(id).await?;
+            }
+            Work::Started(id) => self.tell(id, "client started").await?,
+            Work::Renamed(id) => {
+                self.learn(id).await?;
+                self.tell(id, "client renamed").await?;
+            }
+            Work::Connected(id, network) => {
+                self.verify(&network).await?;
+                self.tell(id, "client joined a network").await?;
+            }
+            Work::Disconnected(id) => self.tell(id, "client left a network").await?,
+            Work::LookAt(id, network) => self.warn_of_neighbour(id, &network).await?,
+            Work::OwnNetworks => {
+                self.refresh_own_networks().await?;
+                for network in self.sessions.networks() {
+                    self.verify(&network).await?;
+                }
+                self.warn_of_neighbours().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists everything and ends the connections that are no longer what they were.
+    async fn resync(&self) -> Result<(), Shared> {
+        self.refresh_own_networks().await?;
+        self.list().await?;
+        let networks = lock(&self.own_networks).ids();
+        for network in networks {
+            self.verify(&network).await?;
+        }
+        for network in self.sessions.networks() {
+            self.verify(&network).await?;
+        }
+        self.news.notify_waiters();
+        Ok(())
+    }
+
+    /// Ends the connections over a network whose address somebody else has now, or nobody.
+    async fn verify(&self, network: &str) -> Result<(), Shared> {
+        let ours = lock(&self.own_networks).has(network);
+        if ours {
+            let view = self.look(network).await?;
+            self.sessions.verify(network, |address| match view.holder(address) {
+                Holder::Container(id) => Some(id),
+                Holder::Gateway | Holder::Several | Holder::Nobody | Holder::Elsewhere => None,
+            });
+        } else {
+            self.sessions.verify(network, |_| None);
+        }
+        Ok(())
+    }
+}
+
+/// How much is done at once.
+struct Seats {
+    questions: Arc<Semaphore>,
+    looks: Arc<Semaphore>,
+}
+
+/// What an event asks to be done at leisure.
+enum Work {
+    Learn(ContainerId),
+    Started(ContainerId),
+    Renamed(ContainerId),
+    Connected(ContainerId, String),
+    Disconnected(ContainerId),
+    LookAt(ContainerId, String),
+    OwnNetworks,
+}
+
+fn lost(why: &'static str) -> Broken {
+    Broken::Lost(Arc::new(EngineError::Unexpected(why)))
+}

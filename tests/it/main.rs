@@ -1,0 +1,17 @@
+//! Black-box tests of the protocol: real sockets, exact bytes, and an engine that records what reached it. No Docker, no root.
+//!
+//! Every case looks at both sides: at what the client was told, and at what the engine saw.
+#![cfg(test)]
+
+#[path = "../support/fake_engine.rs"]
+mod fake_engine;
+mod support;
+
+mod bodies;
+mod carrying;
+mod framing;
+mod going_away;
+mod hijack;
+mod refusals;
+mod routing;
+mod running;

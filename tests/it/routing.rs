@@ -1,0 +1,284 @@
+//! What a target means: the engine sees one canonical spelling of what was judged, or nothing.
+
+use crate::fake_engine::{Reply, Request, docker_like};
+use crate::support::{Setup, get, run, with_body};
+
+const ALL: &[&str] = &["GET .*", "HEAD .*", "POST .*", "PUT .*", "DELETE .*", "OPTIONS .*"];
+
+/// What came of a request: the status, whether the proxy closed the connection, and the request lines the engine saw.
+fn outcome(allow: &[&str], request: &str) -> (u16, bool, Vec<String>) {
+    run(async {
+        let stage = Setup::allowing(allow).script(finite).start().await;
+        let mut client = stage.client().await;
+        client.send(request).await;
+        let answer = client.answer_to(request).await;
+        if answer.closes() {
+            client.ends().await;
+        }
+        let lines: Vec<_> = stage.reached().await.iter().map(|it| it.requests[0].line()).collect();
+        if lines.is_empty() && !request.starts_with("HEAD") {
+            let message = answer.message();
+            assert!(message.starts_with("sockwarden: ") && message.contains("(id "), "{message}");
+        }
+        (answer.status, answer.closes(), lines)
+    })
+}
+
+/// Like the daemon, but with an end to its events.
+fn finite(request: &Request) -> Reply {
+    if request.path() == "/events" { Reply::json("200 OK", "") } else { docker_like(request) }
+}
+
+/// Refused before anybody asks what is allowed, and the connection with it.
+#[track_caller]
+fn malformed(line: &str) {
+    assert_eq!(outcome(ALL, &get(line, &[])), (400, true, Vec::new()), "{line}");
+}
+
+/// Understood, and not allowed.
+#[track_caller]
+fn denied(allow: &str, line: &str, status: u16) {
+    assert_eq!(outcome(&[allow], &get(line, &[])), (status, false, Vec::new()), "{line}");
+}
+
+/// With everything allowed, the request line reaches the engine like this.
+#[track_caller]
+fn arrives(line: &str, want: &str) {
+    let (status, _, lines) = outcome(ALL, &get(line, &[]));
+    assert_eq!(lines, [want], "{line}");
+    assert!(matches!(status, 200..300 | 404), "{line} was answered {status}");
+}
+
+#[test]
+fn odd_versions_never_reach_the_engine() {
+    for version in [
+        "v1.41.",
+        "v1.41..",
+        "v1.41..0",
+        "v1.41.0",
+        "v1.41.0.",
+        "v1.41.000",
+        "v1.041",
+        "v01.41",
+        "v001.00041",
+        "v1.24.",
+        "v1.40.99",
+        "v1.24.999",
+        "v1.41.2",
+        "v1.042",
+        "v99",
+        "v1",
+        "v1.",
+        "v1..41",
+        "v.",
+        "v...",
+        "v1.41a",
+        "v1.41.-1",
+        "v1%2e041",
+        "v1.4",
+        "v1.23",
+        "v1.12",
+        "v0.1",
+    ] {
+        malformed(&format!("GET /{version}/containers/json"));
+        malformed(&format!("POST /{version}/containers/create"));
+    }
+    malformed("GET /v1.41");
+    malformed("GET /v1.23/_ping");
+    malformed("POST /v1.23/containers/app/start");
+    malformed("GET /v1.41/v1.41./info/");
+}
+
+#[test]
+fn a_version_is_one_however_it_is_written() {
+    arrives("GET /v1.41/containers/json", "GET /v1.41/containers/json");
+    arrives("GET /v1.24/containers/json", "GET /v1.24/containers/json");
+    arrives("GET /v1%2e41/containers/json", "GET /v1.41/containers/json");
+    arrives("GET /v%31.41/containers/json", "GET /v1.41/containers/json");
+    arrives("GET /%761.41/containers/json", "GET /v1.41/containers/json");
+    // No versions to the daemon either, which answers 404.
+    arrives("GET /V1.41/info", "GET /V1.41/info");
+    arrives("GET /v/info", "GET /v/info");
+    arrives("GET /v1.41/v1.41/info", "GET /v1.41/v1.41/info");
+    // Podman's.
+    arrives("GET /v5.0.0/libpod/info", "GET /v5.0.0/libpod/info");
+}
+
+#[test]
+fn paths_with_two_readings_never_reach_the_engine() {
+    for path in [
+        "/containers%2Fjson",
+        "/containers%2fcreate",
+        "/%2563ontainers/json",
+        "//containers/json",
+        "/./containers/json",
+        "/x/../containers/json",
+        "/v1.41//containers/json",
+        "/..",
+        "/containers/%2e%2e/containers/json",
+        "/containers/..%2fcontainers/json",
+        "/containers/.",
+        "/containers/x%2f..%2fjson",
+        "/containers//json",
+        "/containers/json/",
+        "/volumes/",
+        "/networks/",
+        "/containers/",
+        "/containers/json;x=1",
+        "/containers;a/json",
+        "/containers/json%3Fall=1",
+        "/containers/json%00",
+        "/containers/json%0a",
+        "/containers/json%0d%0aX:%20y",
+        "/containers/json#frag",
+        "/containers/json%23frag",
+        "/containers\\json",
+        "/containers%5cjson",
+        "/containers/%zz/json",
+        "/containers/%f",
+        "/containers/%",
+        "/containers/%ff/json",
+        "/containers/%c3%a9/json",
+        "/containers/%7f/json",
+        "/containers/a%2fexport%3f/json",
+        "/containers/a%252fb/json",
+    ] {
+        malformed(&format!("GET {path}"));
+        malformed(&format!("DELETE {path}"));
+    }
+    for target in [
+        "http://evil/containers/json",
+        "HTTP://evil/containers/json",
+        "https://evil/_ping",
+        "ftp://x/_ping",
+        "foo://x/_ping",
+        "foo:containers/json",
+        "*",
+        "containers/json",
+        "x:80",
+        "http://evil",
+        "?all=1",
+        "@/_ping",
+        "unix:/_ping",
+    ] {
+        malformed(&format!("GET {target}"));
+        malformed(&format!("OPTIONS {target}"));
+    }
+}
+
+#[test]
+fn a_path_is_decoded_once_and_written_canonically() {
+    arrives("GET /%63ontainers/json", "GET /containers/json");
+    arrives("GET /containers/%6ason", "GET /containers/json");
+    arrives("GET /_pin%67", "GET /_ping");
+    arrives("GET /containers/json%20", "GET /containers/json%20");
+    arrives("GET /containers/<\"`|^{}>/json", "GET /containers/%3C%22%60%7C%5E%7B%7D%3E/json");
+    arrives("GET /containers/%22/json", "GET /containers/%22/json");
+    arrives("GET /images/sha256%3Aabc/json", "GET /images/sha256:abc/json");
+    arrives("GET /images/a%40b/json", "GET /images/a@b/json");
+    arrives("GET /Containers/json", "GET /Containers/json");
+    arrives("GET /containers/JSON", "GET /containers/JSON");
+    arrives("GET /images/docker.io/library/x:1/json", "GET /images/docker.io/library/x:1/json");
+    let long = format!("GET /containers/{}/json", "x".repeat(5000));
+    arrives(&long, &long);
+    arrives("GET /", "GET /");
+}
+
+#[test]
+fn a_query_has_one_reading() {
+    arrives("GET /events?", "GET /events");
+    arrives("GET /containers/json?all=1", "GET /containers/json?all=1");
+    arrives("GET /containers/json?a%6Cl=1&&", "GET /containers/json?all=1");
+    arrives("GET /containers/json?x=a+b%2b", "GET /containers/json?x=a%20b%2B");
+    arrives("GET /containers/json?All=1&all=0", "GET /containers/json?All=1&all=0");
+    arrives("GET /containers/app/archive?path=%2Fetc", "GET /containers/app/archive?path=%2Fetc");
+    arrives("GET /containers/json?x=/?:@", "GET /containers/json?x=%2F%3F%3A%40");
+    arrives("GET /images/get?names=a&names=b", "GET /images/get?names=a&names=b");
+    arrives(
+        r#"GET /events?filters={"type":["container"]}"#,
+        "GET /events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D",
+    );
+    arrives("GET /containers/json?x=é<`>", "GET /containers/json?x=%C3%A9%3C%60%3E");
+    for query in ["a=1;b=2", "a=%zz", "a=%", "a=%ff", "a=%00", "name=a&name=b", "name=a&n%61me=b"] {
+        malformed(&format!("GET /containers/json?{query}"));
+        malformed(&format!("POST /containers/app/rename?{query}"));
+    }
+    // No fragment to Go either.
+    arrives("GET /containers/json?x=1#b", "GET /containers/json?x=1%23b");
+}
+
+#[test]
+fn methods_are_the_nine_in_capitals() {
+    for method in ["get", "Get", "PRI", "PROPFIND", "COPY", "GETS", "QUERY", "GE-T"] {
+        let got = outcome(ALL, &get(&format!("{method} /_ping"), &[]));
+        assert_eq!(got, (405, true, Vec::new()), "{method}");
+    }
+    // What no rule is for is refused, whatever the path is allowed for.
+    for method in ["HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "TRACE", "OPTIONS"] {
+        denied("GET .*", &format!("{method} /containers/json"), 405);
+    }
+    denied("HEAD .*", "GET /containers/json", 405);
+    arrives("HEAD /containers/app/archive", "HEAD /containers/app/archive");
+    arrives("OPTIONS /anything", "OPTIONS /anything");
+}
+
+#[test]
+fn a_pattern_is_the_whole_path_and_never_the_query() {
+    let list = "GET ^/containers/json$";
+    denied(list, "GET /v1.41/containers/json", 403);
+    denied(list, "GET /containers/json/x", 403);
+    denied(list, "GET /x/containers/json", 403);
+    denied(list, "GET /containers/app/json?x=/containers/json", 403);
+    denied(list, "GET /Containers/json", 403);
+    denied("GET /containers/json|/info", "GET /info/x", 403);
+    denied("GET /containers/json|/info", "GET /x/info", 403);
+    denied("GET /containers", "GET /containers/json", 403);
+    denied(r"GET /containers/[^/]+/json", "GET /containers/json", 403);
+    denied("GET /containers/json.*all.*", "GET /containers/json?all=1", 403);
+    let (status, _, lines) = outcome(&[list], &get("GET /containers/json?all=1", &[]));
+    assert_eq!((status, lines.as_slice()), (200, &["GET /containers/json?all=1".to_owned()][..]));
+}
+
+#[test]
+fn a_ping_is_open_to_listed_clients_however_little_is_allowed() {
+    for line in ["GET /_ping", "HEAD /_ping", "GET /v1.41/_ping", "HEAD /v1.51/_ping"] {
+        assert_eq!(outcome(&[], &get(line, &[])), (200, false, vec![line.to_owned()]), "{line}");
+    }
+    denied("GET /info", "POST /_ping", 405);
+    denied("GET /info", "OPTIONS /_ping", 405);
+    denied("GET /info", "GET /_ping/x", 403);
+    denied("GET /info", "GET /_pin", 403);
+    let with_a_body = with_body("GET /_ping", "application/json", "{}");
+    assert_eq!(outcome(&["GET /info"], &with_a_body), (403, true, Vec::new()));
+}
+
+/// A01 to A09 of the acceptance cases, with the patterns that people really write.
+#[test]
+fn routing_tricks_do_not_pass_common_patterns() {
+    let create = r"POST ^(/v[\d.]+)?/containers/create$";
+    for path in [
+        "/v1.41./containers/create",
+        "/v1.41..0/containers/create",
+        "/v01.41/containers/create",
+        "/containers%2Fcreate",
+    ] {
+        let body = r#"{"Image":"allowed:1","HostConfig":{"Binds":["/:/h"]}}"#;
+        let request = with_body(&format!("POST {path}"), "application/json", body);
+        assert_eq!(outcome(&[create], &request), (400, true, Vec::new()), "{path}");
+    }
+    for path in ["/v1%2e41/containers/create", "/%761.41/containers/create"] {
+        let request = with_body(&format!("POST {path}"), "application/json", "{}");
+        let want = (201, false, vec!["POST /v1.41/containers/create".to_owned()]);
+        assert_eq!(outcome(&[create], &request), want, "{path}");
+    }
+    denied(r"GET ^/v1\.41/info$", "GET /V1.41/info", 403);
+    denied("GET .*", "HEAD /containers/json", 405);
+    // Traefik's rule: reading passes, writing does not.
+    let traefik = r"GET /v1\..{1,2}/(version|containers/.*|events.*)";
+    denied(traefik, "POST /v1.41/containers/create", 405);
+    denied(traefik, "GET /v1.41/info", 403);
+    for line in ["GET /v1.24/version", "GET /v1.41/containers/json?all=1", "GET /v1.51/events"] {
+        let (status, _, lines) = outcome(&[traefik], &get(line, &[]));
+        assert_eq!((status, lines), (200, vec![line.to_owned()]), "{line}");
+    }
+}

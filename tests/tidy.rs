@@ -1,0 +1,143 @@
+//! The house keeps its order: a room uses only rooms beneath it, and the rooms that decide do no I/O.
+#![cfg(test)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every room, bottom-up. A room may use what stands in front of it.
+const ROOMS: &[&str] = &[
+    "request",
+    "rule",
+    "client",
+    "policy",
+    "audit",
+    "config",
+    "admission",
+    "log",
+    "socket",
+    "engine",
+    "startup",
+    "registry",
+    "admin",
+    "proxy",
+    "listen",
+    "run",
+    "cli",
+];
+
+/// The rooms that decide: text and values in, values out.
+const PURE: &[&str] = &["request", "rule", "client", "policy"];
+
+/// What a room that decides has no business with: other people's time, files, sockets and logs.
+const IMPURE: &[&str] = &[
+    "tokio",
+    "hyper",
+    "tracing",
+    "rustix",
+    "socket2",
+    "std::env",
+    "std::fs",
+    "std::io",
+    "std::os",
+    "std::process",
+    "std::thread",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "ToSocketAddrs",
+    "UnixStream",
+    "UnixListener",
+    "Instant",
+    "SystemTime",
+    "println!",
+];
+
+#[test]
+fn every_room_has_its_place() {
+    let map = fs::read_to_string(source().join("lib.rs")).unwrap();
+    for line in map.lines() {
+        let Some(room) = line.trim().strip_prefix("pub mod ") else { continue };
+        let room = room.trim_end_matches(';');
+        assert!(ROOMS.contains(&room), "`{room}` has no place in the order of tests/tidy.rs");
+    }
+}
+
+#[test]
+fn no_room_uses_one_above_it() {
+    for (place, room) in ROOMS.iter().enumerate() {
+        for (file, text) in files_of(room) {
+            for used in text.split("crate::").skip(1) {
+                let used: String =
+                    used.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+                let Some(other) = ROOMS.iter().position(|room| *room == used) else {
+                    panic!("{file}: `crate::{used}` is no room; write one path for each room");
+                };
+                assert!(other <= place, "{file}: `{room}` uses `{used}`, which stands above it");
+            }
+            // The other ways up.
+            assert!(
+                !text.contains("super::super::super"),
+                "{file} leaves its room without `crate::`"
+            );
+            let is_door = file.ends_with(&format!("src/{room}.rs"));
+            assert!(
+                !(is_door && text.contains("super::")),
+                "{file} leaves its room without `crate::`"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_rooms_that_decide_do_no_io() {
+    for room in PURE {
+        for (file, text) in files_of(room) {
+            for word in IMPURE {
+                assert!(!text.contains(word), "{file}: `{word}` has no business in `{room}`");
+            }
+        }
+    }
+}
+
+/// A check that finds nothing to check proves nothing.
+#[test]
+fn the_rooms_are_where_they_are_looked_for() {
+    for room in PURE {
+        let files = files_of(room);
+        assert!(files.iter().any(|(_, text)| text.contains("pub ")), "`{room}` is empty");
+    }
+    assert!(files_of("proxy").iter().any(|(_, text)| text.contains("crate::policy")));
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The files of a room with their text, without comments and tests.
+fn files_of(room: &str) -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    let mut directories = vec![source().join(room)];
+    let mut paths = vec![source().join(format!("{room}.rs"))];
+    while let Some(directory) = directories.pop() {
+        let Ok(entries) = fs::read_dir(directory) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if path.is_dir() { directories.push(path) } else { paths.push(path) }
+        }
+    }
+    for path in paths {
+        let is_test = path.components().any(|part| part.as_os_str() == "tests")
+            || path.file_name().is_some_and(|name| name == "tests.rs");
+        if let (false, Ok(text)) = (is_test, fs::read_to_string(&path)) {
+            files.push((path.display().to_string(), program(&text)));
+        }
+    }
+    files
+}
+
+/// A file's text up to its tests, which come last, without its comment lines.
+fn program(text: &str) -> String {
+    let end = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());
+    let (program, _) = text.split_at(end);
+    let lines = program.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
