@@ -1,0 +1,1 @@
+//! Python's clients, in an environment of their own under the target directory.

@@ -1,0 +1,4 @@
+//! The client suite. See the crate's documentation for how it is run.
+
+mod docker_cli;
+mod killed_clients;
