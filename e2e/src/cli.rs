@@ -200,7 +200,9 @@ impl Docker {
     pub fn environment(&self, command: &mut Command) {
         let configuration = self.directory().join(".docker");
         let _ = fs::create_dir(&configuration);
-        for name in ["DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION"] {
+        for name in
+            ["DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION"]
+        {
             command.env_remove(name);
         }
         command

@@ -7,8 +7,8 @@ use std::{env, fs, process};
 
 use serde_json::Value;
 
-use crate::tar::{self, Entry};
 use crate::http;
+use crate::tar::{self, Entry};
 
 /// The label on everything the tests make.
 pub const LABEL: &str = "sockwarden-test=1";
@@ -89,10 +89,9 @@ impl Engine {
     /// Removes the objects with a label whose run label is one that `ours` wants.
     fn sweep(&self, label: &str, ours: impl Fn(&str) -> bool) {
         let filters = percent_encode(&format!("{{\"label\":[\"{label}\"]}}"));
-        let list = |target: &str| self.call("GET", &format!("{target}filters={filters}"), b"").json();
-        let wanted = |object: &Value| {
-            object["Labels"][RUN_LABEL].as_str().is_some_and(&ours)
-        };
+        let list =
+            |target: &str| self.call("GET", &format!("{target}filters={filters}"), b"").json();
+        let wanted = |object: &Value| object["Labels"][RUN_LABEL].as_str().is_some_and(&ours);
         let remove = |objects: &Value, key: &str, path: &str, query: &str| {
             for object in objects.as_array().into_iter().flatten().filter(|it| wanted(it)) {
                 if let Some(id) = object[key].as_str() {
@@ -155,7 +154,8 @@ pub fn busybox_root() -> Vec<u8> {
         let path = env::var_os("PATH")?;
         env::split_paths(&path).map(|dir| dir.join("busybox")).find(|it| it.exists())
     });
-    let path = path.expect("a static busybox in PATH (Debian: busybox-static), or SOCKWARDEN_TEST_BUSYBOX");
+    let path = path
+        .expect("a static busybox in PATH (Debian: busybox-static), or SOCKWARDEN_TEST_BUSYBOX");
     let busybox = fs::read(&path).expect("busybox is readable");
     let applets = "sh cat echo sleep true false touch mkfifo wc dd stty test ls id head seq mkdir kill md5sum hostname tty mv";
     let links: Vec<String> = applets.split(' ').map(|applet| format!("bin/{applet}")).collect();
@@ -226,7 +226,9 @@ fn unique() -> String {
 pub fn percent_encode(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+                char::from(byte).to_string()
+            }
             _ => format!("%{byte:02X}"),
         })
         .collect()

@@ -39,11 +39,9 @@ impl Sockwarden {
             let address = free_address();
             let mut process = Process::start(command(engine_socket, address, flags));
             process.close_stdin();
-            let ready = wait::until("sockwarden accepts connections", || {
-                match process.ended() {
-                    Some(code) => Some(Err(code)),
-                    None => TcpStream::connect(address).ok().map(Ok),
-                }
+            let ready = wait::until("sockwarden accepts connections", || match process.ended() {
+                Some(code) => Some(Err(code)),
+                None => TcpStream::connect(address).ok().map(Ok),
             });
             match ready {
                 Ok(_) => return Self { process, address },

@@ -120,12 +120,6 @@ impl Relay {
         });
     }
 
-    /// Waits until the proxy holds no connection.
-    #[track_caller]
-    pub fn expect_none_open(&self) {
-        self.expect("no open connection", |all| !all.iter().any(|it| it.open));
-    }
-
     #[track_caller]
     fn expect(&self, what: &str, done: impl Fn(&[Connection]) -> bool) {
         let all = self.connections.lock();

@@ -1,1 +1,0 @@
-//! Python's clients, in an environment of their own under the target directory.

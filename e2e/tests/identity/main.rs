@@ -1,0 +1,175 @@
+//! Per-container allowlists, with clients in real containers. Needs `SOCKWARDEN_BIN`, a static binary.
+
+mod support;
+
+use sockwarden_e2e::{engine_or_skip, wait};
+use support::{Stage, check};
+
+/// A stage, or an early return where there cannot be one.
+macro_rules! stage_or_skip {
+    ($($flag:expr),* $(,)?) => {
+        match Stage::start(engine_or_skip!(), &[$($flag),*]) {
+            Some(stage) => stage,
+            None => return,
+        }
+    };
+}
+
+const LIST: [&str; 2] = ["GET", "/v1.41/containers/json"];
+const VERSION: [&str; 2] = ["GET", "/version"];
+const MAY_LIST: &str = r"socket-proxy.allow.get=/v1\.\d+/containers/json";
+
+#[test]
+fn a_container_is_judged_by_its_own_labels_alone() {
+    let stage = stage_or_skip!("-allowfrom=0.0.0.0/0", "-allowGET=/version");
+    check(&stage.ask("plain", &[], &VERSION), 200, &[]);
+    check(&stage.ask("plain-2", &[], &LIST), 403, &["-allowGET="]);
+    check(&stage.ask("own", &["-l", MAY_LIST], &LIST), 200, &[]);
+    let name = stage.name("own-2");
+    check(&stage.ask("own-2", &["-l", MAY_LIST], &VERSION), 403, &[&name, "sockwarden.allow.get"]);
+    let both = ["-l", MAY_LIST, "-l", "sockwarden.allow.GET.more=/version"];
+    check(&stage.ask("both", &both, &VERSION), 200, &[]);
+    check(&stage.ask("both-2", &both, &["POST", "/v1.41/containers/prune"]), 405, &[]);
+    check(&stage.ask("ping", &["-l", MAY_LIST], &["GET", "/_ping"]), 200, &["OK"]);
+}
+
+#[test]
+fn a_wrong_label_costs_its_own_container_alone() {
+    let stage = stage_or_skip!("-allowfrom=0.0.0.0/0", "-allowGET=.*");
+    let name = stage.name("broken");
+    let broken = stage.ask("broken", &["-l", "sockwarden.allow.gte=/version"], &VERSION);
+    check(&broken, 403, &[&name, "sockwarden.allow.gte", "did you mean `GET`"]);
+    let pattern = stage.ask("pattern", &["-l", "sockwarden.allow.get=/version("], &VERSION);
+    check(&pattern, 403, &["sockwarden.allow.get", "at byte"]);
+    check(&stage.ask("good", &["-l", MAY_LIST], &LIST), 200, &[]);
+    check(&stage.ask("plain", &[], &VERSION), 200, &[]);
+}
+
+#[test]
+fn unlisted_containers_need_labels() {
+    let stage = stage_or_skip!("-allowGET=.*", "-dockerlabelprefix=com.example");
+    let name = stage.name("plain");
+    check(&stage.ask("plain", &[], &VERSION), 403, &[&name, "com.example.allow.get="]);
+    check(&stage.ask("other", &["-l", MAY_LIST], &LIST), 403, &["com.example.allow.get="]);
+    check(&stage.ask("own", &["-l", "com.example.allow.get=/version"], &VERSION), 200, &[]);
+}
+
+#[test]
+fn labels_from_the_image_do_not_count() {
+    let stage = stage_or_skip!();
+    let image = stage.labelled_image("sockwarden.allow.get=/version");
+    check(&stage.ask_as("image", &[], &image, &VERSION), 403, &["no label of its own"]);
+    stage.wait_for_log("a label that comes from the image does not count");
+    let own = ["-l", "sockwarden.allow.get.own=/version"];
+    check(&stage.ask_as("own", &own, &image, &VERSION), 200, &[]);
+    stage.docker_ok(&["rm", "-f", &stage.proxy()]);
+    stage.start_proxy(&["-proxycontainername=auto"], &["-trustimagelabels"]);
+    stage.wait_for_log("per-container allowlists are in force");
+    check(&stage.ask_as("trusted", &[], &image, &VERSION), 200, &[]);
+}
+
+#[test]
+fn networks_that_the_proxy_joins_later_count() {
+    let stage = stage_or_skip!("-allowGET=/version");
+    let second = stage.name("second");
+    stage.docker_ok(&["network", "create", &second]);
+    stage.docker_ok(&["network", "connect", &second, &stage.proxy()]);
+    check(&stage.ask("own", &["--network", &second, "-l", MAY_LIST], &LIST), 200, &[]);
+    check(&stage.ask("plain", &["--network", &second], &VERSION), 403, &["no label of its own"]);
+    stage.docker_ok(&["network", "disconnect", &second, &stage.proxy()]);
+    stage.docker_ok(&["network", "rm", &second]);
+}
+
+#[test]
+fn a_stream_ends_when_its_container_leaves_the_network() {
+    let stage = stage_or_skip!();
+    let events =
+        ["/sockwarden", "request", "-host", &format!("tcp://{}", stage.proxy()), "GET", "/events"];
+    stage.start_client("reader", &["-l", "sockwarden.allow.get=/events"], &events);
+    let clients = || stage.docker_ok(&["exec", &stage.proxy(), "/sockwarden", "clients"]);
+    wait::until("the reader's connection", || {
+        clients().contains("1 open connections").then_some(())
+    });
+    assert!(clients().contains(&stage.name("reader")) && clients().contains("GET /events"));
+    stage.docker_ok(&["network", "disconnect", &stage.network(), &stage.name("reader")]);
+    stage.wait_for_log("its container has left the network");
+    wait::until("the end of the connection", || {
+        clients().contains("0 open connections").then_some(())
+    });
+    stage.docker_ok(&["rm", "-f", &stage.name("reader")]);
+}
+
+#[test]
+fn containers_that_share_an_address_may_do_what_each_may() {
+    let stage = stage_or_skip!();
+    stage.start_client("owner", &["-l", "sockwarden.allow.get=/version"], &["sleep", "600"]);
+    let shared = format!("container:{}", stage.name("owner"));
+    let guest = |word: &str, more: &[&str]| {
+        let more: Vec<&str> = ["--network", shared.as_str()].iter().chain(more).copied().collect();
+        stage.ask(word, &more, &VERSION)
+    };
+    check(&guest("guest", &[]), 403, &["guest", "owner"]);
+    check(&guest("equal", &["-l", "sockwarden.allow.get=/version"]), 200, &[]);
+    let host = format!("tcp://{}", stage.proxy());
+    let alone =
+        ["exec", &stage.name("owner"), "/sockwarden", "request", "-host", &host, "GET", "/version"];
+    check(&stage.docker(&alone), 200, &[]);
+    stage.docker_ok(&["rm", "-f", &stage.name("owner")]);
+}
+
+#[test]
+fn an_address_does_not_carry_rights_over() {
+    let Some(stage) = Stage::without_proxy(engine_or_skip!()) else { return };
+    // The kernel's own choice of subnet may be taken; this one is for documentation, and internal.
+    let subnet = ["--internal", "--subnet", "192.0.2.0/28"];
+    let network = stage.network();
+    let create: Vec<&str> =
+        ["network", "create"].iter().chain(&subnet).copied().chain([network.as_str()]).collect();
+    stage.docker_ok(&create);
+    stage.start_proxy(&["-proxycontainername=auto"], &[]);
+    stage.wait_for_log("per-container allowlists are in force");
+    for round in 0..20 {
+        let own = ["--ip", "192.0.2.9", "-l", "sockwarden.allow.get=/version"];
+        check(&stage.ask(&format!("a{round}"), &own, &VERSION), 200, &[]);
+        let none = ["--ip", "192.0.2.9"];
+        check(&stage.ask(&format!("b{round}"), &none, &VERSION), 403, &["no label of its own"]);
+    }
+    // A hot take-over: the victim runs on, and has lost its address to another.
+    stage.start_client(
+        "victim",
+        &["--ip", "192.0.2.8", "-l", "sockwarden.allow.get=/version"],
+        &["sleep", "600"],
+    );
+    stage.docker_ok(&["network", "disconnect", &network, &stage.name("victim")]);
+    check(&stage.ask("thief", &["--ip", "192.0.2.8"], &VERSION), 403, &["thief"]);
+    stage.docker_ok(&["rm", "-f", &stage.name("victim")]);
+}
+
+#[test]
+fn the_first_request_of_a_container_is_judged_rightly() {
+    let stage = stage_or_skip!();
+    std::thread::scope(|scope| {
+        for lane in 0..4 {
+            let stage = &stage;
+            scope.spawn(move || {
+                for number in 0..6 {
+                    let word = format!("first-{lane}-{number}");
+                    check(&stage.ask(&word, &["-l", MAY_LIST], &LIST), 200, &[]);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn our_own_container_must_be_named_exactly() {
+    let Some(stage) = Stage::without_proxy(engine_or_skip!()) else { return };
+    stage.docker_ok(&["network", "create", &stage.network()]);
+    let part = stage.proxy();
+    let part = part.trim_end_matches('y');
+    stage.start_proxy(&[&format!("-proxycontainername={part}")], &[]);
+    let code = stage.docker_ok(&["wait", &stage.proxy()]);
+    assert_eq!(code.trim(), "2");
+    let log = stage.log();
+    assert!(log.contains(&format!("`{}`", stage.proxy())), "the names that exist are not in {log}");
+}

@@ -1,0 +1,177 @@
+//! A proxy in a container, and clients in others.
+
+use std::process::Command;
+
+use sockwarden_e2e::engine::{self, Engine, Names, percent_encode};
+use sockwarden_e2e::process::{Output, Process};
+use sockwarden_e2e::{skip, tar, wait};
+
+/// One network, a proxy on it, and the image that everybody runs.
+pub(crate) struct Stage {
+    names: Names,
+    image: String,
+}
+
+impl Stage {
+    /// A proxy with these flags besides the usual ones; `None`, said loudly, where it cannot be.
+    pub(crate) fn start(engine: &'static Engine, flags: &[&str]) -> Option<Self> {
+        let stage = Self::without_proxy(engine)?;
+        stage.docker_ok(&["network", "create", &stage.network()]);
+        stage.start_proxy(&["-proxycontainername=auto"], flags);
+        stage.wait_for_log("per-container allowlists are in force");
+        Some(stage)
+    }
+
+    /// Only the image and the names.
+    pub(crate) fn without_proxy(engine: &'static Engine) -> Option<Self> {
+        let Some(binary) = std::env::var_os("SOCKWARDEN_BIN") else {
+            skip("SOCKWARDEN_BIN does not name a static binary to put into an image");
+            return None;
+        };
+        let binary = std::fs::read(binary).expect("SOCKWARDEN_BIN is readable");
+        let names = Names::new(engine);
+        let image = names.image("client");
+        let mut root = engine::busybox_root();
+        root.truncate(root.len() - 1024);
+        root.extend(tar::archive(&[("sockwarden", tar::Entry::File(0o755, &binary))]));
+        let stage = Self { names, image };
+        stage.import(engine, &stage.image, &root, &["ENV PATH=/bin".to_owned()]);
+        Some(stage)
+    }
+
+    fn import(&self, engine: &Engine, image: &str, root: &[u8], changes: &[String]) {
+        let labels = self.names.labels().map(|(key, value)| format!("LABEL {key}={value}"));
+        let changes = labels
+            .iter()
+            .chain(changes)
+            .map(|change| format!("&changes={}", percent_encode(change)));
+        let (repository, tag) = image.split_once(':').expect("the image has a tag");
+        let target = format!(
+            "/images/create?fromSrc=-&repo={repository}&tag={tag}{}",
+            changes.collect::<String>()
+        );
+        let answer = engine.call("POST", &target, root);
+        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    }
+
+    /// An image like the usual one, with a label of its own.
+    pub(crate) fn labelled_image(&self, label: &str) -> String {
+        let image = self.names.image("labelled");
+        let id = self.docker_ok(&["create", "--name", &self.name("mould"), &self.image, "true"]);
+        let change = format!("LABEL {label}");
+        self.docker_ok(&["commit", "--change", &change, &id, &image]);
+        self.docker_ok(&["rm", "-f", &id]);
+        image
+    }
+
+    pub(crate) fn start_proxy(&self, identity: &[&str], flags: &[&str]) {
+        let proxy = self.proxy();
+        let network = self.network();
+        let mut words = self.run_words(&proxy, &network);
+        words.extend(
+            ["-d", "-v", "/var/run/docker.sock:/var/run/docker.sock:ro", &self.image]
+                .map(str::to_owned),
+        );
+        words.extend(["/sockwarden", "-listenip=0.0.0.0", "-loglevel=debug"].map(str::to_owned));
+        words.extend(identity.iter().chain(flags).map(|&flag| flag.to_owned()));
+        self.docker_ok(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    pub(crate) fn name(&self, word: &str) -> String {
+        self.names.name(word)
+    }
+
+    pub(crate) fn network(&self) -> String {
+        self.name("net")
+    }
+
+    pub(crate) fn proxy(&self) -> String {
+        self.name("proxy")
+    }
+
+    fn run_words(&self, name: &str, network: &str) -> Vec<String> {
+        let mut words: Vec<String> =
+            ["run", "--name", name, "--network", network].map(str::to_owned).into();
+        for (key, value) in self.names.labels() {
+            words.extend(["-l".to_owned(), format!("{key}={value}")]);
+        }
+        words
+    }
+
+    /// Runs a client container that sends one request, with more words for `docker run`.
+    pub(crate) fn ask(&self, word: &str, more: &[&str], request: &[&str]) -> Output {
+        self.ask_as(word, more, &self.image, request)
+    }
+
+    pub(crate) fn ask_as(
+        &self,
+        word: &str,
+        more: &[&str],
+        image: &str,
+        request: &[&str],
+    ) -> Output {
+        let mut words = if more.contains(&"--network") {
+            let mut words = self.run_words(&self.name(word), "");
+            words.drain(3..5);
+            words
+        } else {
+            self.run_words(&self.name(word), &self.network())
+        };
+        words.push("--rm".to_owned());
+        let host = format!("tcp://{}", self.proxy());
+        words.extend(more.iter().map(|&word| word.to_owned()));
+        words.extend([image, "/sockwarden", "request", "-host", &host].map(str::to_owned));
+        words.extend(request.iter().map(|&word| word.to_owned()));
+        self.docker(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Starts a client container that goes on running this command.
+    pub(crate) fn start_client(&self, word: &str, more: &[&str], command: &[&str]) {
+        let mut words = self.run_words(&self.name(word), &self.network());
+        words.push("-d".to_owned());
+        words.extend(more.iter().map(|&word| word.to_owned()));
+        words.push(self.image.clone());
+        words.extend(command.iter().map(|&word| word.to_owned()));
+        self.docker_ok(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    pub(crate) fn docker(&self, words: &[&str]) -> Output {
+        let mut command = Command::new("docker");
+        command.args(words);
+        Process::run(command)
+    }
+
+    #[track_caller]
+    pub(crate) fn docker_ok(&self, words: &[&str]) -> String {
+        let output = self.docker(words);
+        assert_eq!(output.code, 0, "docker {words:?}: {}{}", output.text(), output.errors());
+        output.text()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.docker(&["logs", &self.proxy()]).text()
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_for_log(&self, text: &str) {
+        wait::until(text, || self.log().contains(text).then_some(()));
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the proxy's log\n{}", self.log());
+        }
+    }
+}
+
+/// Asserts that a request was answered with this status, and that what came holds these texts.
+#[track_caller]
+pub(crate) fn check(output: &Output, status: u16, texts: &[&str]) {
+    let said = format!("{}{}", output.errors(), output.text());
+    assert!(output.errors().contains(&format!("-> {status} ")), "not {status}: {said}");
+    for text in texts {
+        assert!(said.contains(text), "`{text}` is not in {said}");
+    }
+}
