@@ -72,7 +72,7 @@ fn labels_from_the_image_do_not_count() {
 fn networks_that_the_proxy_joins_later_count() {
     let stage = stage_or_skip!("-allowGET=/version");
     let second = stage.name("second");
-    stage.docker_ok(&["network", "create", &second]);
+    stage.create_network(&second, &[]);
     stage.docker_ok(&["network", "connect", &second, &stage.proxy()]);
     check(&stage.ask("own", &["--network", &second, "-l", MAY_LIST], &LIST), 200, &[]);
     check(&stage.ask("plain", &["--network", &second], &VERSION), 403, &["no label of its own"]);
@@ -121,27 +121,24 @@ fn containers_that_share_an_address_may_do_what_each_may() {
 fn an_address_does_not_carry_rights_over() {
     let Some(stage) = Stage::without_proxy(engine_or_skip!()) else { return };
     // The kernel's own choice of subnet may be taken; this one is for documentation, and internal.
-    let subnet = ["--internal", "--subnet", "192.0.2.0/28"];
     let network = stage.network();
-    let create: Vec<&str> =
-        ["network", "create"].iter().chain(&subnet).copied().chain([network.as_str()]).collect();
-    stage.docker_ok(&create);
+    stage.create_network(&network, &["--subnet", "10.213.77.0/28"]);
     stage.start_proxy(&["-proxycontainername=auto"], &[]);
     stage.wait_for_log("per-container allowlists are in force");
     for round in 0..20 {
-        let own = ["--ip", "192.0.2.9", "-l", "sockwarden.allow.get=/version"];
+        let own = ["--ip", "10.213.77.9", "-l", "sockwarden.allow.get=/version"];
         check(&stage.ask(&format!("a{round}"), &own, &VERSION), 200, &[]);
-        let none = ["--ip", "192.0.2.9"];
+        let none = ["--ip", "10.213.77.9"];
         check(&stage.ask(&format!("b{round}"), &none, &VERSION), 403, &["no label of its own"]);
     }
     // A hot take-over: the victim runs on, and has lost its address to another.
     stage.start_client(
         "victim",
-        &["--ip", "192.0.2.8", "-l", "sockwarden.allow.get=/version"],
+        &["--ip", "10.213.77.8", "-l", "sockwarden.allow.get=/version"],
         &["sleep", "600"],
     );
     stage.docker_ok(&["network", "disconnect", &network, &stage.name("victim")]);
-    check(&stage.ask("thief", &["--ip", "192.0.2.8"], &VERSION), 403, &["thief"]);
+    check(&stage.ask("thief", &["--ip", "10.213.77.8"], &VERSION), 403, &["thief"]);
     stage.docker_ok(&["rm", "-f", &stage.name("victim")]);
 }
 
@@ -164,7 +161,7 @@ fn the_first_request_of_a_container_is_judged_rightly() {
 #[test]
 fn our_own_container_must_be_named_exactly() {
     let Some(stage) = Stage::without_proxy(engine_or_skip!()) else { return };
-    stage.docker_ok(&["network", "create", &stage.network()]);
+    stage.create_network(&stage.network(), &[]);
     let part = stage.proxy();
     let part = part.trim_end_matches('y');
     stage.start_proxy(&[&format!("-proxycontainername={part}")], &[]);

@@ -16,7 +16,7 @@ impl Stage {
     /// A proxy with these flags besides the usual ones; `None`, said loudly, where it cannot be.
     pub(crate) fn start(engine: &'static Engine, flags: &[&str]) -> Option<Self> {
         let stage = Self::without_proxy(engine)?;
-        stage.docker_ok(&["network", "create", &stage.network()]);
+        stage.create_network(&stage.network(), &[]);
         stage.start_proxy(&["-proxycontainername=auto"], flags);
         stage.wait_for_log("per-container allowlists are in force");
         Some(stage)
@@ -62,6 +62,13 @@ impl Stage {
         self.docker_ok(&["commit", "--change", &change, &id, &image]);
         self.docker_ok(&["rm", "-f", &id]);
         image
+    }
+
+    pub(crate) fn create_network(&self, name: &str, more: &[&str]) {
+        let labels = self.names.labels().map(|(key, value)| format!("--label={key}={value}"));
+        let words = ["network", "create"].into_iter().chain(labels.iter().map(String::as_str));
+        let words: Vec<&str> = words.chain(more.iter().copied()).chain([name]).collect();
+        self.docker_ok(&words);
     }
 
     pub(crate) fn start_proxy(&self, identity: &[&str], flags: &[&str]) {
