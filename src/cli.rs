@@ -13,9 +13,12 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
+use crate::admin;
+use crate::config;
 use crate::config::{Config, Loaded};
+use crate::log;
+use crate::run;
 use crate::run::{Ended, StartError};
-use crate::{admin, config, log, run};
 
 /// The exit codes that users may rely on.
 mod exit {

@@ -12,8 +12,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::network::Holder;
 use super::{Registry, STALE, Shared, lock};
 use crate::client::ContainerId;
-use crate::engine::EngineError;
-use crate::engine::own::{Event, EventStream};
+use crate::engine::own::{ContainerInspect, Event, EventStream};
+use crate::engine::{EngineError, OwnCall};
 
 /// Events that wait to be worked through. The daemon drops events for a reader that is slower than 1,024 of them, without a word; this
 /// reader only puts them here, and starts over when even this is full.
@@ -213,7 +213,15 @@ impl Registry {
                 self.verify(&network).await?;
                 self.tell(id, "client joined a network").await?;
             }
-            Work::Disconnected(id) => self.tell(id, "client left a network").await?,
+            Work::Disconnected(id) => {
+                // One that stops leaves its networks too, and the list still calls it running then.
+                let name = id.to_string();
+                let inspect: Option<ContainerInspect> =
+                    self.engine.ask_for(OwnCall::Container(&name)).await.map_err(Arc::new)?;
+                if inspect.is_some_and(|inspect| inspect.state.running) {
+                    self.tell(id, "client left a network").await?;
+                }
+            }
             Work::LookAt(id, network) => self.warn_of_neighbour(id, &network).await?,
             Work::OwnNetworks => {
                 self.refresh_own_networks().await?;

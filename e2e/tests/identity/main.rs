@@ -2,6 +2,7 @@
 
 mod support;
 
+use sockwarden_e2e::relay::Relay;
 use sockwarden_e2e::{engine_or_skip, wait};
 use support::{Stage, check};
 
@@ -120,7 +121,6 @@ fn containers_that_share_an_address_may_do_what_each_may() {
 #[test]
 fn an_address_does_not_carry_rights_over() {
     let Some(stage) = Stage::without_proxy(engine_or_skip!()) else { return };
-    // The kernel's own choice of subnet may be taken; this one is for documentation, and internal.
     let network = stage.network();
     stage.create_network(&network, &["--subnet", "10.213.77.0/28"]);
     stage.start_proxy(&["-proxycontainername=auto"], &[]);
@@ -140,6 +140,27 @@ fn an_address_does_not_carry_rights_over() {
     stage.docker_ok(&["network", "disconnect", &network, &stage.name("victim")]);
     check(&stage.ask("thief", &["--ip", "10.213.77.8"], &VERSION), 403, &["thief"]);
     stage.docker_ok(&["rm", "-f", &stage.name("victim")]);
+}
+
+#[test]
+fn a_lost_engine_leaves_no_rights_behind() {
+    let engine = engine_or_skip!();
+    let Some(stage) = Stage::without_proxy(engine) else { return };
+    let mut relay = Relay::start(engine.socket());
+    stage.create_network(&stage.network(), &["--subnet", "10.213.78.0/28"]);
+    let socket = relay.socket().to_str().expect("a plain path").to_owned();
+    stage.start_proxy_on(&socket, &["-proxycontainername=auto"], &[]);
+    stage.wait_for_log("per-container allowlists are in force");
+    let own = ["--ip", "10.213.78.9", "-l", "sockwarden.allow.get=/version"];
+    let none = ["--ip", "10.213.78.9"];
+    for round in 0..6 {
+        check(&stage.ask(&format!("own{round}"), &own, &VERSION), 200, &[]);
+        relay.stop();
+        check(&stage.ask(&format!("out{round}"), &own, &VERSION), 503, &["try again"]);
+        relay.resume();
+        check(&stage.ask(&format!("none{round}"), &none, &VERSION), 403, &["no label of its own"]);
+    }
+    stage.wait_for_log("the engine's events are lost");
 }
 
 #[test]

@@ -72,14 +72,21 @@ impl Stage {
     }
 
     pub(crate) fn start_proxy(&self, identity: &[&str], flags: &[&str]) {
+        self.start_proxy_on("/var/run/docker.sock", identity, flags);
+    }
+
+    /// Starts the proxy in front of another socket, whose directory it gets: the socket itself may be replaced.
+    pub(crate) fn start_proxy_on(&self, socket: &str, identity: &[&str], flags: &[&str]) {
+        let (directory, file) = socket.rsplit_once('/').expect("an absolute path");
         let proxy = self.proxy();
         let network = self.network();
         let mut words = self.run_words(&proxy, &network);
+        let mount = format!("{directory}:/engine");
+        let socket = format!("-socketpath=/engine/{file}");
+        words.extend(["-d", "-v", &mount, &self.image].map(str::to_owned));
         words.extend(
-            ["-d", "-v", "/var/run/docker.sock:/var/run/docker.sock:ro", &self.image]
-                .map(str::to_owned),
+            ["/sockwarden", &socket, "-listenip=0.0.0.0", "-loglevel=debug"].map(str::to_owned),
         );
-        words.extend(["/sockwarden", "-listenip=0.0.0.0", "-loglevel=debug"].map(str::to_owned));
         words.extend(identity.iter().chain(flags).map(|&flag| flag.to_owned()));
         self.docker_ok(&words.iter().map(String::as_str).collect::<Vec<_>>());
     }
