@@ -1,6 +1,6 @@
 //! A network as the engine describes it: who has which address.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -85,12 +85,14 @@ impl NetworkView {
 pub(super) struct OwnNetworks {
     by_address: BTreeMap<IpAddr, String>,
     gateways: Vec<IpAddr>,
+    aliases: BTreeSet<String>,
 }
 
 impl OwnNetworks {
     pub(super) fn new(inspect: &ContainerInspect) -> Self {
         let mut own = Self::default();
         for endpoint in inspect.network_settings.networks.iter().flat_map(BTreeMap::values) {
+            own.aliases.extend(endpoint.aliases.iter().flatten().cloned());
             for address in [&endpoint.ip_address, &endpoint.global_ipv6_address] {
                 if let Some(address) = bare_address(address) {
                     own.by_address.insert(address, endpoint.network_id.clone());
@@ -108,6 +110,11 @@ impl OwnNetworks {
     /// The network on which we have this address.
     pub(super) fn network(&self, ours: IpAddr) -> Option<&str> {
         self.by_address.get(&ours).map(String::as_str)
+    }
+
+    /// Whether this is a name under which we are looked up, besides our container's own.
+    pub(super) fn has_alias(&self, name: &str) -> bool {
+        self.aliases.contains(name)
     }
 
     pub(super) fn is_gateway(&self, address: IpAddr) -> bool {

@@ -219,12 +219,16 @@ impl Registry {
         let aliases = aliases
             .filter(|endpoint| endpoint.network_id == network)
             .flat_map(|endpoint| endpoint.aliases.iter().flatten());
-        if aliases.clone().any(|alias| *alias == self.own_name) {
+        let taken = {
+            let own = lock(&self.own_networks);
+            aliases.into_iter().find(|alias| **alias == self.own_name || own.has_alias(alias))
+        };
+        if let Some(alias) = taken {
             tracing::warn!(
                 network = view.name,
                 container = name,
-                alias = self.own_name,
-                "this container has our name as an alias: clients that look us up may talk to it instead; remove the alias"
+                alias,
+                "this container has a name of ours as an alias: clients that look us up may talk to it instead; remove the alias"
             );
         }
         Ok(())
