@@ -2,6 +2,7 @@
 //!
 //! Pure: text in, values or a reason out. Nothing here knows who asks or what is allowed.
 
+pub mod json;
 pub mod operation;
 pub mod target;
 

@@ -4,6 +4,7 @@
 //! `Debug*`, `ImageAttestations`) are named after their handlers. Routes and their order are those of moby's `daemon/server/router`.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use super::Method;
@@ -69,6 +70,18 @@ impl Operation {
     /// `GET` and `HEAD /_ping`, which every admitted client may ask.
     pub fn is_ping(self) -> bool {
         matches!(self.id(), "SystemPing" | "SystemPingHead")
+    }
+
+    /// Where in a (decoded, version-free) path of this operation its object is named, in bytes: the first `{name}` or `{id}`.
+    pub fn object(self, path: &str) -> Option<Range<usize>> {
+        let route = ROUTES.get(usize::from(self.0?))?;
+        let begin = route.prefix.len();
+        let end = match route.hole {
+            Hole::None => return None,
+            Hole::Any | Hole::Segment => path.len().checked_sub(route.suffix.len())?,
+            Hole::Two(between) => begin + path.get(begin..)?.rfind(between)?,
+        };
+        (begin < end && end <= path.len()).then_some(begin..end)
     }
 
     fn row(self) -> Option<&'static Row> {
@@ -360,6 +373,23 @@ mod tests {
         check(Method::Get, "/Containers/json", "Unknown");
         check(Method::Get, "/libpod/info", "Unknown");
         check(Method::Get, "/containers//json", "Unknown");
+    }
+
+    #[test]
+    fn objects_are_found_in_their_paths() {
+        let object = |method, path: &str| {
+            Operation::find(method, path)
+                .object(path)
+                .and_then(|range| path.get(range))
+                .map(str::to_owned)
+        };
+        assert_eq!(object(Method::Post, "/containers/web/start").as_deref(), Some("web"));
+        assert_eq!(object(Method::Delete, "/containers/a/b").as_deref(), Some("a/b"));
+        assert_eq!(object(Method::Delete, "/containers/a/checkpoints/b").as_deref(), Some("a"));
+        assert_eq!(object(Method::Post, "/networks/n/connect").as_deref(), Some("n"));
+        assert_eq!(object(Method::Post, "/exec/e/start").as_deref(), Some("e"));
+        assert_eq!(object(Method::Post, "/containers/create"), None);
+        assert_eq!(object(Method::Get, "/no/such"), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 /// A request target in origin-form (RFC 9112 section 3.2.1) that every reader understands alike.
 ///
@@ -59,6 +60,23 @@ impl RequestTarget {
     /// The query's parameters.
     pub fn query(&self) -> &Query {
         &self.query
+    }
+
+    /// Names an object in the path by its full id instead, so that what was looked up and judged is what the engine acts on; `object` is
+    /// its place in [`RequestTarget::path`], in bytes. An id is `[0-9a-f]` only, so the path stays canonical; anything else changes nothing.
+    pub fn pin(&mut self, object: Range<usize>, id: &str) {
+        let place = self.path_start + object.start..self.path_start + object.end;
+        if is_id(id) && self.decoded.get(place.clone()).is_some() {
+            self.decoded.replace_range(place, id);
+        }
+    }
+
+    /// The same for an object that a query parameter names.
+    pub fn pin_parameter(&mut self, key: &str, id: &str) {
+        let mut parameters = self.query.parameters.iter_mut();
+        if let Some((_, value)) = parameters.find(|(name, _)| name == key) {
+            id.clone_into(value);
+        }
     }
 
     /// The canonical origin-form, the only one that is ever sent.
@@ -129,6 +147,11 @@ impl Query {
     /// The value of a parameter that occurs once; the first one of a list.
     pub fn first(&self, key: &str) -> Option<&str> {
         self.parameters.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a parameter that the engine reads as a list.
+    pub fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
+        self.iter().filter(move |(name, _)| *name == key).map(|(_, value)| value)
     }
 
     /// All parameters, decoded.
@@ -314,6 +337,10 @@ fn encode(text: &str, plain: fn(u8) -> bool, wire: &mut String) {
             wire.extend(['%', hex(byte >> 4), hex(byte & 0xf)]);
         }
     }
+}
+
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 const fn is_unreserved(byte: u8) -> bool {
