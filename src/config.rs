@@ -23,6 +23,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::rule::RuleSet;
+use crate::rule::body::Defaults;
 
 use self::arguments::{CommandLine, Given};
 use self::draft::Draft;
@@ -41,8 +42,8 @@ pub struct Config {
     pub engine_socket: PathBuf,
     /// The default allowlist.
     pub rules: RuleSet,
-    /// The directories bind mounts may come from; `None` puts no limit.
-    pub bind_mount_from: Option<Vec<PathBuf>>,
+    /// What holds for the bodies of all clients' requests.
+    pub limits: Defaults,
     /// Whether `http://127.0.0.1:55555/health` is served.
     pub health_endpoint: bool,
     /// How often the engine is asked whether it answers; `None` never.
@@ -138,6 +139,16 @@ pub enum AllowFrom {
     Net(IpNet),
     /// A host name, resolved when somebody connects.
     Host(String),
+}
+
+impl AllowFrom {
+    /// The host name, of an entry that is one.
+    pub fn host(&self) -> Option<String> {
+        match self {
+            Self::Net(_) => None,
+            Self::Host(name) => Some(name.clone()),
+        }
+    }
 }
 
 impl fmt::Display for AllowFrom {

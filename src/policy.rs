@@ -1,66 +1,94 @@
 //! The only room that says yes.
 //!
-//! [`Policy::judge`] turns a head and a body into [`Allowed`], which the engine room demands and nobody else can make, or into
-//! [`Denied`], which says what would have allowed it.
+//! [`Policy::judge`] turns a head and what it says of its body into [`Allowed`], which the engine room demands and nobody else can make;
+//! into [`Denied`], which says what would have allowed it; or into [`Pending`], where body or engine have to be asked first.
+
+mod pending;
 
 use std::sync::Arc;
 
 use http::{HeaderValue, header};
 
 use crate::client::{Admission, Client, Identity, WhyUnknown};
-use crate::request::{BodyKind, Head, Method, Operation};
+use crate::request::json::JsonError;
+use crate::request::{BodyKind, Head};
+use crate::rule::body::{Defaults, Protected, Violation};
 use crate::rule::labels::{LabelError, Rights};
 use crate::rule::{Allowlist, Match, Rule};
 
-/// What is allowed to those who bring no allowlist of their own. Immutable: a request is judged by one policy from start to end. The
-/// default denies.
+pub use pending::{MAX_QUESTIONS, Pending};
+
+/// What is allowed to those who bring no allowlist of their own, and what holds for all. Immutable: a request is judged by one policy
+/// from start to end. The default denies.
 #[derive(Debug, Default)]
 pub struct Policy {
-    default: Allowlist,
+    default: Arc<Allowlist>,
+    defaults: Arc<Defaults>,
 }
 
 impl Policy {
-    /// A policy that gives admitted clients the default allowlist.
-    pub fn new(default: Allowlist) -> Self {
-        Self { default }
+    /// A policy that gives admitted clients the default allowlist, within these defaults.
+    pub fn new(default: Allowlist, defaults: Defaults) -> Self {
+        Self { default: Arc::new(default), defaults: Arc::new(defaults) }
     }
 
-    /// Judges a request by its head and by what its head says of the body.
-    pub fn judge<B>(&self, client: &Client, head: Head, body: DeclaredBody<B>) -> Judgement<B> {
-        match self.reason(client, &head, &body) {
-            Ok(grant) => body_plan(head, body, grant),
-            Err(reason) => Judgement::Denied(Box::new(Denied { head, reason })),
+    /// Judges a request by its head and by what its head says of the body. `protected` is what no client may touch, where rights come
+    /// from labels.
+    pub fn judge<B>(
+        &self,
+        client: &Client,
+        protected: Option<Arc<Protected>>,
+        head: Head,
+        body: DeclaredBody<B>,
+    ) -> Judgement<B> {
+        let (grant, lists) = match self.lists(client, &head, &body) {
+            Ok(allowed) => allowed,
+            Err(reason) => return Judgement::Denied(Box::new(Denied { head, reason })),
+        };
+        match body_plan(head, body) {
+            Ok((head, body)) => {
+                Pending::begin(head, body, grant, lists, Arc::clone(&self.defaults), protected)
+            }
+            Err(denied) => Judgement::Denied(denied),
         }
     }
 
-    fn reason<B>(
+    /// The lists that allow the head, each of which has to allow the rest too.
+    fn lists<B>(
         &self,
         client: &Client,
         head: &Head,
         body: &DeclaredBody<B>,
-    ) -> Result<Grant, DenyReason> {
+    ) -> Result<(Grant, Vec<Arc<Allowlist>>), DenyReason> {
         let default = || match client.admission {
             Admission::Listed => Ok(&self.default),
             Admission::Unlisted => Err(DenyReason::NotAdmitted),
         };
+        let one = |list: &Arc<Allowlist>| {
+            allowed_by(list, head, body).map(|grant| (grant, vec![Arc::clone(list)]))
+        };
         match &client.identity {
-            Identity::Plain => allowed_by(default()?, head, body),
+            Identity::Plain => one(default()?),
             Identity::Unknown(why) => Err(DenyReason::UnknownClient(why.clone())),
             // Containers that share an address cannot be told apart, so what one of them may not do none may.
             Identity::Containers(containers) => containers
                 .iter()
                 .map(|container| match &container.rights {
-                    Rights::Own(own) => allowed_by(own, head, body),
-                    Rights::Unlabelled => allowed_by(default()?, head, body),
+                    Rights::Own(own) => one(own),
+                    Rights::Unlabelled => one(default()?),
                     Rights::Broken(errors) => Err(DenyReason::BrokenLabels(Arc::clone(errors))),
                 })
-                .reduce(Result::and)
+                .reduce(|all, this| {
+                    let ((_, mut lists), (grant, list)) = (all?, this?);
+                    lists.extend(list);
+                    Ok((grant, lists))
+                })
                 .unwrap_or(Err(DenyReason::UnknownClient(WhyUnknown::NotFound))),
         }
     }
 }
 
-/// Looks for what allows the request in one allowlist.
+/// Looks for what allows the head in one allowlist.
 fn allowed_by<B>(
     list: &Allowlist,
     head: &Head,
@@ -71,9 +99,6 @@ fn allowed_by<B>(
         return Ok(Grant::Ping);
     }
     match list.rules.find(head.method, head.target.versioned_path()) {
-        Match::Rule(_) if list.bind_mount_from.is_some() && mounts(head.operation) => {
-            Err(DenyReason::BindMountsUnread)
-        }
         Match::Rule(rule) => Ok(Grant::Rule(Arc::clone(rule))),
         Match::NoPath => Err(DenyReason::NoPath),
         Match::NoMethod => Err(DenyReason::NoMethod),
@@ -99,6 +124,8 @@ impl<B> DeclaredBody<B> {
 pub enum Judgement<B> {
     /// It may go to the engine.
     Allowed(Allowed<B>),
+    /// Its head is allowed; what it carries has to be looked at.
+    Pending(Box<Pending<B>>),
     /// It may not.
     Denied(Box<Denied>),
 }
@@ -123,6 +150,8 @@ pub enum Body<B> {
     None,
     /// It goes to the engine as it comes.
     Forward(B),
+    /// It was read and judged, and this is what was understood.
+    Judged(String),
     /// It is read and thrown away: JSON that some client libraries add to every POST and that the operation never reads.
     Discard(B),
 }
@@ -181,34 +210,32 @@ pub enum DenyReason {
     FormBody,
     /// We do not know the operation, and the content type is none whose reading we know.
     UnknownBody,
-    /// `allowbindmountfrom` limits what may be mounted, and nothing reads the body that says it.
-    BindMountsUnread,
-}
-
-/// Whether an operation can mount a directory of the host.
-fn mounts(operation: Operation) -> bool {
-    matches!(
-        operation.id(),
-        "ContainerCreate"
-            | "ContainerUpdate"
-            | "VolumeCreate"
-            | "ServiceCreate"
-            | "ServiceUpdate"
-            | "Unknown"
-    ) && operation.method().is_none_or(|method| method == Method::Post)
+    /// The body is coded, so that what is judged would not be what the engine reads.
+    CodedBody,
+    /// The body has not one reading.
+    UnclearBody(JsonError),
+    /// The body is longer than what is inspected, in bytes.
+    BodyTooLong {
+        /// The most that is.
+        limit_bytes: usize,
+    },
+    /// It names more objects than are looked up for one request.
+    TooManyNames,
+    /// What it carries goes beyond what its rule allows.
+    Violation(Violation),
 }
 
 /// Decides about the body by what the operation does with one: on every POST, PUT and PATCH a form overrides the query, and on `/build` a
 /// multipart form does too (moby `ParseForm`, `FormValue`), so the content type is ours to set wherever the operation is known.
-fn body_plan<B>(mut head: Head, declared: DeclaredBody<B>, grant: Grant) -> Judgement<B> {
-    let deny = |head, reason| Judgement::Denied(Box::new(Denied { head, reason }));
+fn body_plan<B>(mut head: Head, declared: DeclaredBody<B>) -> Result<(Head, Body<B>), Box<Denied>> {
+    let deny = |head, reason| Err(Box::new(Denied { head, reason }));
     let content = Content::of(&head);
     let Some(body) = declared.body else {
         // Engines up to 20.10 want the type even where there is nothing of it.
         if !(head.operation.body() == BodyKind::Json && content == Content::Json) {
             head.fields.remove(header::CONTENT_TYPE);
         }
-        return Judgement::Allowed(Allowed { head, body: Body::None, grant });
+        return Ok((head, Body::None));
     };
     if content == Content::Form {
         return deny(head, DenyReason::FormBody);
@@ -219,7 +246,9 @@ fn body_plan<B>(mut head: Head, declared: DeclaredBody<B>, grant: Grant) -> Judg
             Body::Discard(body)
         }
         BodyKind::None => return deny(head, DenyReason::BodyNotTaken),
+        BodyKind::Json if is_coded(&head) => return deny(head, DenyReason::CodedBody),
         BodyKind::Json => {
+            head.fields.remove(header::CONTENT_ENCODING);
             head.fields.set(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             Body::Forward(body)
         }
@@ -230,7 +259,13 @@ fn body_plan<B>(mut head: Head, declared: DeclaredBody<B>, grant: Grant) -> Judg
         BodyKind::Unknown if matches!(content, Content::Json | Content::Tar) => Body::Forward(body),
         BodyKind::Unknown => return deny(head, DenyReason::UnknownBody),
     };
-    Judgement::Allowed(Allowed { head, body, grant })
+    Ok((head, body))
+}
+
+/// Whether the body goes through a coding first (RFC 9110 section 8.4). The daemon ignores the field and reads the coded bytes.
+fn is_coded(head: &Head) -> bool {
+    let mut codings = head.fields.all(&header::CONTENT_ENCODING);
+    codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// The content types that matter here.

@@ -2,6 +2,7 @@
 
 pub mod gate;
 pub mod hijack;
+mod inspection;
 pub mod refusal;
 
 use std::convert::Infallible;
@@ -26,12 +27,14 @@ use crate::admission::AdmissionList;
 use crate::audit::{Outcome, Record, Verdict};
 use crate::client::{Admission, Client, Identity, Peer, WhyUnknown};
 use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
-use crate::policy::{Allowed, DeclaredBody, Judgement, Policy};
+use crate::policy::{Allowed, DeclaredBody, Policy};
 use crate::registry::{Cut, Recognised, Registry};
 use crate::request::{AnswerKind, Head, Method, Operation};
+use crate::rule::body::Protected;
 use crate::rule::labels::Rights;
 use crate::socket::Socket;
 use gate::{Gate, GateShared, Refused};
+use inspection::{Inspector, Settled};
 
 /// How long a request goes on, with nothing written, for a client that has ended its direction: `printf … | nc -N` still gets its
 /// answer, and a client that was killed frees the engine.
@@ -49,6 +52,7 @@ pub struct Proxy {
     engine: Engine,
     /// Knows containers, where per-container allowlists are on.
     registry: Option<Arc<Registry>>,
+    inspector: Inspector,
     finite: Finite,
 }
 
@@ -71,7 +75,8 @@ impl Proxy {
         engine: Engine,
         registry: Option<Arc<Registry>>,
     ) -> Self {
-        Self { policy, admissions, engine, registry, finite: Finite::default() }
+        let inspector = Inspector::default();
+        Self { policy, admissions, engine, registry, inspector, finite: Finite::default() }
     }
 
     /// Waits until no request runs that ends by itself; streams do not count.
@@ -280,15 +285,21 @@ impl Seat {
         record.method = Some(method);
         head.target.versioned_path().clone_into(&mut record.path);
         record.operation = head.operation;
-        let client = self.client().await;
+        let (client, protected) = self.client().await;
         if let Identity::Containers(_) = &client.identity {
             record.client = Arc::from(client.to_string());
         }
         let body = (!body.is_end_stream()).then_some(body);
         let has_body = body.is_some();
         let wants_upgrade = parts.headers.contains_key(header::UPGRADE);
-        match self.proxy.policy.judge(&client, head, DeclaredBody { body }) {
-            Judgement::Denied(denied) => {
+        let declared = DeclaredBody { body };
+        let judgement = self.proxy.policy.judge(&client, protected, head, declared);
+        match self.proxy.inspector.settle(&self.proxy.engine, judgement).await {
+            Settled::Failed { status, message, outcome } => {
+                record.failure = Some(message.clone());
+                respond(record, status, &message, outcome, Connection::Close)
+            }
+            Settled::Denied(denied) => {
                 record.verdict = Verdict::Refused(refusal::reason(&denied.reason));
                 let prefix =
                     self.proxy.registry.as_ref().map(|registry| registry.suggested_prefix());
@@ -311,18 +322,21 @@ impl Seat {
                     connection,
                 )
             }
-            Judgement::Allowed(allowed) => {
+            Settled::Allowed(allowed) => {
                 record.verdict = Verdict::Allowed(allowed.grant().clone());
                 self.carry(allowed, record).await
             }
         }
     }
 
-    /// Who asks, as of now.
-    async fn client(&self) -> Client {
-        let identity = match &self.proxy.registry {
-            Some(registry) => self.recognise(registry).await,
-            None => Identity::Plain,
+    /// Who asks, as of now, and what nobody may touch.
+    async fn client(&self) -> (Client, Option<Arc<Protected>>) {
+        let (identity, protected) = match &self.proxy.registry {
+            None => (Identity::Plain, None),
+            Some(registry) => match registry.protected().await {
+                Ok(protected) => (self.recognise(registry).await, Some(protected)),
+                Err(_) => (Identity::Unknown(WhyUnknown::Stale), None),
+            },
         };
         // Asking DNS is for those whom its answer is for.
         let by_default = match &identity {
@@ -337,7 +351,7 @@ impl Seat {
         } else {
             Admission::Unlisted
         };
-        Client { peer: self.peer, admission, identity }
+        (Client { peer: self.peer, admission, identity }, protected)
     }
 
     async fn recognise(&self, registry: &Registry) -> Identity {

@@ -32,6 +32,7 @@ use crate::client::{Container, ContainerId, Identity, Peer, WhyUnknown};
 use crate::config::OwnContainer;
 use crate::engine::own::{ContainerInspect, ContainerRow, ImageInspect, NetworkInspect};
 use crate::engine::{Engine, EngineError, OwnCall};
+use crate::rule::body::Protected;
 use crate::rule::labels::{LabelError, LabelReader, Rights, is_policy};
 use fresh::Fresh;
 use network::{Holder, NetworkView, OwnNetworks};
@@ -52,6 +53,8 @@ pub struct LabelPolicy {
     pub prefixes: Vec<String>,
     /// Whether labels that come from an image count.
     pub trust_image_labels: bool,
+    /// The host names that are admitted to the default allowlist; whoever takes one of them is.
+    pub admitted_hosts: Vec<String>,
 }
 
 /// The containers of the engine, and the connections they have to us.
@@ -63,6 +66,7 @@ pub struct Registry {
     own_name: String,
     own_networks: Mutex<OwnNetworks>,
     own_query: Fresh<Result<(), Shared>>,
+    protected: Mutex<Arc<Protected>>,
     network_queries: Questions<String, Arc<NetworkView>>,
     container_queries: Questions<ContainerId, Option<Arc<Container>>>,
     list_query: Fresh<Result<(), Shared>>,
@@ -119,12 +123,15 @@ impl Registry {
         let own_id = ContainerId::parse(&inspect.id).ok_or(OwnContainerError::Engine(
             EngineError::Unexpected("its container has an odd id"),
         ))?;
+        let own_networks = OwnNetworks::new(&inspect);
+        let protected = protected(own_id, &inspect, &own_networks, &labels);
         Ok(Arc::new(Self {
             engine,
             labels,
             own_id,
             own_name: inspect.name.trim_start_matches('/').to_owned(),
-            own_networks: Mutex::new(OwnNetworks::new(&inspect)),
+            own_networks: Mutex::new(own_networks),
+            protected: Mutex::new(Arc::new(protected)),
             own_query: Fresh::default(),
             network_queries: Mutex::default(),
             container_queries: Mutex::default(),
@@ -138,6 +145,17 @@ impl Registry {
             warned: Mutex::default(),
             news: Notify::new(),
         }))
+    }
+
+    /// What no client may touch, as it is now.
+    ///
+    /// # Errors
+    /// When events are lost and the engine does not answer, so that what we knew may be old.
+    pub async fn protected(&self) -> Result<Arc<Protected>, Shared> {
+        if !self.is_fresh() {
+            self.refresh_own_networks().await?;
+        }
+        Ok(Arc::clone(&lock(&self.protected)))
     }
 
     /// The label prefix that messages suggest.
@@ -261,6 +279,10 @@ impl Registry {
                 let inspect: Option<ContainerInspect> =
                     self.engine.ask_for(OwnCall::Container(&id)).await.map_err(Arc::new)?;
                 let networks = inspect.as_ref().map(OwnNetworks::new).unwrap_or_default();
+                if let Some(inspect) = &inspect {
+                    let now = protected(self.own_id, inspect, &networks, &self.labels);
+                    *lock(&self.protected) = Arc::new(now);
+                }
                 lock(&self.known).views.retain(|id, _| networks.has(id));
                 lock(&self.network_queries).retain(|id, _| networks.has(id));
                 *lock(&self.own_networks) = networks;
@@ -483,6 +505,24 @@ impl Entry {
                 .strip_prefix("container:")
                 .and_then(ContainerId::parse),
         })
+    }
+}
+
+/// What no client may touch: our own container under all its names, and what its networks and labels decide.
+fn protected(
+    own_id: ContainerId,
+    inspect: &ContainerInspect,
+    networks: &OwnNetworks,
+    labels: &LabelPolicy,
+) -> Protected {
+    let own_name = inspect.name.trim_start_matches('/').to_owned();
+    Protected {
+        container: own_id.to_string(),
+        names: networks.aliases().cloned().chain([own_name]).collect(),
+        hosts: labels.admitted_hosts.iter().cloned().collect(),
+        networks: networks.names().to_vec(),
+        prefixes: labels.prefixes.clone(),
+        image_labels_count: labels.trust_image_labels,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rules: what one flag, variable or label allows. Rules only allow, so their order never matters and a union is all there is.
 
+pub mod body;
 pub mod labels;
 pub mod pattern;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 pub use pattern::{AnchoredRegex, PatternError};
 
 use crate::request::Method;
+use body::HostAccess;
 
 /// One allowed shape of request: a method and the whole path, version prefix included.
 #[derive(Debug, Clone)]
@@ -46,8 +48,12 @@ impl fmt::Display for Origin {
 pub struct Allowlist {
     /// The allowed methods and paths.
     pub rules: RuleSet,
-    /// The directories bind mounts may come from; `None` puts no limit.
+    /// The directories host mounts may come from; `None` leaves that to the defaults.
     pub bind_mount_from: Option<Vec<PathBuf>>,
+    /// Whether the host may be reached; `None` leaves that to the defaults.
+    pub host_access: Option<HostAccess>,
+    /// Whether labels that carry rights may be set on what is created.
+    pub may_label: bool,
 }
 
 impl fmt::Display for Allowlist {
@@ -67,13 +73,16 @@ impl fmt::Display for Allowlist {
             }
             separator = ", ";
         }
-        match &self.bind_mount_from {
-            None => Ok(()),
-            Some(from) => {
-                f.write_str(", bind mounts from")?;
-                from.iter().try_for_each(|directory| write!(f, " {}", directory.display()))
-            }
+        if let Some(from) = &self.bind_mount_from {
+            f.write_str(", bind mounts from")?;
+            from.iter().try_for_each(|directory| write!(f, " {}", directory.display()))?;
         }
+        f.write_str(match self.host_access {
+            None => "",
+            Some(HostAccess::Deny) => ", no access to the host",
+            Some(HostAccess::Allow) => ", access to the host",
+        })?;
+        f.write_str(if self.may_label { ", labels that carry rights" } else { "" })
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::admin::Admin;
 use crate::admission::AdmissionList;
-use crate::config::{Config, Watchdog};
+use crate::config::{AllowFrom, Config, Watchdog};
 use crate::engine::Engine;
 use crate::listen::Listener;
 use crate::policy::Policy;
@@ -65,15 +65,14 @@ pub async fn serve(
     } else {
         None
     };
-    let policy = Policy::new(Allowlist {
-        rules: config.rules.clone(),
-        bind_mount_from: config.bind_mount_from.clone(),
-    });
+    let default = Allowlist { rules: config.rules.clone(), ..Allowlist::default() };
+    let policy = Policy::new(default, config.limits.clone());
     let registry = match &config.own_container {
         Some(own) => {
             let labels = LabelPolicy {
                 prefixes: config.label_prefixes.clone(),
                 trust_image_labels: config.trust_image_labels,
+                admitted_hosts: config.allow_from.iter().filter_map(AllowFrom::host).collect(),
             };
             Some(Registry::new(engine.clone(), own, labels).await?)
         }

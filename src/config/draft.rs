@@ -11,6 +11,7 @@ use ipnet::{IpNet, Ipv4Net};
 use tracing::Level;
 
 use crate::request::Method;
+use crate::rule::body::{Defaults, HostAccess};
 use crate::rule::{Origin, Rule, RuleSet};
 
 use super::arguments::Given;
@@ -30,6 +31,9 @@ pub(super) struct Draft {
     /// From flags and from variables; [`Draft::effective_rules`] drops what a flag replaces.
     pub(super) rules: Vec<Rule>,
     pub(super) bind_mount_from: Option<Vec<PathBuf>>,
+    pub(super) deny_host_mounts: bool,
+    pub(super) deny_network_volumes: bool,
+    pub(super) host_access: HostAccess,
     pub(super) listen_ip: IpAddr,
     pub(super) port: u16,
     pub(super) endpoint: Option<PathBuf>,
@@ -55,6 +59,9 @@ impl Default for Draft {
             allow_from: vec![AllowFrom::Net(IpNet::V4(Ipv4Net::from(Ipv4Addr::LOCALHOST)))],
             rules: Vec::new(),
             bind_mount_from: None,
+            deny_host_mounts: false,
+            deny_network_volumes: false,
+            host_access: HostAccess::Allow,
             listen_ip: Ipv4Addr::LOCALHOST.into(),
             port: 2375,
             endpoint: None,
@@ -143,7 +150,12 @@ impl Draft {
             allow_from: self.allow_from,
             engine_socket: self.engine_socket,
             rules,
-            bind_mount_from: self.bind_mount_from,
+            limits: Defaults {
+                bind_mount_from: self.bind_mount_from,
+                deny_host_mounts: self.deny_host_mounts,
+                deny_network_volumes: self.deny_network_volumes,
+                host_access: self.host_access,
+            },
             health_endpoint: self.health_endpoint,
             watchdog: interval.map(|interval| Watchdog { interval, stop: self.stop_on_watchdog }),
             shutdown_grace: self.shutdown_grace,

@@ -202,15 +202,41 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         group: Group::Requests,
         takes: Takes::Value("DIRECTORY,..."),
-        summary: "Let bind mounts come from these directories and what is below them only, with commas between them",
-        details: "Each is absolute and without `..`. Not set, bind mounts are not limited. \
-            This version does not read request bodies: while it is set, every request that could ask for a bind mount is refused with 403 \
-            (`ContainerCreate`, `ContainerUpdate`, `VolumeCreate`, `ServiceCreate`, `ServiceUpdate`, and what is no known operation).",
+        summary: "Let host mounts come from these directories and what is below them only, with commas between them",
+        details: "Each is absolute and without `..`. It holds for whatever mounts a path of the host: bind mounts, volumes with device options, \
+            mounts of other containers, services, checkpoints. Not set, host mounts are not limited unless `-hostaccess=deny` is. \
+            A container with its own list and without a label `bindmountfrom` keeps this limit. A symbolic link below a listed directory leads \
+            wherever it leads: list directories that no client can write to.",
         ..setting(
             "allowbindmountfrom",
             "SP_ALLOWBINDMOUNTFROM",
             into!(bind_mount_from, values::directories),
         )
+    },
+    Setting {
+        group: Group::Requests,
+        summary: "Refuse every mount of a path of the host, for all clients, whatever their labels list",
+        ..setting("denyhostmounts", "SP_DENYHOSTMOUNTS", into!(deny_host_mounts, values::switch))
+    },
+    Setting {
+        group: Group::Requests,
+        summary: "Refuse NFS and CIFS volumes, for all clients",
+        details: "The host mounts them from the network. Without this they are allowed also where host mounts are limited.",
+        ..setting(
+            "denynetworkvolumes",
+            "SP_DENYNETWORKVOLUMES",
+            into!(deny_network_volumes, values::switch),
+        )
+    },
+    Setting {
+        group: Group::Requests,
+        takes: Takes::Value("deny|allow"),
+        default: Some("allow"),
+        summary: "With `deny`, refuse what reaches past a container: privileges, devices, namespaces of the host, plugins and the like",
+        details: "It also refuses host mounts, unless `-allowbindmountfrom` or a label lists where they may come from. \
+            A container with its own list may say otherwise with the label `hostaccess`. \
+            See [What a body may ask](how-requests-are-judged.md#what-a-body-may-ask).",
+        ..setting("hostaccess", "SP_HOSTACCESS", into!(host_access, values::host_access))
     },
     Setting {
         group: Group::Sockets,

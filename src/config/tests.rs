@@ -65,7 +65,7 @@ fn nothing_given_is_the_defaults() {
     assert_eq!(clients(&config), ["127.0.0.1/32"]);
     assert_eq!(config.engine_socket, Path::new("/var/run/docker.sock"));
     assert!(config.rules.is_empty());
-    assert_eq!(config.bind_mount_from, None);
+    assert_eq!(config.limits.bind_mount_from, None);
     assert!(!config.health_endpoint && !config.trust_image_labels && !config.log.json);
     assert_eq!(config.watchdog, None);
     assert_eq!(config.shutdown_grace, Duration::from_secs(10));
@@ -103,7 +103,7 @@ fn every_setting_is_taken_both_ways() {
     check_both(
         "allowbindmountfrom",
         "/home,/var/log/",
-        |c| c.bind_mount_from,
+        |c| c.limits.bind_mount_from.clone(),
         Some(vec!["/home".into(), "/var/log".into()]),
     );
     check_both("allowhealthcheck", "true", |c| c.health_endpoint, true);

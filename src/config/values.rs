@@ -10,6 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tracing::Level;
 
+use crate::rule::body::HostAccess;
 use crate::rule::{AnchoredRegex, Origin};
 
 use super::arguments::Given;
@@ -132,6 +133,12 @@ pub(super) fn own_container(given: &Given) -> Result<Option<OwnContainer>, Probl
                 .into())
         }
     }
+}
+
+/// `deny` or `allow`, in any case.
+pub(super) fn host_access(given: &Given) -> Result<HostAccess, Problem> {
+    HostAccess::parse(text(given)?)
+        .ok_or_else(|| "is neither `deny` nor `allow`; give one of them".into())
 }
 
 /// What stands before `.allow.` in the key of a label; it takes the place of all the prefixes we would read by default.

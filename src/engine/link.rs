@@ -47,6 +47,7 @@ impl Link {
         let body = match body {
             Body::None => RequestBody::Empty,
             Body::Forward(body) => RequestBody::Stream(body),
+            Body::Judged(text) => RequestBody::Whole(Some(Bytes::from(text))),
             Body::Discard(body) => {
                 discard(body).await?;
                 RequestBody::Empty
@@ -290,6 +291,8 @@ async fn discard(mut body: Incoming) -> Result<(), EngineError> {
 pub enum RequestBody {
     /// None.
     Empty,
+    /// One that was read and judged.
+    Whole(Option<Bytes>),
     /// The client's, as it comes.
     Stream(Incoming),
 }
@@ -304,6 +307,7 @@ impl http_body::Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
+            Self::Whole(body) => Poll::Ready(body.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Stream(body) => Pin::new(body).poll_frame(cx),
         }
     }
@@ -311,6 +315,7 @@ impl http_body::Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
+            Self::Whole(body) => body.is_none(),
             Self::Stream(body) => body.is_end_stream(),
         }
     }
@@ -318,6 +323,9 @@ impl http_body::Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(body) => {
+                SizeHint::with_exact(body.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
             Self::Stream(body) => body.size_hint(),
         }
     }

@@ -16,6 +16,8 @@ use tokio::task::JoinSet;
 use super::{Engine, EngineError};
 use crate::client::ContainerId;
 use crate::request::ApiVersion;
+use crate::request::json::Json;
+use crate::rule::body::Question;
 use crate::socket::SharedSocket;
 
 /// A question of ours. There is no variant that changes anything.
@@ -35,6 +37,12 @@ pub enum OwnCall<'a> {
     Network(&'a str),
     /// `GET /images/{id}/json`.
     Image(&'a str),
+    /// `GET /exec/{id}/json`.
+    Exec(&'a str),
+    /// `GET /volumes/{name}`.
+    Volume(&'a str),
+    /// `GET /services/{id}`.
+    Service(&'a str),
     /// `GET /events` about containers and networks.
     Events,
 }
@@ -52,6 +60,9 @@ impl OwnCall<'_> {
             Self::Container(name) => format!("/containers/{}/json", plain(name)?),
             Self::Network(id) => format!("/networks/{}", plain(id)?),
             Self::Image(id) => format!("/images/{}/json", plain(id)?),
+            Self::Exec(id) => format!("/exec/{}/json", plain(id)?),
+            Self::Volume(name) => format!("/volumes/{}", plain(name)?),
+            Self::Service(id) => format!("/services/{}", plain(id)?),
             Self::Events => {
                 "/events?filters=%7B%22type%22%3A%5B%22container%22%2C%22network%22%5D%7D"
                     .to_owned()
@@ -117,6 +128,27 @@ impl Engine {
     ) -> Result<Option<T>, EngineError> {
         match self.ask(call).await {
             Ok(answer) => serde_json::from_slice(&answer)
+                .map(Some)
+                .map_err(|_| EngineError::Unexpected("its answer is not the JSON it should be")),
+            Err(EngineError::Refused(StatusCode::NOT_FOUND)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Asks what a judgement needs to know: the object as the engine describes it, or `None` where it has none.
+    ///
+    /// # Errors
+    /// As for [`Engine::ask_for`].
+    pub async fn answer(&self, question: &Question) -> Result<Option<Json>, EngineError> {
+        let call = match question {
+            Question::Container(name) => OwnCall::Container(name),
+            Question::Exec(id) => OwnCall::Exec(id),
+            Question::Network(name) => OwnCall::Network(name),
+            Question::Service(id) => OwnCall::Service(id),
+            Question::Volume(name) => OwnCall::Volume(name),
+        };
+        match self.ask(call).await {
+            Ok(answer) => Json::parse_answer(&answer)
                 .map(Some)
                 .map_err(|_| EngineError::Unexpected("its answer is not the JSON it should be")),
             Err(EngineError::Refused(StatusCode::NOT_FOUND)) => Ok(None),

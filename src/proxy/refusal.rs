@@ -6,9 +6,10 @@ use http::StatusCode;
 use crate::audit::RecordId;
 use crate::client::{Client, Container, Identity, WhyUnknown};
 use crate::engine::EngineError;
-use crate::policy::{Denied, DenyReason};
+use crate::policy::{Denied, DenyReason, MAX_QUESTIONS};
 use crate::request::target::printable;
 use crate::request::{ApiVersion, Head};
+use crate::rule::body::Clause;
 use crate::rule::labels::{LabelError, Rights};
 use crate::socket::Socket;
 
@@ -18,14 +19,22 @@ pub fn status(reason: &DenyReason) -> StatusCode {
         DenyReason::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
         // Ask again: the engine may be back.
         DenyReason::UnknownClient(WhyUnknown::Stale) => StatusCode::SERVICE_UNAVAILABLE,
+        DenyReason::BodyTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        DenyReason::CodedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        DenyReason::BodyNotTaken
+        | DenyReason::FormBody
+        | DenyReason::UnknownBody
+        | DenyReason::UnclearBody(_)
+        | DenyReason::TooManyNames => StatusCode::BAD_REQUEST,
+        DenyReason::Violation(violation) => match violation.clause {
+            Clause::Unclear => StatusCode::BAD_REQUEST,
+            Clause::NoSuchObject => StatusCode::NOT_FOUND,
+            _ => StatusCode::FORBIDDEN,
+        },
         DenyReason::NotAdmitted
         | DenyReason::UnknownClient(_)
         | DenyReason::BrokenLabels(_)
-        | DenyReason::NoPath
-        | DenyReason::BindMountsUnread => StatusCode::FORBIDDEN,
-        DenyReason::BodyNotTaken | DenyReason::FormBody | DenyReason::UnknownBody => {
-            StatusCode::BAD_REQUEST
-        }
+        | DenyReason::NoPath => StatusCode::FORBIDDEN,
     }
 }
 
@@ -40,7 +49,11 @@ pub fn reason(reason: &DenyReason) -> String {
         DenyReason::BodyNotTaken => "the operation takes no body",
         DenyReason::FormBody => "a form would override the query",
         DenyReason::UnknownBody => "a body of this type on an unknown operation",
-        DenyReason::BindMountsUnread => "bind mounts are limited and bodies are not read",
+        DenyReason::CodedBody => "the body is coded",
+        DenyReason::UnclearBody(error) => return error.to_string(),
+        DenyReason::BodyTooLong { .. } => "the body is too long to be inspected",
+        DenyReason::TooManyNames => "it names too many objects",
+        DenyReason::Violation(violation) => return violation.to_string(),
     };
     text.to_owned()
 }
@@ -117,10 +130,69 @@ pub fn message(client: &Client, denied: &Denied, label_prefix: Option<&str>) -> 
                 "{asked} is no operation sockwarden knows, so its body must be `application/json` or `application/x-tar`"
             )
         }
-        DenyReason::BindMountsUnread => {
+        DenyReason::CodedBody => {
             format!(
-                "{asked} could mount a directory outside `-allowbindmountfrom` (SP_ALLOWBINDMOUNTFROM), and this version cannot read such a body; remove that option to allow it without a limit"
+                "the body of {asked} has a `Content-Encoding`; send it plain, so that it can be judged"
             )
+        }
+        DenyReason::UnclearBody(error) => format!("the body of {asked} cannot be judged: {error}"),
+        DenyReason::BodyTooLong { limit_bytes } => {
+            format!(
+                "the body of {asked} is longer than the {limit_bytes} bytes that are inspected, and nothing is passed on unread; send less"
+            )
+        }
+        DenyReason::TooManyNames => {
+            format!(
+                "{asked} names more than {MAX_QUESTIONS} containers, networks and volumes that have to be looked up; send fewer"
+            )
+        }
+        DenyReason::Violation(violation) => match violation.clause {
+            Clause::NoSuchObject => violation.problem.clone(),
+            Clause::Unclear => format!("{asked} cannot be judged: {violation}"),
+            clause => format!(
+                "{asked} is not allowed for {client}: {violation}; {}",
+                cure(clause, client, label_prefix)
+            ),
+        },
+    }
+}
+
+/// What would let a violation pass.
+fn cure(clause: Clause, client: &Client, label_prefix: Option<&str>) -> String {
+    let own = own_list(client).zip(label_prefix);
+    let label_or = |label: &str, flag: &str| match own {
+        Some((container, prefix)) => format!("the label `{prefix}.{label}` on {container}"),
+        None => flag.to_owned(),
+    };
+    match clause {
+        Clause::MountSource => format!(
+            "list its directory in {} to allow it",
+            label_or("allow.bindmountfrom", "`-allowbindmountfrom` (SP_ALLOWBINDMOUNTFROM)")
+        ),
+        Clause::NoMounts => "`-denyhostmounts` is set, so use a named volume instead".to_owned(),
+        Clause::NetworkVolume => {
+            "`-denynetworkvolumes` is set, so use a volume of this host instead".to_owned()
+        }
+        Clause::HostAccess => format!(
+            "leave it out; {} would allow it, and the client would own the host",
+            label_or("hostaccess=allow", "`-hostaccess=allow` (SP_HOSTACCESS)")
+        ),
+        Clause::Labels => format!(
+            "{} would allow it, and the client could give itself any right",
+            label_or(
+                "allow.labels=true",
+                &format!(
+                    "the label `{}.allow.labels=true` on the client",
+                    label_prefix.unwrap_or("sockwarden")
+                )
+            )
+        ),
+        Clause::ExecElsewhere => {
+            "a pattern that allows `POST` for the `exec` of that container would allow it"
+                .to_owned()
+        }
+        Clause::OwnContainer | Clause::Identity | Clause::Unclear | Clause::NoSuchObject => {
+            "nothing allows this through the proxy".to_owned()
         }
     }
 }

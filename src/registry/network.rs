@@ -86,12 +86,14 @@ pub(super) struct OwnNetworks {
     by_address: BTreeMap<IpAddr, String>,
     gateways: Vec<IpAddr>,
     aliases: BTreeSet<String>,
+    names: Vec<(String, String)>,
 }
 
 impl OwnNetworks {
     pub(super) fn new(inspect: &ContainerInspect) -> Self {
         let mut own = Self::default();
-        for endpoint in inspect.network_settings.networks.iter().flat_map(BTreeMap::values) {
+        for (name, endpoint) in inspect.network_settings.networks.iter().flatten() {
+            own.names.push((endpoint.network_id.clone(), name.clone()));
             own.aliases.extend(endpoint.aliases.iter().flatten().cloned());
             for address in [&endpoint.ip_address, &endpoint.global_ipv6_address] {
                 if let Some(address) = bare_address(address) {
@@ -115,6 +117,16 @@ impl OwnNetworks {
     /// Whether this is a name under which we are looked up, besides our container's own.
     pub(super) fn has_alias(&self, name: &str) -> bool {
         self.aliases.contains(name)
+    }
+
+    /// All of them, by full id, with their names.
+    pub(super) fn names(&self) -> &[(String, String)] {
+        &self.names
+    }
+
+    /// The names under which we are looked up, besides our container's own.
+    pub(super) fn aliases(&self) -> impl Iterator<Item = &String> {
+        self.aliases.iter()
     }
 
     pub(super) fn is_gateway(&self, address: IpAddr) -> bool {

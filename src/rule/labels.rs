@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
+use super::body::HostAccess;
 use super::{Allowlist, AnchoredRegex, Origin, PatternError, Rule};
 use crate::request::Method;
 
@@ -26,11 +27,19 @@ pub enum LabelError {
     #[error("label `{key}`: {error}")]
     Pattern { key: String, error: PatternError },
     #[error(
-        "label `{key}`: `{given}` is neither a method nor `bindmountfrom`; did you mean `{nearest}`?"
+        "label `{key}`: `{given}` is neither a method nor `bindmountfrom` or `labels`; did you mean `{nearest}`?"
     )]
     UnknownName { key: String, given: String, nearest: &'static str },
-    #[error("label `{key}` is none of ours; did you mean `{prefix}.allow`?")]
-    NearMiss { key: String, prefix: String },
+    #[error("label `{key}` is none of ours; did you mean `{nearest}`?")]
+    NearMiss { key: String, nearest: String },
+    #[error("label `{key}`: `{value}` is neither `deny` nor `allow`; give one of them")]
+    HostAccess { key: String, value: String },
+    #[error("label `{key}`: `{value}` is neither `true` nor `false`; give one of them")]
+    Switch { key: String, value: String },
+    #[error(
+        "label `{key}` says something else than another label of the same meaning; keep one of them"
+    )]
+    Contradiction { key: String },
     #[error(
         "label `{key}`: `{value}` is not an absolute directory without `.` and `..`; give one such as `/srv/data`, or several with commas between them"
     )]
@@ -86,9 +95,17 @@ impl LabelReader {
         rules: &mut Allowlist,
     ) -> Result<(), LabelError> {
         let Some((prefix, name)) = split_key(key, prefixes) else { return Ok(()) };
-        let Some(name) = name else {
-            return Err(LabelError::NearMiss { key: key.to_owned(), prefix: prefix.to_owned() });
+        let name = match name {
+            Key::Allow(name) => name,
+            Key::HostAccess => return read_host_access(key, value, rules),
+            Key::NearMiss(word) => {
+                let nearest = format!("{prefix}.{word}");
+                return Err(LabelError::NearMiss { key: key.to_owned(), nearest });
+            }
         };
+        if name.eq_ignore_ascii_case(LABELS) {
+            return read_labels(key, value, rules);
+        }
         if name.eq_ignore_ascii_case(BIND_MOUNT_FROM) {
             let directories = rules.bind_mount_from.get_or_insert_default();
             for directory in value.split(',').map(str::trim) {
@@ -136,28 +153,62 @@ pub fn is_policy(key: &str, prefixes: &[String]) -> bool {
 }
 
 const BIND_MOUNT_FROM: &str = "bindmountfrom";
+const LABELS: &str = "labels";
+const ALLOW: &str = "allow";
+const HOST_ACCESS: &str = "hostaccess";
 
-/// The prefix of a key, and what stands behind `.allow.`; `None` there for a key that is a slip away from one of ours.
-fn split_key<'a>(key: &'a str, prefixes: &'a [String]) -> Option<(&'a str, Option<&'a str>)> {
+/// What stands behind a prefix.
+#[derive(Debug, Clone, Copy)]
+enum Key<'a> {
+    /// `allow`, and what stands behind that.
+    Allow(&'a str),
+    /// `hostaccess`.
+    HostAccess,
+    /// A slip away from this word.
+    NearMiss(&'static str),
+}
+
+/// The prefix of a key, and what it says.
+fn split_key<'a>(key: &'a str, prefixes: &'a [String]) -> Option<(&'a str, Key<'a>)> {
     prefixes.iter().find_map(|prefix| {
         let rest = key.strip_prefix(prefix.as_str())?.strip_prefix('.')?;
         let (word, name) = rest.split_once('.').unwrap_or((rest, ""));
-        match word {
-            "allow" => Some((prefix.as_str(), Some(name))),
+        let near = |known: &str| strsim::osa_distance(&word.to_ascii_lowercase(), known) <= 2;
+        let key = match word {
+            ALLOW => Key::Allow(name),
+            HOST_ACCESS if rest == HOST_ACCESS => Key::HostAccess,
             // Under a prefix that is shared with others, most words are none of our business.
-            _ if strsim::osa_distance(&word.to_ascii_lowercase(), "allow") <= 2 => {
-                Some((prefix.as_str(), None))
-            }
-            _ => None,
-        }
+            _ if near(ALLOW) => Key::NearMiss(ALLOW),
+            _ if near(HOST_ACCESS) => Key::NearMiss(HOST_ACCESS),
+            _ => return None,
+        };
+        Some((prefix.as_str(), key))
     })
 }
 
+fn read_host_access(key: &str, value: &str, rules: &mut Allowlist) -> Result<(), LabelError> {
+    let access = HostAccess::parse(value.trim())
+        .ok_or_else(|| LabelError::HostAccess { key: key.to_owned(), value: value.to_owned() })?;
+    match rules.host_access.replace(access) {
+        Some(before) if before != access => Err(LabelError::Contradiction { key: key.to_owned() }),
+        _ => Ok(()),
+    }
+}
+
+fn read_labels(key: &str, value: &str, rules: &mut Allowlist) -> Result<(), LabelError> {
+    match value.trim() {
+        "true" => rules.may_label = true,
+        "false" => {}
+        _ => return Err(LabelError::Switch { key: key.to_owned(), value: value.to_owned() }),
+    }
+    Ok(())
+}
+
 fn nearest_name(given: &str) -> &'static str {
-    let given = given.to_ascii_uppercase();
-    let names = Method::ALL.into_iter().map(Method::as_str).chain(["BINDMOUNTFROM"]);
-    let nearest = names.min_by_key(|name| strsim::osa_distance(&given, name)).unwrap_or("GET");
-    if nearest == "BINDMOUNTFROM" { BIND_MOUNT_FROM } else { nearest }
+    let given = given.to_ascii_lowercase();
+    let lower = |name: &str| name.to_ascii_lowercase();
+    let names = Method::ALL.into_iter().map(Method::as_str).chain([BIND_MOUNT_FROM, LABELS]);
+    names.min_by_key(|name| strsim::osa_distance(&given, &lower(name))).unwrap_or("GET")
 }
 
 fn parse_directory(key: &str, value: &str) -> Result<PathBuf, LabelError> {
@@ -238,7 +289,7 @@ mod tests {
     fn one_bad_label_costs_all_rights_and_says_why() {
         check(
             &[("socket-proxy.allow.gte", "/a"), ("socket-proxy.allow.post", "/b")],
-            "nothing, because label `socket-proxy.allow.gte`: `gte` is neither a method nor `bindmountfrom`; did you mean `GET`?",
+            "nothing, because label `socket-proxy.allow.gte`: `gte` is neither a method nor `bindmountfrom` or `labels`; did you mean `GET`?",
         );
         check(
             &[("sockwarden.alow.get", "/a")],

@@ -57,7 +57,12 @@ impl Setup {
             allow_from: vec![AllowFrom::Net("127.0.0.1/32".parse().unwrap())],
             engine_socket: dir.path().join("engine.sock"),
             rules: lines.iter().map(rule).collect::<RuleSet>(),
-            bind_mount_from: None,
+            limits: sockwarden::rule::body::Defaults {
+                bind_mount_from: None,
+                deny_host_mounts: false,
+                deny_network_volumes: false,
+                host_access: sockwarden::rule::body::HostAccess::Allow,
+            },
             health_endpoint: false,
             watchdog: None,
             shutdown_grace: PATIENCE,

@@ -1,0 +1,152 @@
+//! A request whose head is allowed and whose content has to be looked at.
+
+use std::sync::Arc;
+
+use crate::request::json::{Json, Keys};
+use crate::request::{BodyKind, Head};
+use crate::rule::Allowlist;
+use crate::rule::body::{Answers, Defaults, Protected, Question, Review, Violation, pin};
+
+use super::{Allowed, Body, Denied, DenyReason, Grant, Judgement};
+
+/// A request on its way through the second half of the judgement: its body is taken out and read, the engine is asked what names mean,
+/// and [`Pending::judge`] ends it.
+///
+// INVARIANT: it becomes `Allowed` only in `judge`, with a body that was read by `read`, when no list has a violation or a question left.
+#[derive(Debug)]
+pub struct Pending<B> {
+    head: Head,
+    body: Unread<B>,
+    grant: Grant,
+    /// Each of them has to allow the rest.
+    lists: Vec<Arc<Allowlist>>,
+    defaults: Arc<Defaults>,
+    protected: Option<Arc<Protected>>,
+    answers: Answers,
+}
+
+/// The most containers, volumes and networks that one request may name where each has to be asked for.
+pub const MAX_QUESTIONS: usize = 64;
+
+/// What is known of the body.
+#[derive(Debug)]
+enum Unread<B> {
+    /// It is not read, whatever it is.
+    Opaque(Body<B>),
+    /// It has to be read.
+    Waiting(Option<B>),
+    /// It was.
+    Read(Json),
+}
+
+impl<B> Pending<B> {
+    /// Begins with a head that is allowed; ends at once where there is nothing to look at.
+    pub(super) fn begin(
+        head: Head,
+        body: Body<B>,
+        grant: Grant,
+        lists: Vec<Arc<Allowlist>>,
+        defaults: Arc<Defaults>,
+        protected: Option<Arc<Protected>>,
+    ) -> Judgement<B> {
+        let body = match body {
+            Body::Forward(body) if head.operation.body() == BodyKind::Json => {
+                Unread::Waiting(Some(body))
+            }
+            body => Unread::Opaque(body),
+        };
+        let pending =
+            Self { head, body, grant, lists, defaults, protected, answers: Answers::new() };
+        match pending.body {
+            Unread::Waiting(_) => Judgement::Pending(Box::new(pending)),
+            Unread::Opaque(_) | Unread::Read(_) => pending.judge(),
+        }
+    }
+
+    /// What is asked.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Gives out the body that has to be read, once.
+    pub fn take_body(&mut self) -> Option<B> {
+        match &mut self.body {
+            Unread::Waiting(body) => body.take(),
+            Unread::Opaque(_) | Unread::Read(_) => None,
+        }
+    }
+
+    /// Takes in the body that was read.
+    ///
+    /// # Errors
+    /// When it has not one reading.
+    pub fn read(mut self, bytes: &[u8]) -> Judgement<B> {
+        match Json::parse(bytes, Keys::Fields) {
+            Ok(document) => {
+                self.body = Unread::Read(document);
+                self.judge()
+            }
+            Err(error) => self.deny(DenyReason::UnclearBody(error)),
+        }
+    }
+
+    /// What has to be asked of the engine before this can go on.
+    pub fn questions(&self) -> Vec<Question> {
+        self.review().unwrap_or_default()
+    }
+
+    /// Notes what the engine answered.
+    pub fn answer(&mut self, question: Question, answer: Option<Json>) {
+        self.answers.insert(question, answer);
+    }
+
+    /// Judges what is known by now; `Pending` again while there is something to read or to ask.
+    pub fn judge(mut self) -> Judgement<B> {
+        if matches!(self.body, Unread::Waiting(_)) {
+            return Judgement::Pending(Box::new(self));
+        }
+        match self.review() {
+            Err(violation) => self.deny(DenyReason::Violation(violation)),
+            Ok(open) if self.answers.len() + open.len() > MAX_QUESTIONS => {
+                self.deny(DenyReason::TooManyNames)
+            }
+            Ok(open) if !open.is_empty() => Judgement::Pending(Box::new(self)),
+            Ok(_) => {
+                let document = match &mut self.body {
+                    Unread::Read(document) => Some(document),
+                    Unread::Opaque(_) | Unread::Waiting(_) => None,
+                };
+                pin(&mut self.head, document, &self.answers);
+                let body = match self.body {
+                    Unread::Opaque(body) => body,
+                    Unread::Read(document) => Body::Judged(document.to_text()),
+                    // Ruled out above; a body that nobody read is never sent.
+                    Unread::Waiting(_) => Body::None,
+                };
+                Judgement::Allowed(Allowed { head: self.head, body, grant: self.grant })
+            }
+        }
+    }
+
+    /// Refuses it for a reason that shows outside the judge.
+    pub fn deny(self, reason: DenyReason) -> Judgement<B> {
+        Judgement::Denied(Box::new(Denied { head: self.head, reason }))
+    }
+
+    fn review(&self) -> Result<Vec<Question>, Violation> {
+        let document = match &self.body {
+            Unread::Read(document) => Some(document),
+            Unread::Opaque(_) | Unread::Waiting(_) => None,
+        };
+        let mut questions = Vec::new();
+        for list in &self.lists {
+            let protected = self.protected.as_deref();
+            let review =
+                Review::new(&self.head, document, list, &self.defaults, protected, &self.answers);
+            questions.extend(review.run()?);
+        }
+        questions.sort();
+        questions.dedup();
+        Ok(questions)
+    }
+}

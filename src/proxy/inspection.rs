@@ -1,0 +1,141 @@
+//! The second half of a judgement: reads the body that is to be judged, and asks the engine what its names mean.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::refusal;
+use crate::audit::Outcome;
+use crate::engine::Engine;
+use crate::policy::{Allowed, Denied, DenyReason, Judgement};
+
+/// The longest body that is inspected, in bytes. One that is longer is refused, never passed on unread.
+const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
+/// How long such a body may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+/// The memory that all bodies under inspection may take beyond their first [`UNIT_BYTES`], in bytes.
+const SHARED_BYTES: usize = 64 * 1024 * 1024;
+/// What is counted in that memory.
+const UNIT_BYTES: usize = 64 * 1024;
+
+/// Reads bodies, within bounds that all clients share.
+#[derive(Debug)]
+pub(super) struct Inspector {
+    /// One permit for each [`UNIT_BYTES`].
+    memory: Arc<Semaphore>,
+}
+
+impl Default for Inspector {
+    fn default() -> Self {
+        Self { memory: Arc::new(Semaphore::new(SHARED_BYTES / UNIT_BYTES)) }
+    }
+}
+
+/// A judgement that has ended.
+#[derive(Debug)]
+pub(super) enum Settled {
+    Allowed(Allowed<Incoming>),
+    Denied(Box<Denied>),
+    /// There is none, because the body did not come or the engine did not answer.
+    Failed {
+        status: StatusCode,
+        message: String,
+        outcome: Outcome,
+    },
+}
+
+impl Inspector {
+    /// Brings a judgement to its end.
+    pub(super) async fn settle(&self, engine: &Engine, judgement: Judgement<Incoming>) -> Settled {
+        let mut judgement = judgement;
+        loop {
+            let mut pending = match judgement {
+                Judgement::Allowed(allowed) => return Settled::Allowed(allowed),
+                Judgement::Denied(denied) => return Settled::Denied(denied),
+                Judgement::Pending(pending) => pending,
+            };
+            if let Some(body) = pending.take_body() {
+                judgement = match tokio::time::timeout(BODY_PATIENCE, self.read(body)).await {
+                    Ok(Ok((bytes, _memory))) => pending.read(&bytes),
+                    Ok(Err(Unread::TooLong)) => {
+                        pending.deny(DenyReason::BodyTooLong { limit_bytes: MAX_BODY_BYTES })
+                    }
+                    Ok(Err(Unread::Broken)) => {
+                        let message = "the request body ended early; send it whole";
+                        return failed(StatusCode::BAD_REQUEST, message, Outcome::Aborted);
+                    }
+                    Err(_) => {
+                        let seconds = BODY_PATIENCE.as_secs();
+                        let message = format!(
+                            "the request body took longer than {seconds} seconds; send it faster"
+                        );
+                        return failed(StatusCode::REQUEST_TIMEOUT, &message, Outcome::Refused);
+                    }
+                };
+                continue;
+            }
+            for question in pending.questions() {
+                match engine.answer(&question).await {
+                    Ok(answer) => pending.answer(question, answer),
+                    Err(error) => {
+                        let (status, message) = refusal::engine_failure(&error);
+                        let message = format!(
+                            "`{}` cannot be judged: {message}",
+                            crate::request::target::printable(question.name())
+                        );
+                        return failed(status, &message, Outcome::EngineFailed);
+                    }
+                }
+            }
+            judgement = pending.judge();
+        }
+    }
+
+    /// Reads a body whole; its memory is given back with the permit.
+    async fn read(
+        &self,
+        mut body: Incoming,
+    ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Unread> {
+        let mut bytes = BytesMut::new();
+        let mut memory: Option<OwnedSemaphorePermit> = None;
+        if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+            return Err(Unread::TooLong);
+        }
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+            let length = bytes.len() + data.len();
+            if length > MAX_BODY_BYTES {
+                return Err(Unread::TooLong);
+            }
+            let held = memory.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+            let more = (length / UNIT_BYTES).saturating_sub(held);
+            if more > 0 {
+                let more = u32::try_from(more).map_err(|_| Unread::TooLong)?;
+                let permit = Arc::clone(&self.memory).acquire_many_owned(more).await;
+                let permit = permit.map_err(|_| Unread::Broken)?;
+                match &mut memory {
+                    Some(held) => held.merge(permit),
+                    none => *none = Some(permit),
+                }
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Ok((bytes.freeze(), memory))
+    }
+}
+
+/// Why a body was not read.
+enum Unread {
+    TooLong,
+    Broken,
+}
+
+fn failed(status: StatusCode, message: &str, outcome: Outcome) -> Settled {
+    Settled::Failed { status, message: message.to_owned(), outcome }
+}

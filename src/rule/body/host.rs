@@ -1,0 +1,577 @@
+//! What reaches past a container: field by field, for `hostaccess=deny`.
+//!
+//! The fields that are known to stay inside are listed; a field that is set and not listed is refused, because a newer engine may make
+//! anything of it. The facts are those of moby's `api/types/container` and `daemon/` up to API 1.55.
+
+use crate::request::json::{Json, Object, fold};
+use crate::request::target::printable;
+
+use super::known::{
+    CONFIG, CONTAINER_SPEC, DEFAULT_CAPABILITIES, ENDPOINT, EXEC, HOST_CONFIG, LOG_DRIVERS,
+    LOG_OPTIONS, MASKED_PATHS, NETWORK, NETWORK_OPTIONS, READONLY_PATHS, SERVICE, TASK,
+};
+use super::mounts::array;
+use super::{
+    Clause, Looked, Mounts, Question, Review, Verdict, Violation, host, is_plain, violation,
+};
+
+const HOST_NETWORK: &str = "uses the network of the host; choose another network";
+const MODE_INSIDE: &str = "shares a namespace with the host or another container; leave it out";
+
+impl<'a> Review<'a> {
+    /// `POST /containers/create`. Engines up to 26 read the fields of `HostConfig` at the top level as well when `HostConfig` is absent or
+    /// `null` (moby `runconfig/config_unix.go`), so they are judged in both places.
+    pub(super) fn container_create(&mut self) -> Verdict {
+        let Some(body) = self.body.and_then(Json::as_object) else { return Ok(()) };
+        self.host_config(body, "", &[CONFIG, HOST_CONFIG, &["hostconfig", "networkingconfig"]])?;
+        match body.field("HostConfig") {
+            None => {}
+            Some(Json::Object(config)) => {
+                self.host_config(config, "HostConfig.", &[HOST_CONFIG])?;
+            }
+            Some(_) => {
+                return Err(violation(Clause::Unclear, "`HostConfig`", "is no object; send one"));
+            }
+        }
+        let endpoints =
+            body.field("NetworkingConfig").and_then(|config| config.field("EndpointsConfig"));
+        for (network, endpoint) in
+            endpoints.and_then(Json::as_object).into_iter().flat_map(Object::iter)
+        {
+            let place = format!("NetworkingConfig.EndpointsConfig.{}", printable(network));
+            self.network_of_host(network, &format!("`{place}`"))?;
+            self.endpoint(Some(endpoint), &place)?;
+        }
+        Ok(())
+    }
+
+    /// `POST /containers/{id}/update`, whose body is the resources of a `HostConfig` without the object around them.
+    pub(super) fn container_update(&mut self) -> Verdict {
+        let Some(body) = self.body.and_then(Json::as_object) else { return Ok(()) };
+        self.host_config(body, "", &[HOST_CONFIG])
+    }
+
+    fn host_config(&mut self, config: &'a Object, at: &str, known: &[&[&str]]) -> Verdict {
+        self.host_mounts(config, at)?;
+        if !self.denies_host() {
+            return Ok(());
+        }
+        for (key, value) in config.iter() {
+            self.host_field(key, value, at, known)?;
+        }
+        Ok(())
+    }
+
+    /// One field of a container's configuration.
+    fn host_field(&mut self, key: &str, value: &'a Json, at: &str, known: &[&[&str]]) -> Verdict {
+        let folded = fold(key);
+        let place = format!("`{at}{}`", printable(key));
+        let refuse = |problem: &str| Err(host(&place, problem));
+        let text = value.as_str().unwrap_or("?");
+        match &*folded {
+            // Here an empty list is not the default: it hides and protects nothing.
+            "maskedpaths" => paths(value, MASKED_PATHS, &place),
+            "readonlypaths" => paths(value, READONLY_PATHS, &place),
+            // -1 asks for the engine's default.
+            "memoryswappiness" => Ok(()),
+            _ if value.is_zero() => Ok(()),
+            "annotations" => refuse("tells the runtime what to do outside the container"),
+            "capadd" => capabilities(value, &place),
+            "cgroupnsmode" | "utsmode" | "usernsmode" | "pidmode" if text == "private" => Ok(()),
+            "cgroupparent" => refuse("puts the container under a cgroup of the client's choice"),
+            "devicecgrouprules" | "devices" | "devicerequests" => {
+                refuse("opens devices of the host")
+            }
+            "env" => environment(value, &place),
+            "ipcmode" if matches!(text, "private" | "shareable" | "none") => Ok(()),
+            "cgroup" | "cgroupnsmode" | "ipcmode" | "pidmode" | "usernsmode" | "utsmode" => {
+                refuse(MODE_INSIDE)
+            }
+            "isolation" if text.eq_ignore_ascii_case("default") => Ok(()),
+            "isolation" => refuse("is for Windows; leave it out"),
+            "links" => refuse("copies the environment of the linked container; use a network"),
+            "logconfig" => log_config(value.field("Type"), value.field("Config"), &place),
+            "networkmode" => match text {
+                "host" | "?" => refuse(HOST_NETWORK),
+                _ if text.starts_with("container:") => refuse(MODE_INSIDE),
+                _ => self.network_of_host(text, &place),
+            },
+            "privileged" => refuse("gives the container everything of the host"),
+            "runtime" if matches!(text, "runc" | "io.containerd.runc.v2") => Ok(()),
+            "runtime" => refuse("names a runtime that may isolate less"),
+            "securityopt" => security(value, &place),
+            "sysctls" => sysctls(value, &place),
+            "volumesfrom" => refuse("takes over whatever another container mounts"),
+            "workingdir" => working_directory(text, &place),
+            name if known.iter().any(|known| known.contains(&name)) => Ok(()),
+            _ => refuse(UNKNOWN),
+        }
+    }
+
+    /// One place of a container on a network.
+    pub(super) fn endpoint(&mut self, endpoint: Option<&'a Json>, at: &str) -> Verdict {
+        let Some(endpoint) = endpoint.filter(|_| self.denies_host()) else { return Ok(()) };
+        for (key, value) in fields(endpoint, at)? {
+            let place = format!("`{at}.{}`", printable(key));
+            match &*fold(key) {
+                _ if value.is_zero() => {}
+                "links" => {
+                    return Err(host(&place, "is deprecated and copies environments; use aliases"));
+                }
+                "driveropts" => return Err(host(&place, "sets kernel parameters of an interface")),
+                name if ENDPOINT.contains(&name) => {}
+                _ => return Err(host(&place, UNKNOWN)),
+            }
+        }
+        Ok(())
+    }
+
+    /// A network that is the host's own under another name: by its id, or a part of it.
+    fn network_of_host(&mut self, network: &str, place: &str) -> Verdict {
+        if !self.denies_host() || matches!(network, "default" | "bridge" | "none" | "nat" | "") {
+            return Ok(());
+        }
+        if network == "host" {
+            return Err(host(place, HOST_NETWORK));
+        }
+        if !is_plain(network) {
+            return Err(violation(Clause::Unclear, place, "names a network that cannot be one"));
+        }
+        let Looked::Found(inspect) = self.ask(Question::Network(network.to_owned())) else {
+            return Ok(());
+        };
+        let driver = inspect.field("Driver").and_then(Json::as_str);
+        if driver == Some("host") { Err(host(place, HOST_NETWORK)) } else { Ok(()) }
+    }
+
+    /// `POST /containers/{id}/exec`.
+    pub(super) fn container_exec(&mut self) -> Verdict {
+        if !self.denies_host() {
+            return Ok(());
+        }
+        for (key, value) in self.body.and_then(Json::as_object).into_iter().flat_map(Object::iter) {
+            let place = format!("`{}`", printable(key));
+            match &*fold(key) {
+                _ if value.is_zero() => {}
+                "privileged" => {
+                    return Err(host(&place, "gives the command every capability"));
+                }
+                "env" => environment(value, &place)?,
+                "workingdir" => working_directory(value.as_str().unwrap_or("?"), &place)?,
+                name if EXEC.contains(&name) => {}
+                _ => return Err(host(&place, UNKNOWN)),
+            }
+        }
+        self.target_stays_inside()
+    }
+
+    /// Whoever runs or types in a container that reaches the host reaches it too.
+    pub(super) fn target_stays_inside(&mut self) -> Verdict {
+        if !self.denies_host() {
+            return Ok(());
+        }
+        let name = self.object();
+        let place = format!("`{}`", printable(name));
+        let Some(inspect) = self.container(name, &place)? else { return Ok(()) };
+        stays_inside(inspect, &place)
+    }
+
+    /// The container that a name, id or part of an id means; `None` when that has to be asked first.
+    pub(super) fn container(
+        &mut self,
+        name: &str,
+        place: &str,
+    ) -> Result<Option<&'a Json>, Violation> {
+        let missing = || {
+            let problem = format!("No such container: {}", printable(name));
+            Violation { clause: Clause::NoSuchObject, place: place.to_owned(), problem }
+        };
+        if !is_plain(name) {
+            return Err(missing());
+        }
+        match self.ask(Question::Container(name.to_owned())) {
+            Looked::NotYet => Ok(None),
+            Looked::Missing => Err(missing()),
+            Looked::Found(inspect) => Ok(Some(inspect)),
+        }
+    }
+
+    /// A service's specification, in a create, an update, or as the one to go back to.
+    pub(super) fn service(&mut self, spec: Option<&'a Json>, at: &str) -> Verdict {
+        let Some(spec) = spec else { return Ok(()) };
+        let task = spec.field("TaskTemplate");
+        let container = task.and_then(|task| task.field("ContainerSpec"));
+        let mounts = container.and_then(|container| container.field("Mounts"));
+        self.mounts(mounts, &format!("{at}TaskTemplate.ContainerSpec.Mounts"))?;
+        if !self.denies_host() {
+            return Ok(());
+        }
+        for (key, value) in fields(spec, "the service")? {
+            let place = format!("`{at}{}`", printable(key));
+            match &*fold(key) {
+                _ if value.is_zero() => {}
+                "networks" => self.service_networks(value, &place)?,
+                "tasktemplate" => self.task(value, &format!("{at}TaskTemplate"))?,
+                name if SERVICE.contains(&name) => {}
+                _ => return Err(host(&place, UNKNOWN)),
+            }
+        }
+        Ok(())
+    }
+
+    fn task(&mut self, task: &'a Json, at: &str) -> Verdict {
+        for (key, value) in fields(task, at)? {
+            let place = format!("`{at}.{}`", printable(key));
+            match &*fold(key) {
+                _ if value.is_zero() => {}
+                "containerspec" => container_spec(value, &format!("{at}.ContainerSpec"))?,
+                "logdriver" => log_config(value.field("Name"), value.field("Options"), &place)?,
+                "networks" => self.service_networks(value, &place)?,
+                "runtime" if value.as_str() == Some("container") => {}
+                "runtime" | "pluginspec" => return Err(host(&place, "installs a plugin")),
+                name if TASK.contains(&name) => {}
+                _ => return Err(host(&place, UNKNOWN)),
+            }
+        }
+        Ok(())
+    }
+
+    fn service_networks(&mut self, networks: &'a Json, place: &str) -> Verdict {
+        for network in array(Some(networks), place)? {
+            let target = network.field("Target").and_then(Json::as_str).unwrap_or_default();
+            self.network_of_host(target, place)?;
+            if network.field("DriverOpts").is_some_and(|options| !options.is_zero()) {
+                return Err(host(place, "sets kernel parameters of an interface"));
+            }
+        }
+        Ok(())
+    }
+
+    /// `POST /services/{id}/update`; with `rollback=previous` the engine takes the specification it had before, whatever the body says.
+    pub(super) fn service_update(&mut self) -> Verdict {
+        self.service(self.body, "")?;
+        if self.parameter("rollback").is_empty() || self.limits.are_none() {
+            return Ok(());
+        }
+        match self.previous_service()? {
+            None => Ok(()),
+            Some(previous) => self.service(Some(previous), "PreviousSpec."),
+        }
+    }
+
+    /// The specification that a service had before; `None` when that has to be asked first.
+    pub(super) fn previous_service(&mut self) -> Result<Option<&'a Json>, Violation> {
+        let name = self.object();
+        let unclear = || {
+            let problem =
+                "asks for a specification that the engine does not have; send the one you want";
+            violation(Clause::Unclear, "the parameter `rollback`", problem)
+        };
+        if !is_plain(name) {
+            return Err(unclear());
+        }
+        match self.ask(Question::Service(name.to_owned())) {
+            Looked::NotYet => Ok(None),
+            Looked::Missing => Err(unclear()),
+            Looked::Found(service) => service.field("PreviousSpec").map(Some).ok_or_else(unclear),
+        }
+    }
+
+    /// `POST /networks/create`.
+    pub(super) fn network_create(&self) -> Verdict {
+        let Some(body) = self.body.filter(|_| self.denies_host()) else { return Ok(()) };
+        for (key, value) in fields(body, "the body")? {
+            let place = format!("`{}`", printable(key));
+            match &*fold(key) {
+                _ if value.is_zero() => {}
+                "driver" if matches!(value.as_str(), Some("bridge" | "overlay" | "default")) => {}
+                "driver" => return Err(host(&place, "joins a network of the host")),
+                "options" => {
+                    for (option, _) in fields(value, "Options")? {
+                        if !NETWORK_OPTIONS.contains(&option) {
+                            let place = format!("`Options.{}`", printable(option));
+                            return Err(host(
+                                &place,
+                                "changes interfaces or addresses of the host",
+                            ));
+                        }
+                    }
+                }
+                "ipam" => {
+                    let driver = value.field("Driver").and_then(Json::as_str).unwrap_or_default();
+                    if !matches!(driver, "" | "default")
+                        || value.field("Options").is_some_and(|options| !options.is_zero())
+                    {
+                        return Err(host("`IPAM`", "asks another address driver than the default"));
+                    }
+                }
+                "scope" if value.as_str() == Some("local") => {}
+                "configfrom" if value.field("Network").is_none_or(Json::is_zero) => {}
+                name if NETWORK.contains(&name) => {}
+                _ => return Err(host(&place, "reaches networks beyond one of the client's own")),
+            }
+        }
+        Ok(())
+    }
+
+    /// `POST /build`, whose parameters are all in the query.
+    pub(super) fn build(&mut self) -> Verdict {
+        if !self.denies_host() {
+            return Ok(());
+        }
+        let refuse =
+            |name: &str, problem: &str| Err(host(&format!("the parameter `{name}`"), problem));
+        match self.parameter("networkmode") {
+            "host" => return refuse("networkmode", "builds in the network of the host"),
+            mode if mode.starts_with("container:") => return refuse("networkmode", MODE_INSIDE),
+            mode => self.network_of_host(mode, "the parameter `networkmode`")?,
+        }
+        if self.parameter("version") == "2" {
+            return refuse("version", "asks for BuildKit, whose builds nobody can inspect");
+        }
+        for (name, problem) in [
+            ("remote", "makes the host fetch the build; send it as a tar"),
+            ("cgroupparent", "puts the build under a cgroup of the client's choice"),
+            ("securityopt", "weakens the isolation of the build"),
+            ("outputs", "writes the build's result somewhere else"),
+        ] {
+            if !self.parameter(name).is_empty() {
+                return refuse(name, problem);
+            }
+        }
+        Ok(())
+    }
+
+    /// `POST /images/create`: a pull is what it is for; an import by address is the host fetching anything.
+    pub(super) fn image_create(&self) -> Verdict {
+        match self.parameter("fromSrc") {
+            "" | "-" => Ok(()),
+            _ if !self.denies_host() => Ok(()),
+            _ => {
+                Err(host("the parameter `fromSrc`", "makes the host fetch an address; send a tar"))
+            }
+        }
+    }
+
+    /// `POST /secrets/create`.
+    pub(super) fn secret_create(&self) -> Verdict {
+        match self.field("Driver").filter(|driver| !driver.is_zero()) {
+            Some(_) if self.denies_host() => Err(host("`Driver`", "asks a plugin for the secret")),
+            _ => Ok(()),
+        }
+    }
+
+    /// A plugin runs as root on the host and mounts what it likes.
+    pub(super) fn plugin(&self) -> Verdict {
+        const ROOT: &str = "installs or starts a plugin, which runs as root on the host";
+        let place = format!("`{}`", self.head.operation.id());
+        match self.limits.mounts {
+            _ if self.denies_host() => Err(host(&place, ROOT)),
+            Mounts::All => Ok(()),
+            Mounts::From(_) | Mounts::Denied | Mounts::Unlisted => Err(self.refused(&place, ROOT)),
+        }
+    }
+}
+
+const UNKNOWN: &str =
+    "is not a field that sockwarden knows to stay inside the container; leave it out";
+
+/// Whether what runs in this container is kept inside it.
+pub(super) fn stays_inside(inspect: &Json, place: &str) -> Verdict {
+    let empty = Json::Null;
+    let config = inspect.field("HostConfig").unwrap_or(&empty);
+    let text = |name: &str| config.field(name).and_then(Json::as_str).unwrap_or_default();
+    let set = |name: &str| config.field(name).is_some_and(|value| !value.is_zero());
+    let shares = ["NetworkMode", "PidMode", "IpcMode", "UsernsMode"]
+        .into_iter()
+        .any(|mode| text(mode) == "host");
+    let why = if set("Privileged") {
+        "is privileged"
+    } else if shares {
+        "shares a namespace with the host"
+    } else if set("Devices") || set("DeviceRequests") || set("DeviceCgroupRules") {
+        "has devices of the host"
+    } else if capabilities(config.field("CapAdd").unwrap_or(&empty), "").is_err() {
+        "has capabilities beyond the usual ones"
+    } else if mounts_engine(inspect) {
+        "mounts the socket of the engine"
+    } else {
+        return Ok(());
+    };
+    Err(host(place, &format!("{why}, so whoever runs something in it reaches the host")))
+}
+
+/// The members of an object.
+fn fields<'a>(
+    value: &'a Json,
+    at: &str,
+) -> Result<impl Iterator<Item = (&'a str, &'a Json)> + use<'a>, Violation> {
+    let object = value.as_object();
+    object.map(Object::iter).ok_or_else(|| {
+        violation(Clause::Unclear, &format!("`{}`", at.trim_matches('`')), "is no object; send one")
+    })
+}
+
+/// The texts of a list that old engines also take as a single string (moby `strslice`), anything else as a text that is on no list.
+fn texts(value: &Json) -> Vec<&str> {
+    match value {
+        Json::Array(values) => values.iter().map(|value| value.as_str().unwrap_or("?")).collect(),
+        Json::Null => Vec::new(),
+        value => vec![value.as_str().unwrap_or("?")],
+    }
+}
+
+fn paths(value: &Json, needed: &[&str], place: &str) -> Verdict {
+    let given = texts(value);
+    if *value == Json::Null || needed.iter().all(|path| given.contains(path)) {
+        return Ok(());
+    }
+    Err(host(place, "opens kernel files that engines hide or protect; leave it out"))
+}
+
+fn capabilities(value: &Json, place: &str) -> Verdict {
+    for capability in texts(value) {
+        let upper = capability.to_ascii_uppercase();
+        let name = upper.strip_prefix("CAP_").unwrap_or(&upper);
+        if !DEFAULT_CAPABILITIES.contains(&name) {
+            let problem = format!("adds `{}` to the usual capabilities", printable(capability));
+            return Err(host(place, &problem));
+        }
+    }
+    Ok(())
+}
+
+/// The NVIDIA runtime opens devices by this variable where it is the default one.
+fn environment(value: &Json, place: &str) -> Verdict {
+    let opens = |entry: &&str| {
+        entry
+            .strip_prefix("NVIDIA_VISIBLE_DEVICES=")
+            .is_some_and(|devices| !matches!(devices, "" | "none" | "void"))
+    };
+    match texts(value).iter().find(|entry| opens(entry)) {
+        Some(_) => Err(host(place, "opens devices with `NVIDIA_VISIBLE_DEVICES`")),
+        None => Ok(()),
+    }
+}
+
+/// CVE-2024-21626: a directory that is reached through a descriptor of the runtime lies outside the container.
+fn working_directory(directory: &str, place: &str) -> Verdict {
+    let parts: Vec<_> = directory.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    match parts.as_slice() {
+        ["proc", ..] => Err(host(place, "lies in `/proc`, from where links lead out")),
+        _ if parts.contains(&"..") => Err(host(place, "holds `..`; send the path it leads to")),
+        _ => Ok(()),
+    }
+}
+
+fn security(value: &Json, place: &str) -> Verdict {
+    for option in texts(value) {
+        // Engines split at the first of the two.
+        let (name, setting) = option.split_once(['=', ':']).unwrap_or((option, ""));
+        let strengthens = match name {
+            "no-new-privileges" => matches!(setting, "" | "true"),
+            "apparmor" => setting == "docker-default",
+            "seccomp" => setting == "builtin",
+            _ => false,
+        };
+        if !strengthens {
+            let problem = format!("weakens or replaces a protection (`{}`)", printable(option));
+            return Err(host(place, &problem));
+        }
+    }
+    Ok(())
+}
+
+/// The kernel parameters that belong to a container's own network and IPC namespaces (moby `opts`, runc `libcontainer/configs/validate`).
+fn sysctls(value: &Json, place: &str) -> Verdict {
+    for (name, _) in fields(value, place)? {
+        let own = name.starts_with("net.")
+            || name.starts_with("fs.mqueue.")
+            || matches!(
+                name,
+                "kernel.msgmax"
+                    | "kernel.msgmnb"
+                    | "kernel.msgmni"
+                    | "kernel.sem"
+                    | "kernel.shmall"
+                    | "kernel.shmmax"
+                    | "kernel.shmmni"
+                    | "kernel.shm_rmid_forced"
+            );
+        if !own {
+            let problem = format!("sets `{}`, which is not the container's own", printable(name));
+            return Err(host(place, &problem));
+        }
+    }
+    Ok(())
+}
+
+/// A log driver with an address makes the host connect to it, also to a Unix socket of the host.
+fn log_config(driver: Option<&Json>, options: Option<&Json>, place: &str) -> Verdict {
+    let name = driver.map_or("", |driver| driver.as_str().unwrap_or("?"));
+    if !LOG_DRIVERS.contains(&name) {
+        let problem = format!(
+            "names the log driver `{}`, with which the host connects elsewhere",
+            printable(name)
+        );
+        return Err(host(place, &problem));
+    }
+    for (option, _) in options.and_then(Json::as_object).into_iter().flat_map(Object::iter) {
+        if !LOG_OPTIONS.contains(&option) {
+            let problem = format!("has the log option `{}`", printable(option));
+            return Err(host(place, &problem));
+        }
+    }
+    Ok(())
+}
+
+fn container_spec(spec: &Json, at: &str) -> Verdict {
+    for (key, value) in fields(spec, at)? {
+        let place = format!("`{at}.{}`", printable(key));
+        match &*fold(key) {
+            _ if value.is_zero() => {}
+            "capabilityadd" => capabilities(value, &place)?,
+            "dir" => working_directory(value.as_str().unwrap_or("?"), &place)?,
+            "env" => environment(value, &place)?,
+            "isolation" if value.as_str() == Some("default") => {}
+            "privileges" => privileges(value, &place)?,
+            "sysctls" => sysctls(value, &place)?,
+            name if CONTAINER_SPEC.contains(&name) => {}
+            _ => return Err(host(&place, UNKNOWN)),
+        }
+    }
+    Ok(())
+}
+
+/// Of a service's `Privileges` only what strengthens, or says nothing.
+fn privileges(value: &Json, place: &str) -> Verdict {
+    for (key, value) in fields(value, place)? {
+        let says_nothing = |value: &Json| {
+            value.is_zero()
+                || value.as_object().is_some_and(|object| {
+                    object.iter().all(|(key, value)| {
+                        value.is_zero()
+                            || (fold(key) == "mode" && value.as_str() == Some("default"))
+                    })
+                })
+        };
+        if fold(key) != "nonewprivileges" && !says_nothing(value) {
+            let problem = format!("weakens or replaces a protection (`{}`)", printable(key));
+            return Err(host(place, &problem));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a container mounts the engine's socket, or a directory above it.
+fn mounts_engine(inspect: &Json) -> bool {
+    let mounts = inspect.field("Mounts").and_then(Json::as_array).unwrap_or_default();
+    mounts.iter().any(|mount| {
+        let text = |name: &str| mount.field(name).and_then(Json::as_str).unwrap_or_default();
+        let source = text("Source");
+        text("Type") == "bind"
+            && (source.ends_with("docker.sock")
+                || source.ends_with("containerd.sock")
+                || matches!(source, "/" | "/run" | "/var" | "/var/run" | "/run/containerd"))
+    })
+}

@@ -1,0 +1,218 @@
+//! What is known to stay inside a container. Whatever is not in these lists is refused where access to the host is denied.
+
+/// Fields of the `Config` part of a create that concern the container alone, folded.
+pub(super) const CONFIG: &[&str] = &[
+    "argsescaped",
+    "attachstderr",
+    "attachstdin",
+    "attachstdout",
+    "cmd",
+    "domainname",
+    "entrypoint",
+    "exposedports",
+    "healthcheck",
+    "hostname",
+    "image",
+    "labels",
+    "macaddress",
+    "networkdisabled",
+    "onbuild",
+    "openstdin",
+    "shell",
+    "stdinonce",
+    "stopsignal",
+    "stoptimeout",
+    "tty",
+    "user",
+    "volumes",
+];
+
+/// Fields of a `HostConfig` that concern the container, its share of the machine, and its ports, folded. `Binds`, `Mounts`,
+/// `VolumesFrom` and `VolumeDriver` are judged as mounts.
+pub(super) const HOST_CONFIG: &[&str] = &[
+    "autoremove",
+    "binds",
+    "blkiodevicereadbps",
+    "blkiodevicereadiops",
+    "blkiodevicewritebps",
+    "blkiodevicewriteiops",
+    "blkioweight",
+    "blkioweightdevice",
+    "capdrop",
+    "consolesize",
+    "containeridfile",
+    "cpucount",
+    "cpupercent",
+    "cpuperiod",
+    "cpuquota",
+    "cpurealtimeperiod",
+    "cpurealtimeruntime",
+    "cpuset",
+    "cpusetcpus",
+    "cpusetmems",
+    "cpushares",
+    "dns",
+    "dnsoptions",
+    "dnssearch",
+    "extrahosts",
+    "groupadd",
+    "init",
+    "iomaximumbandwidth",
+    "iomaximumiops",
+    "kernelmemory",
+    "kernelmemorytcp",
+    "memory",
+    "memoryreservation",
+    "memoryswap",
+    "memoryswappiness",
+    "mounts",
+    "nanocpus",
+    "oomkilldisable",
+    "oomscoreadj",
+    "pidslimit",
+    "portbindings",
+    "publishallports",
+    "readonlyrootfs",
+    "restartpolicy",
+    "shmsize",
+    "storageopt",
+    "tmpfs",
+    "ulimits",
+    "volumedriver",
+];
+
+/// Fields of one endpoint that give a container a name or an address, folded.
+pub(super) const ENDPOINT: &[&str] = &[
+    "aliases",
+    "dnsnames",
+    "endpointid",
+    "gateway",
+    "globalipv6address",
+    "globalipv6prefixlen",
+    "gwpriority",
+    "ipaddress",
+    "ipamconfig",
+    "ipprefixlen",
+    "ipv6gateway",
+    "macaddress",
+    "networkid",
+];
+
+/// Fields of an exec that stay inside, folded.
+pub(super) const EXEC: &[&str] = &[
+    "attachstderr",
+    "attachstdin",
+    "attachstdout",
+    "cmd",
+    "consolesize",
+    "detach",
+    "detachkeys",
+    "tty",
+    "user",
+];
+
+/// Fields of a service and of its tasks that stay inside, folded.
+pub(super) const SERVICE: &[&str] =
+    &["endpointspec", "labels", "mode", "name", "rollbackconfig", "updateconfig"];
+pub(super) const TASK: &[&str] = &["forceupdate", "placement", "resources", "restartpolicy"];
+pub(super) const CONTAINER_SPEC: &[&str] = &[
+    "args",
+    "capabilitydrop",
+    "command",
+    "configs",
+    "dnsconfig",
+    "groups",
+    "healthcheck",
+    "hostname",
+    "hosts",
+    "image",
+    "init",
+    "labels",
+    "mounts",
+    "oomscoreadj",
+    "openstdin",
+    "readonly",
+    "secrets",
+    "stopgraceperiod",
+    "stopsignal",
+    "tty",
+    "ulimits",
+    "user",
+];
+
+/// Fields and options of a network that stay on it, folded.
+pub(super) const NETWORK: &[&str] = &[
+    "attachable",
+    "checkduplicate",
+    "enableipv4",
+    "enableipv6",
+    "internal",
+    "ipam",
+    "labels",
+    "name",
+];
+pub(super) const NETWORK_OPTIONS: &[&str] = &[
+    "com.docker.network.bridge.enable_icc",
+    "com.docker.network.bridge.enable_ip_masquerade",
+    "com.docker.network.container_iface_prefix",
+    "com.docker.network.driver.mtu",
+    "com.docker.network.enable_ipv4",
+    "com.docker.network.enable_ipv6",
+    "encrypted",
+];
+
+/// The capabilities that every container has anyway (moby `oci/caps/defaults.go`).
+pub(super) const DEFAULT_CAPABILITIES: &[&str] = &[
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
+
+/// What engines hide and protect in `/proc` and `/sys` (moby `oci/defaults.go`, the newest known). A list that is given replaces theirs, so
+/// it must hold all of it.
+pub(super) const MASKED_PATHS: &[&str] = &[
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+];
+pub(super) const READONLY_PATHS: &[&str] =
+    &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// Log drivers that write below the engine's own directory, and options that only say how.
+pub(super) const LOG_DRIVERS: &[&str] = &["", "json-file", "local", "none"];
+pub(super) const LOG_OPTIONS: &[&str] = &[
+    "cache-compress",
+    "cache-disabled",
+    "cache-max-file",
+    "cache-max-size",
+    "compress",
+    "env",
+    "env-regex",
+    "labels",
+    "labels-regex",
+    "max-buffer-size",
+    "max-file",
+    "max-size",
+    "mode",
+    "tag",
+];

@@ -1,0 +1,354 @@
+//! What keeps a client from enlarging its own rights, where rights come from labels: no labels that carry any, no hand on the proxy's own
+//! container, no identity of another.
+//!
+//! A client whose list says `allow.labels=true` may hand out rights. It may set such labels, take names that the policy uses, and move other
+//! containers between the proxy's networks, as a program does that creates containers anew. The proxy's own container, fixed addresses
+//! and the network namespaces of others stay out of its reach all the same.
+
+use std::collections::BTreeSet;
+
+use crate::request::json::{Json, Keys, Object};
+use crate::request::target::printable;
+
+use super::mounts::array;
+use super::{Clause, Looked, Question, Review, Verdict, Violation, violation};
+
+/// What no client may touch.
+#[derive(Debug, Clone, Default)]
+pub struct Protected {
+    /// The full id of the proxy's own container.
+    pub container: String,
+    /// The names under which it is found: its own and its aliases.
+    pub names: BTreeSet<String>,
+    /// The host names of `allowfrom`: whoever takes one is let in.
+    pub hosts: BTreeSet<String>,
+    /// The networks on which clients are recognised, by full id, with their names.
+    pub networks: Vec<(String, String)>,
+    /// The prefixes of labels that carry rights.
+    pub prefixes: Vec<String>,
+    /// Whether labels of an image carry rights too.
+    pub image_labels_count: bool,
+}
+
+impl Protected {
+    /// Whether a reference may mean one of the protected networks, now or when the engine looks: its id, any part of it, or its name. A
+    /// network that is called like a part of the id today may be gone when the container starts.
+    pub fn is_network(&self, reference: &str) -> bool {
+        let reference = if matches!(reference, "default" | "") { "bridge" } else { reference };
+        self.networks.iter().any(|(id, name)| name == reference || id.starts_with(reference))
+    }
+
+    /// Whether a label's key is under one of the prefixes.
+    fn is_label(&self, key: &str) -> bool {
+        self.prefixes.iter().any(|prefix| {
+            key.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        })
+    }
+
+    fn is_name(&self, name: &str) -> bool {
+        let name = name.trim_start_matches('/');
+        let taken = |names: &BTreeSet<String>| {
+            names.iter().any(|protected| protected.eq_ignore_ascii_case(name))
+        };
+        taken(&self.names) || taken(&self.hosts)
+    }
+}
+
+/// The operations on a container that only look at it, or wait.
+const LOOKS: &[&str] = &[
+    "ContainerChanges",
+    "ContainerInspect",
+    "ContainerLogs",
+    "ContainerStats",
+    "ContainerTop",
+    "ContainerWait",
+    "CheckpointList",
+];
+
+const OWN: &str = "is the proxy's own container, which no client may touch";
+
+impl<'a> Review<'a> {
+    /// The clauses that hold for everyone who is judged where rights come from labels.
+    pub(super) fn guard(&mut self, protected: &'a Protected) -> Verdict {
+        let id = self.head.operation.id();
+        let template = self.head.operation.template().unwrap_or_default();
+        if template.starts_with("/containers/{name}") && !LOOKS.contains(&id) {
+            self.not_own_container(protected, self.object(), "the path")?;
+        }
+        match id {
+            "ContainerCreate" => self.guard_create(protected),
+            "ContainerRename" => {
+                self.name_is_free(protected, self.parameter("name"), "the parameter `name`")
+            }
+            "ExecStart" | "ExecResize" => self.guard_exec(protected),
+            "ImageCommit" => self.guard_commit(protected),
+            "ImageCreate" => {
+                self.no_labelled_image(protected)?;
+                self.changes_set_no_label(protected)
+            }
+            "ImageBuild" => self.guard_build(protected),
+            "Grpc" | "ImageLoad" | "Session" => self.no_labelled_image(protected),
+            "NetworkConnect" | "NetworkDisconnect" => self.guard_network(protected),
+            "ServiceCreate" => self.guard_service(protected, self.body, ""),
+            "ServiceUpdate" => self.guard_service_update(protected),
+            _ => Ok(()),
+        }
+    }
+
+    fn guard_create(&mut self, protected: &'a Protected) -> Verdict {
+        let Some(body) = self.body else { return Ok(()) };
+        self.labels_carry_none(protected, body.field("Labels"), "Labels")?;
+        self.name_is_free(protected, self.parameter("name"), "the parameter `name`")?;
+        let host_name = body.field("Hostname").and_then(Json::as_str).unwrap_or_default();
+        self.name_is_free(protected, host_name, "`Hostname`")?;
+        // Engines up to 26 read these at the top level as well.
+        for (config, at) in [(Some(body), ""), (body.field("HostConfig"), "HostConfig.")] {
+            let Some(config) = config else { continue };
+            for mode in ["NetworkMode", "PidMode", "IpcMode", "UTSMode", "UsernsMode", "Cgroup"] {
+                self.guard_mode(protected, config, mode, at)?;
+            }
+            let from = config.field("VolumesFrom");
+            for from in array(from, &format!("{at}VolumesFrom"))? {
+                let name =
+                    from.as_str().and_then(|from| from.split(':').next()).unwrap_or_default();
+                self.not_own_container(protected, name, &format!("`{at}VolumesFrom`"))?;
+            }
+            for link in array(config.field("Links"), &format!("{at}Links"))? {
+                let name =
+                    link.as_str().and_then(|link| link.split(':').next()).unwrap_or_default();
+                let name = name.trim_start_matches('/');
+                self.not_own_container(protected, name, &format!("`{at}Links`"))?;
+            }
+            let network = config.field("NetworkMode").and_then(Json::as_str).unwrap_or_default();
+            if protected.is_network(network)
+                && body.field("MacAddress").is_some_and(|address| !address.is_zero())
+            {
+                return Err(fixed("`MacAddress`"));
+            }
+        }
+        let endpoints =
+            body.field("NetworkingConfig").and_then(|config| config.field("EndpointsConfig"));
+        for (network, endpoint) in
+            endpoints.and_then(Json::as_object).into_iter().flat_map(Object::iter)
+        {
+            let place = format!("NetworkingConfig.EndpointsConfig.{}", printable(network));
+            self.guard_endpoint(protected, network, endpoint, &place)?;
+        }
+        Ok(())
+    }
+
+    /// A namespace of the proxy's container is the proxy; a network namespace of another is its address, and so its rights.
+    fn guard_mode(
+        &mut self,
+        protected: &Protected,
+        config: &'a Json,
+        mode: &str,
+        at: &str,
+    ) -> Verdict {
+        let value = config.field(mode).and_then(Json::as_str).unwrap_or_default();
+        let Some(name) = value.strip_prefix("container:") else { return Ok(()) };
+        let place = format!("`{at}{mode}`");
+        self.not_own_container(protected, name, &place)?;
+        if mode == "NetworkMode" && !self.limits.may_label {
+            let problem = "joins the network namespace of another container, whose address is its identity; choose a network";
+            return Err(violation(Clause::Identity, &place, problem));
+        }
+        Ok(())
+    }
+
+    fn guard_endpoint(
+        &self,
+        protected: &Protected,
+        network: &str,
+        endpoint: &'a Json,
+        at: &str,
+    ) -> Verdict {
+        for alias in array(endpoint.field("Aliases"), &format!("{at}.Aliases"))? {
+            let alias = alias.as_str().unwrap_or_default();
+            self.name_is_free(protected, alias, &format!("`{at}.Aliases`"))?;
+        }
+        if !protected.is_network(network) {
+            return Ok(());
+        }
+        let addresses = endpoint.field("IPAMConfig").and_then(Json::as_object);
+        let fixes = addresses.into_iter().flat_map(Object::iter).any(|(_, value)| !value.is_zero());
+        if fixes {
+            return Err(fixed(&format!("`{at}.IPAMConfig`")));
+        }
+        match endpoint.field("MacAddress") {
+            Some(address) if !address.is_zero() => Err(fixed(&format!("`{at}.MacAddress`"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Who is connected to the proxy's networks is who has which rights; the proxy's own container stays where it is.
+    fn guard_network(&mut self, protected: &'a Protected) -> Verdict {
+        let network = self.object();
+        let name = self.field("Container").and_then(Json::as_str).unwrap_or_default();
+        self.not_own_container(protected, name, "`Container`")?;
+        if protected.is_network(network) && !self.limits.may_label {
+            let problem = "is a network of the proxy's clients, on which nobody may connect or disconnect containers";
+            return Err(violation(Clause::Identity, &format!("`{}`", printable(network)), problem));
+        }
+        match self.field("EndpointConfig") {
+            Some(endpoint) => self.guard_endpoint(protected, network, endpoint, "EndpointConfig"),
+            None => Ok(()),
+        }
+    }
+
+    fn guard_exec(&mut self, protected: &Protected) -> Verdict {
+        let question = Question::Exec(self.object().to_owned());
+        let Looked::Found(exec) = self.ask(question) else { return Ok(()) };
+        match exec.field("ContainerID").and_then(Json::as_str) {
+            Some(id) if id != protected.container => Ok(()),
+            _ => Err(violation(Clause::OwnContainer, "the container of the exec", OWN)),
+        }
+    }
+
+    fn guard_commit(&mut self, protected: &'a Protected) -> Verdict {
+        self.no_labelled_image(protected)?;
+        let name = self.parameter("container");
+        self.not_own_container(protected, name, "the parameter `container`")?;
+        self.labels_carry_none(protected, self.field("Labels"), "Labels")?;
+        self.changes_set_no_label(protected)
+    }
+
+    fn guard_build(&self, protected: &Protected) -> Verdict {
+        self.no_labelled_image(protected)?;
+        let labels = self.parameter("labels");
+        if !labels.is_empty() {
+            let parsed = Json::parse(labels.as_bytes(), Keys::Entries).map_err(|error| {
+                violation(
+                    Clause::Unclear,
+                    "the parameter `labels`",
+                    &format!("is unclear: {error}"),
+                )
+            })?;
+            self.labels_carry_none(protected, Some(&parsed), "labels")?;
+        }
+        let mode = self.parameter("networkmode");
+        if !mode.is_empty() && (mode.starts_with("container:") || protected.is_network(mode)) {
+            let problem =
+                "builds under an address that is somebody's identity; choose another network";
+            return Err(violation(Clause::Identity, "the parameter `networkmode`", problem));
+        }
+        Ok(())
+    }
+
+    fn guard_service(&self, protected: &Protected, spec: Option<&Json>, at: &str) -> Verdict {
+        let Some(spec) = spec else { return Ok(()) };
+        self.labels_carry_none(protected, spec.field("Labels"), &format!("{at}Labels"))?;
+        let name = spec.field("Name").and_then(Json::as_str).unwrap_or_default();
+        self.name_is_free(protected, name, &format!("`{at}Name`"))?;
+        let task = spec.field("TaskTemplate");
+        let container = task.and_then(|task| task.field("ContainerSpec"));
+        let Some(container) = container else { return Ok(()) };
+        let at = format!("{at}TaskTemplate.ContainerSpec.");
+        self.labels_carry_none(protected, container.field("Labels"), &format!("{at}Labels"))?;
+        let name = container.field("Hostname").and_then(Json::as_str).unwrap_or_default();
+        self.name_is_free(protected, name, &format!("`{at}Hostname`"))
+    }
+
+    fn guard_service_update(&mut self, protected: &Protected) -> Verdict {
+        self.guard_service(protected, self.body, "")?;
+        if self.parameter("rollback").is_empty() {
+            return Ok(());
+        }
+        let previous = self.previous_service()?;
+        self.guard_service(protected, previous, "PreviousSpec.")
+    }
+
+    /// Whatever the engine finds under this reference must not be the proxy.
+    fn not_own_container(
+        &mut self,
+        protected: &Protected,
+        reference: &str,
+        place: &str,
+    ) -> Verdict {
+        let own = || violation(Clause::OwnContainer, place, OWN);
+        if reference == protected.container || protected.names.contains(reference) {
+            return Err(own());
+        }
+        // A full id is nobody else's, now or later.
+        if is_full_id(reference) {
+            return Ok(());
+        }
+        let Some(inspect) = self.container(reference, place)? else { return Ok(()) };
+        match inspect.field("Id").and_then(Json::as_str) {
+            Some(id) if id != protected.container => Ok(()),
+            _ => Err(own()),
+        }
+    }
+
+    fn labels_carry_none(&self, protected: &Protected, labels: Option<&Json>, at: &str) -> Verdict {
+        let Some(labels) = labels.filter(|labels| !labels.is_zero() && !self.limits.may_label)
+        else {
+            return Ok(());
+        };
+        let Some(labels) = labels.as_object() else {
+            return Err(violation(Clause::Unclear, &format!("`{at}`"), "is no object; send one"));
+        };
+        match labels.iter().find(|(key, _)| protected.is_label(key)) {
+            None => Ok(()),
+            Some((key, _)) => {
+                let problem = format!("sets `{}`, a label that carries rights", printable(key));
+                Err(violation(Clause::Labels, &format!("`{at}`"), &problem))
+            }
+        }
+    }
+
+    /// The `changes` of a commit or an import are lines of a Dockerfile. What they mean depends on quotes, escapes and variables, so a line
+    /// that could set a label of ours, read in the worst way, counts as one that does.
+    fn changes_set_no_label(&self, protected: &Protected) -> Verdict {
+        if self.limits.may_label {
+            return Ok(());
+        }
+        for change in self.head.target.query().all("changes") {
+            let bare: String = change
+                .chars()
+                .filter(|c| !c.is_whitespace() && !matches!(c, '\\' | '`' | '"' | '\''))
+                .map(|c| c.to_ascii_lowercase())
+                .collect();
+            let ours =
+                protected.prefixes.iter().any(|prefix| bare.contains(&prefix.to_ascii_lowercase()));
+            if bare.contains("label") && (ours || bare.contains('$')) {
+                let problem =
+                    format!("may set a label that carries rights (`{}`)", printable(change));
+                return Err(violation(Clause::Labels, "the parameter `changes`", &problem));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the labels of images count, whoever makes or fetches an image hands out rights.
+    fn no_labelled_image(&self, protected: &Protected) -> Verdict {
+        if protected.image_labels_count && !self.limits.may_label {
+            let place = format!("`{}`", self.head.operation.id());
+            let problem =
+                "makes an image whose labels carry rights, because `-trustimagelabels` is set";
+            return Err(violation(Clause::Labels, &place, problem));
+        }
+        Ok(())
+    }
+
+    fn name_is_free(&self, protected: &Protected, name: &str, place: &str) -> Verdict {
+        if name.is_empty() || self.limits.may_label || !protected.is_name(name) {
+            return Ok(());
+        }
+        let problem = format!(
+            "takes the name `{}`, by which the proxy or one of its clients is found",
+            printable(name)
+        );
+        Err(violation(Clause::Labels, place, &problem))
+    }
+}
+
+/// Whether it is a container's full id, which nothing can shadow.
+pub(super) fn is_full_id(reference: &str) -> bool {
+    reference.len() == 64 && reference.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn fixed(place: &str) -> Violation {
+    let problem = "fixes an address on a network of the proxy's clients, where addresses are identities; leave it to the engine";
+    violation(Clause::Identity, place, problem)
+}
