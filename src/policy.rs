@@ -167,6 +167,11 @@ impl<B> Allowed<B> {
         &self.head
     }
 
+    /// What happens to its body.
+    pub fn body(&self) -> &Body<B> {
+        &self.body
+    }
+
     /// Takes it apart for sending; the engine room is the only caller.
     pub(crate) fn into_parts(self) -> (Head, Body<B>) {
         (self.head, self.body)

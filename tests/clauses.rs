@@ -1,0 +1,238 @@
+//! Every case of `support/body_cases.rs`, tried against the judge alone. What the engine would do with it is tried in `e2e/`.
+#![cfg(test)]
+
+#[path = "support/body_cases.rs"]
+mod body_cases;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use body_cases::{CASES, Case, Engine, Limits, Want};
+use http::{HeaderMap, HeaderValue, header};
+use sockwarden::client::{Admission, Client, Identity, Peer};
+use sockwarden::policy::{Body, DeclaredBody, Judgement, Policy};
+use sockwarden::proxy::refusal;
+use sockwarden::request::json::Json;
+use sockwarden::request::{Head, Method, RequestTarget};
+use sockwarden::rule::body::{Defaults, HostAccess, Protected, Question};
+use sockwarden::rule::{Allowlist, AnchoredRegex, Origin, Rule, RuleSet};
+
+#[test]
+fn every_case_ends_as_it_must() {
+    let wrong: Vec<String> = CASES.iter().filter_map(|case| check(case).err()).collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), CASES.len(), wrong.join("\n"));
+}
+
+/// A refusal of what no engine does proves little, so most of them have a companion that shows what the engine would have done.
+#[test]
+fn most_refusals_are_of_what_an_engine_does() {
+    let refused: Vec<_> =
+        CASES.iter().filter(|case| matches!(case.want, Want::Refused(..))).collect();
+    let done = refused.iter().filter(|case| matches!(case.engine, Engine::Shows(_) | Engine::Does));
+    let (done, refused) = (done.count(), refused.len());
+    assert!(CASES.len() >= 200 && 2 * done > refused, "{done} of {refused}");
+}
+
+/// What is allowed is sent as it was judged: names that were looked up are ids.
+#[test]
+fn what_was_looked_up_is_sent_by_id() {
+    let id = Objects::default().text("{victim-id}");
+    let sent = |line: &str, body: &str| {
+        let case = Case { line: leak(line), body: leak(body), ..CASES[0] };
+        let case = Case { limits: Limits::Own, want: Want::Allowed, ..case };
+        judge(&case).unwrap_or_else(|denied| panic!("{line}: {denied:?}"))
+    };
+    let stop = sent("POST /v1.41/containers/{victim}/stop?t=1", "");
+    assert_eq!(stop, format!("POST /v1.41/containers/{id}/stop?t=1 "));
+    let commit = sent("POST /v1.41/commit?container={victim}&repo=x", "null");
+    assert_eq!(commit, format!("POST /v1.41/commit?container={id}&repo=x null"));
+    let connect = sent("POST /v1.41/networks/{other}/connect", r#"{"container":"{victim}"}"#);
+    assert!(connect.ends_with(&format!(r#"{{"container":"{id}"}}"#)), "{connect}");
+    let from = r#"{"Image":"x","HostConfig":{"VolumesFrom":["{victim}:ro"],"PidMode":"container:{victim}"}}"#;
+    let create = sent("POST /v1.41/containers/create", from);
+    assert!(create.contains(&format!(r#""VolumesFrom":["{id}:ro"]"#)), "{create}");
+    assert!(create.contains(&format!(r#""PidMode":"container:{id}""#)), "{create}");
+}
+
+fn leak(text: &str) -> &'static str {
+    Box::leak(text.to_owned().into_boxed_str())
+}
+
+fn check(case: &Case) -> Result<(), String> {
+    let got = judge(case);
+    let right = match (case.want, &got) {
+        (Want::Allowed, Ok(_)) => true,
+        (Want::Refused(want, says), Err((status, message))) => {
+            want == *status && message.contains(&Objects::default().text(says))
+        }
+        _ => false,
+    };
+    let Case { about, limits, line, body, want, .. } = case;
+    if right {
+        Ok(())
+    } else {
+        Err(format!("{about} ({limits:?}) {line} {body}\n    want {want:?}, got {got:?}"))
+    }
+}
+
+/// The request line and body that would be sent, or the status and message of the refusal.
+fn judge(case: &Case) -> Result<String, (u16, String)> {
+    let objects = Objects::default();
+    let line = objects.text(case.line);
+    let (method, target) = line.split_once(' ').unwrap();
+    let method = Method::parse(method).unwrap();
+    // The gate answers those that are no targets, before there is anything to judge.
+    let target = RequestTarget::parse(target).map_err(|error| (400, error.to_string()))?;
+    let mut fields = HeaderMap::new();
+    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let head = Head::new(method, target, &fields);
+    let body = objects.text(case.body);
+    let declared = DeclaredBody { body: (!body.is_empty()).then(|| body.clone()) };
+    let mut judgement =
+        policy(case.limits).judge(&client(), protected(case.limits), head, declared);
+    for _ in 0..8 {
+        let mut pending = match judgement {
+            Judgement::Denied(denied) => {
+                let message = refusal::message(&client(), &denied, Some("sockwarden"));
+                return Err((refusal::status(&denied.reason).as_u16(), message));
+            }
+            Judgement::Allowed(allowed) => {
+                let sent = match allowed.body() {
+                    Body::Judged(text) => text.clone(),
+                    _ => String::new(),
+                };
+                return Ok(format!("{method} {} {sent}", allowed.head().target));
+            }
+            Judgement::Pending(pending) => pending,
+        };
+        judgement = if let Some(body) = pending.take_body() {
+            pending.read(body.as_bytes())
+        } else {
+            for question in pending.questions() {
+                let answer = objects.answer(&question);
+                pending.answer(question, answer);
+            }
+            pending.judge()
+        };
+    }
+    panic!("{} asks and asks", case.about)
+}
+
+fn client() -> Client {
+    let peer = Peer::tcp("127.0.0.1:4711".parse().unwrap(), Ipv4Addr::LOCALHOST.into());
+    Client { peer, admission: Admission::Listed, identity: Identity::Plain }
+}
+
+fn policy(limits: Limits) -> Policy {
+    let any = |method| Rule {
+        origin: Origin::Flag(format!("-allow{method}")),
+        method,
+        path: Arc::new(AnchoredRegex::new(".*").unwrap()),
+    };
+    let rules = Method::ALL.into_iter().map(any).collect::<RuleSet>();
+    let list = ["/srv", "/tmp/sockwarden-test-srv"].map(PathBuf::from).to_vec();
+    let defaults = Defaults {
+        bind_mount_from: matches!(limits, Limits::Srv | Limits::HostSrv).then_some(list),
+        deny_host_mounts: limits == Limits::NoMounts,
+        deny_network_volumes: limits == Limits::NoNetwork,
+        host_access: match limits {
+            Limits::Host | Limits::HostSrv => HostAccess::Deny,
+            _ => HostAccess::Allow,
+        },
+    };
+    Policy::new(Allowlist { rules, ..Allowlist::default() }, defaults)
+}
+
+fn protected(limits: Limits) -> Option<Arc<Protected>> {
+    let objects = Objects::default();
+    let text = |name: &str| objects.text(name);
+    (limits == Limits::Own).then(|| {
+        Arc::new(Protected {
+            container: text("{proxyid}"),
+            names: [text("{proxy}")].into(),
+            hosts: ["traefik".to_owned()].into(),
+            networks: vec![(text("{netid}"), text("{net}"))],
+            prefixes: vec!["socket-proxy".to_owned(), "sockwarden".to_owned()],
+            image_labels_count: false,
+        })
+    })
+}
+
+/// The objects that the cases are about, as an engine would describe them.
+struct Objects(BTreeMap<&'static str, String>);
+
+impl Default for Objects {
+    fn default() -> Self {
+        let id = |digits: &str| digits.repeat(64).chars().take(64).collect::<String>();
+        let (proxy, net, host) = (id("a1b2c3d4"), id("5e6f7081"), id("9d0c"));
+        let named = [
+            ("{image}", "busybox:1".to_owned()),
+            ("{name}", "fresh".to_owned()),
+            ("{commit}", "made:1".to_owned()),
+            ("{victim}", "victim".to_owned()),
+            ("{victim-id}", id("71c7")),
+            ("{root}", "root".to_owned()),
+            ("{mounter}", "mounter".to_owned()),
+            ("{sharer}", "sharer".to_owned()),
+            ("{other-container}", "bystander".to_owned()),
+            ("{volume}", "plain".to_owned()),
+            ("{badvolume}", "bad".to_owned()),
+            ("{service}", "service".to_owned()),
+            ("{other}", "othernet".to_owned()),
+            ("{address}", "172.30.9.77".to_owned()),
+            ("{otheraddress}", "172.30.8.77".to_owned()),
+            ("{net}", "proxynet".to_owned()),
+            ("{net4}", net.chars().take(4).collect()),
+            ("{netid}", net),
+            ("{hostnet3}", host.chars().take(3).collect()),
+            ("{hostnet}", host),
+            ("{proxy}", "proxy".to_owned()),
+            ("{proxyid5}", proxy.chars().take(5).collect()),
+            ("{proxyid12}", proxy.chars().take(12).collect()),
+            ("{proxyid}", proxy),
+        ];
+        Self(named.into())
+    }
+}
+
+impl Objects {
+    fn text(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
+    }
+
+    fn answer(&self, question: &Question) -> Option<Json> {
+        let name = question.name();
+        let text = match question {
+            Question::Container(_) => self.container(name)?,
+            Question::Network(_) => {
+                let host = name == "host" || self.0["{hostnet}"].starts_with(name);
+                format!(r#"{{"Name":"{name}","Driver":"{}"}}"#, if host { "host" } else { "bridge" })
+            }
+            Question::Service(_) => r#"{"Spec":{},"PreviousSpec":{"TaskTemplate":{"ContainerSpec":{"Mounts":[{"Type":"bind","Source":"/"}]}}}}"#.to_owned(),
+            Question::Volume(_) if name == "bad" => r#"{"Driver":"local","Options":{"type":"none","o":"bind","device":"/"}}"#.to_owned(),
+            Question::Volume(_) if name == "plain" => r#"{"Driver":"local","Options":null}"#.to_owned(),
+            Question::Exec(_) | Question::Volume(_) => return None,
+        };
+        Some(Json::parse_answer(text.as_bytes()).unwrap())
+    }
+
+    fn container(&self, name: &str) -> Option<String> {
+        let socket = r#"{"Type":"bind","Source":"/var/run/docker.sock"}"#;
+        let etc = r#"{"Type":"bind","Source":"/etc"}"#;
+        let (id, host_config, mounts) = match name {
+            _ if name == "proxy" || self.0["{proxyid}"].starts_with(name) => {
+                (self.0["{proxyid}"].clone(), "{}", socket)
+            }
+            "root" => ("b".repeat(64), r#"{"Privileged":true}"#, ""),
+            "mounter" => ("c".repeat(64), "{}", etc),
+            "victim" => (self.0["{victim-id}"].clone(), r#"{"CapAdd":null}"#, ""),
+            "sharer" | "bystander" => ("d".repeat(64), "{}", ""),
+            _ => return None,
+        };
+        Some(format!(
+            r#"{{"Id":"{id}","Name":"/{name}","HostConfig":{host_config},"Mounts":[{mounts}]}}"#
+        ))
+    }
+}
