@@ -32,7 +32,7 @@ use crate::client::{Container, ContainerId, Identity, Peer, WhyUnknown};
 use crate::config::OwnContainer;
 use crate::engine::own::{ContainerInspect, ContainerRow, ImageInspect, NetworkInspect};
 use crate::engine::{Engine, EngineError, OwnCall};
-use crate::rule::body::Protected;
+use crate::rule::body::{Defaults, Protected};
 use crate::rule::labels::{LabelError, LabelReader, Rights, is_policy};
 use fresh::Fresh;
 use network::{Holder, NetworkView, OwnNetworks};
@@ -53,6 +53,8 @@ pub struct LabelPolicy {
     pub prefixes: Vec<String>,
     /// Whether labels that come from an image count.
     pub trust_image_labels: bool,
+    /// What holds for clients whose labels do not say otherwise.
+    pub limits: Defaults,
     /// The host names that are admitted to the default allowlist; whoever takes one of them is.
     pub admitted_hosts: Vec<String>,
 }

@@ -72,6 +72,7 @@ pub async fn serve(
             let labels = LabelPolicy {
                 prefixes: config.label_prefixes.clone(),
                 trust_image_labels: config.trust_image_labels,
+                limits: config.limits.clone(),
                 admitted_hosts: config.allow_from.iter().filter_map(AllowFrom::host).collect(),
             };
             Some(Registry::new(engine.clone(), own, labels).await?)

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::engine::{Engine, EngineError};
 use crate::request::{Method, Operation};
 use crate::rule::RuleSet;
+use crate::rule::body::{Defaults, HostAccess, mount_danger};
 
 /// Tries the engine's socket.
 ///
@@ -120,7 +121,7 @@ pub async fn report(config: &Config, engine: &Engine, address: &str) {
         }
     };
     tracing::info!(clients = clients.join(", "), "clients admitted to the default allowlist");
-    report_rules(&config.rules);
+    report_rules(&config.rules, &config.limits);
     match engine.version().await {
         Ok(version) => tracing::info!(
             version = version.version,
@@ -133,7 +134,7 @@ pub async fn report(config: &Config, engine: &Engine, address: &str) {
     }
 }
 
-fn report_rules(rules: &RuleSet) {
+fn report_rules(rules: &RuleSet, limits: &Defaults) {
     if rules.is_empty() {
         tracing::warn!(
             "the default allowlist is empty: every request but a ping is refused; allow some, for example with `-allowGET='/v1\\..{{1,2}}/(version|containers/.*)'`"
@@ -144,12 +145,86 @@ fn report_rules(rules: &RuleSet) {
             tracing::info!(method = method.as_str(), pattern = rule.path.as_str(), origin = %rule.origin, "allowed by default");
         }
     }
+    report_limits(limits);
     for (operation, sentence) in risks(rules) {
+        if limits.host_access == HostAccess::Deny && is_kept_inside(operation) {
+            continue;
+        }
         tracing::warn!(
             operation = operation.id(),
             "the default allowlist gives {operation}: {sentence}"
         );
     }
+    if let Some(operation) = host_owner(rules, limits.host_access) {
+        tracing::warn!(
+            operation = operation.id(),
+            "whoever the default allowlist is for may use {operation}, and so owns the host; `-hostaccess=deny` (SP_HOSTACCESS) ends that"
+        );
+    }
+}
+
+fn report_limits(limits: &Defaults) {
+    let mounts = match &limits.bind_mount_from {
+        _ if limits.deny_host_mounts => "refused".to_owned(),
+        Some(directories) => directories
+            .iter()
+            .map(|directory| directory.display().to_string())
+            .collect::<Vec<_>>()
+            .join(", "),
+        None if limits.host_access == HostAccess::Deny => "refused".to_owned(),
+        None => "not limited".to_owned(),
+    };
+    let allowed = |denied: bool| if denied { "refused" } else { "allowed" };
+    tracing::info!(
+        host_mounts = mounts,
+        network_volumes = allowed(limits.deny_network_volumes),
+        host_access = allowed(limits.host_access == HostAccess::Deny),
+        "what bodies may ask for by default"
+    );
+    for directory in limits.bind_mount_from.iter().flatten() {
+        if let Some(danger) = mount_danger(directory) {
+            tracing::warn!(directory = %directory.display(), "`-allowbindmountfrom` lists a directory that {danger}");
+        }
+    }
+}
+
+/// The operation through which a client with these rules owns the host, if there is one: what it creates may do anything there.
+pub fn host_owner(rules: &RuleSet, host_access: HostAccess) -> Option<Operation> {
+    let allowed = |operation: &Operation| is_owning(*operation) && allows(rules, *operation);
+    Operation::all().find(allowed).filter(|_| host_access == HostAccess::Allow)
+}
+
+/// The operations that create what runs with whatever access to the host its body asks for.
+fn is_owning(operation: Operation) -> bool {
+    matches!(
+        operation.id(),
+        "ContainerCreate"
+            | "Grpc"
+            | "PluginCreate"
+            | "PluginPull"
+            | "PluginUpgrade"
+            | "ServiceCreate"
+            | "ServiceUpdate"
+            | "Session"
+            | "SwarmJoin"
+    )
+}
+
+/// The operations whose risk `hostaccess=deny` takes away.
+fn is_kept_inside(operation: Operation) -> bool {
+    is_owning(operation)
+        || matches!(
+            operation.id(),
+            "CheckpointCreate"
+                | "CheckpointDelete"
+                | "NetworkCreate"
+                | "PluginEnable"
+                | "PluginSet"
+                | "PutContainerArchive"
+                | "SwarmInit"
+                | "SwarmUpdate"
+                | "VolumeCreate"
+        )
 }
 
 /// The allowed operations that give something away, each with its sentence.
@@ -243,5 +318,20 @@ mod tests {
             &["ContainerAttachWebsocket", "ContainerExport", "ContainerArchive"],
         );
         check(Method::Post, r"/v1\.\d+/images/registry.local/app/push", &["ImagePush"]);
+    }
+
+    #[test]
+    fn who_may_create_owns_the_host_unless_that_is_denied() {
+        let owner = |pattern: &str, access| {
+            let path = Arc::new(AnchoredRegex::new(pattern).unwrap());
+            let origin = Origin::Flag("-allow".to_owned());
+            let rules = RuleSet::from_iter([Rule { origin, method: Method::Post, path }]);
+            host_owner(&rules, access).map(Operation::id)
+        };
+        let create = r"/v1\.\d+/(containers/create|containers/[^/]+/start)";
+        assert_eq!(owner(create, HostAccess::Allow), Some("ContainerCreate"));
+        assert_eq!(owner(create, HostAccess::Deny), None);
+        assert_eq!(owner(r"/v1\.\d+/containers/[^/]+/start", HostAccess::Allow), None);
+        assert_eq!(owner(r"/v1\.\d+/services/create", HostAccess::Allow), Some("ServiceCreate"));
     }
 }

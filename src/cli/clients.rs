@@ -63,6 +63,9 @@ fn table(clients: &[ClientReport]) -> String {
             );
         }
         let _ = writeln!(text, "    may      {}", client.rights);
+        for warning in &client.warnings {
+            let _ = writeln!(text, "    warning  {warning}");
+        }
         if let Some(refusal) = &client.last_refusal {
             let _ = writeln!(text, "    refused  {refusal}");
         }

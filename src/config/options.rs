@@ -230,10 +230,10 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting {
         group: Group::Requests,
-        takes: Takes::Value("deny|allow"),
+        takes: Takes::Value("ACCESS"),
         default: Some("allow"),
-        summary: "With `deny`, refuse what reaches past a container: privileges, devices, namespaces of the host, plugins and the like",
-        details: "It also refuses host mounts, unless `-allowbindmountfrom` or a label lists where they may come from. \
+        summary: "`deny` refuses what reaches past a container (privileges, devices, namespaces of the host, plugins and the like), `allow` does not",
+        details: "`deny` also refuses host mounts, unless `-allowbindmountfrom` or a label lists where they may come from. \
             A container with its own list may say otherwise with the label `hostaccess`. \
             See [What a body may ask](how-requests-are-judged.md#what-a-body-may-ask).",
         ..setting("hostaccess", "SP_HOSTACCESS", into!(host_access, values::host_access))

@@ -125,6 +125,12 @@ fn without_effect(draft: &Draft) -> impl Iterator<Item = String> {
             "on a TCP port; add `-proxysocketendpoint=PATH`",
         ),
         (
+            draft.deny_host_mounts,
+            true,
+            "allowbindmountfrom",
+            "while `-denyhostmounts` refuses every host mount",
+        ),
+        (
             no_watchdog,
             draft.stop_on_watchdog,
             "stoponwatchdog",

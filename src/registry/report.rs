@@ -11,7 +11,9 @@ use super::{Registry, STALE, Shared, lock};
 use crate::client::{ContainerId, Identity};
 use crate::engine::OwnCall;
 use crate::engine::own::{ContainerInspect, ContainerRow};
+use crate::rule::body::mount_danger;
 use crate::rule::labels::Rights;
+use crate::startup::host_owner;
 
 /// How many clients' last refusals are remembered.
 const REMEMBERED_REFUSALS: usize = 4096;
@@ -31,6 +33,9 @@ pub struct ClientReport {
     pub networks: Vec<NetworkReport>,
     /// What it may do, in plain words.
     pub rights: String,
+    /// What it could do to the host, and what would end that.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// How many connections it has to us.
     pub connections: usize,
     /// What it was refused last.
@@ -97,6 +102,7 @@ impl Registry {
                     state,
                     networks,
                     rights: container.rights.to_string(),
+                    warnings: self.warnings(&container.rights),
                     connections: self.sessions.count(id),
                     last_refusal: lock(&self.refusals.0).get(&id).cloned(),
                 });
@@ -104,6 +110,21 @@ impl Registry {
         }
         clients.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(clients)
+    }
+
+    /// What a client with these rights could do to the host.
+    fn warnings(&self, rights: &Rights) -> Vec<String> {
+        let Rights::Own(list) = rights else { return Vec::new() };
+        let access = list.host_access.unwrap_or(self.labels.limits.host_access);
+        let prefix = self.suggested_prefix();
+        let owner = host_owner(&list.rules, access).map(|operation| {
+            format!("may use {operation}, and so owns the host; the label `{prefix}.hostaccess=deny` ends that")
+        });
+        let directories = list.bind_mount_from.iter().flatten().filter_map(|directory| {
+            let danger = mount_danger(directory)?;
+            Some(format!("may mount `{}`, which {danger}", directory.display()))
+        });
+        owner.into_iter().chain(directories).collect()
     }
 
     /// Whether our knowledge follows the engine's events right now.
@@ -162,6 +183,7 @@ impl Registry {
             state: row.state,
             networks,
             rights: container.rights.to_string(),
+            warnings: self.warnings(&container.rights),
             connections: self.sessions.count(id),
             last_refusal: None,
         };
@@ -278,4 +300,7 @@ fn report(client: &ClientReport, message: &'static str) {
         rights = client.rights,
         "{message}"
     );
+    for warning in &client.warnings {
+        tracing::warn!(name = client.name, container = client.id, "client {warning}");
+    }
 }

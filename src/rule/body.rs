@@ -21,6 +21,7 @@ use crate::request::target::printable;
 use crate::request::{Head, Method};
 
 use super::Allowlist;
+pub use mounts::mount_danger;
 pub use own::Protected;
 pub use pin::pin;
 

@@ -3,6 +3,8 @@
 //! Paths are compared as text, component by component. The proxy does not see the host's file system, so a symbolic link below a listed
 //! directory leads wherever it leads: list directories that no client can write to.
 
+use std::path::Path;
+
 use crate::request::json::{Json, Object};
 use crate::request::target::printable;
 
@@ -256,6 +258,33 @@ fn texts<'a>(value: Option<&'a Json>, at: &str) -> Result<Vec<(String, &'a str)>
         }
     });
     texts.collect()
+}
+
+/// What is given away with a listed directory, if it is one of those that nobody should list.
+pub fn mount_danger(directory: &Path) -> Option<&'static str> {
+    const SOCKETS: &[&str] =
+        &["/run/containerd/containerd.sock", "/run/docker.sock", "/var/run/docker.sock"];
+    const SYSTEM: &[&str] = &[
+        "/bin",
+        "/boot",
+        "/dev",
+        "/etc",
+        "/lib",
+        "/proc",
+        "/root",
+        "/sbin",
+        "/sys",
+        "/usr",
+        "/var/lib/containerd",
+        "/var/lib/docker",
+    ];
+    if SOCKETS.iter().any(|socket| Path::new(socket).starts_with(directory)) {
+        return Some("holds the engine's own socket, so whoever mounts it owns the host");
+    }
+    let is_system = SYSTEM
+        .iter()
+        .any(|system| directory.starts_with(system) || Path::new(system).starts_with(directory));
+    is_system.then_some("belongs to the host's system, so whoever writes there owns the host")
 }
 
 /// The values of an array; none where it is absent.
