@@ -166,7 +166,7 @@ fn cure(clause: Clause, client: &Client, label_prefix: Option<&str>) -> String {
     };
     match clause {
         Clause::MountSource => format!(
-            "list its directory in {} to allow it",
+            "to allow it, list its directory in {}",
             label_or("allow.bindmountfrom", "`-allowbindmountfrom` (SP_ALLOWBINDMOUNTFROM)")
         ),
         Clause::NoMounts => "`-denyhostmounts` is set, so use a named volume instead".to_owned(),
@@ -174,11 +174,11 @@ fn cure(clause: Clause, client: &Client, label_prefix: Option<&str>) -> String {
             "`-denynetworkvolumes` is set, so use a volume of this host instead".to_owned()
         }
         Clause::HostAccess => format!(
-            "leave it out; {} would allow it, and the client would own the host",
+            "leave it out, or allow it by {}, with which the client owns the host",
             label_or("hostaccess=allow", "`-hostaccess=allow` (SP_HOSTACCESS)")
         ),
         Clause::Labels => format!(
-            "{} would allow it, and the client could give itself any right",
+            "leave it out, or allow it by {}, with which the client can give itself any right",
             label_or(
                 "allow.labels=true",
                 &format!(

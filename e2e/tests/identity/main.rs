@@ -191,3 +191,106 @@ fn our_own_container_must_be_named_exactly() {
     let log = stage.log();
     assert!(log.contains(&format!("`{}`", stage.proxy())), "the names that exist are not in {log}");
 }
+
+const MAY_WRITE: [&str; 4] = [
+    "-l",
+    r"sockwarden.allow.post=/v1\.41/(containers/.*|networks/.*|commit|build)",
+    "-l",
+    r"sockwarden.allow.delete=/v1\.41/containers/.*",
+];
+
+/// C01, C05, C06 and invariant 6: what a client with an own list may not do to itself, to us, and to others.
+#[test]
+fn a_client_cannot_enlarge_its_own_rights() {
+    let stage = stage_or_skip!();
+    stage.start_client("neighbour", &["-l", MAY_LIST], &["sleep", "600"]);
+    let (proxy, neighbour, network) = (stage.proxy(), stage.name("neighbour"), stage.network());
+    let id = stage.docker_ok(&["inspect", "-f", "{{.Id}}", &proxy]).trim().to_owned();
+    let refused = |word: &str, line: [&str; 2], body: &str, says: &str| {
+        let request = ["-data", body, line[0], line[1]];
+        let request = if body.is_empty() { &request[2..] } else { &request[..] };
+        check(&stage.ask(word, &MAY_WRITE, request), 403, &[says]);
+    };
+    let create = ["POST", "/v1.41/containers/create"];
+    let image = stage.image();
+    let label = format!(r#"{{"Image":"{image}","Labels":{{"sockwarden.allow.get":".*"}}}}"#);
+    refused("label", create, &label, "sockwarden.allow.labels=true");
+    let join =
+        format!(r#"{{"Image":"{image}","HostConfig":{{"NetworkMode":"container:{neighbour}"}}}}"#);
+    refused("join", create, &join, "whose address is its identity");
+    let volumes =
+        format!(r#"{{"Image":"{image}","HostConfig":{{"VolumesFrom":["{}"]}}}}"#, &id[..7]);
+    refused("volumes", create, &volumes, "proxy's own container");
+    let disconnect = format!(r#"{{"Container":"{neighbour}","Force":true}}"#);
+    refused(
+        "disconnect",
+        ["POST", &format!("/v1.41/networks/{network}/disconnect")],
+        &disconnect,
+        "proxy's clients",
+    );
+    for (index, name) in [proxy.as_str(), id.as_str(), &id[..12], &id[..5]].into_iter().enumerate()
+    {
+        let kill = format!("/v1.41/containers/{name}/kill");
+        refused(&format!("kill{index}"), ["POST", &kill], "", "proxy's own container");
+    }
+    refused(
+        "remove",
+        ["DELETE", &format!("/v1.41/containers/{proxy}?force=1")],
+        "",
+        "proxy's own container",
+    );
+    let commit = format!(
+        "/v1.41/commit?container={neighbour}&repo={neighbour}&changes=LABEL%20sockwarden.allow.get%3D.*"
+    );
+    refused("commit", ["POST", &commit], "", "a label that carries rights");
+    let build = format!("/v1.41/build?networkmode=container%3A{neighbour}");
+    refused("build", ["POST", &build], "", "somebody's identity");
+    // Nothing of it happened, and what is left is allowed.
+    check(&stage.ask("last", &["-l", MAY_LIST], &LIST), 200, &[&neighbour]);
+    let stop = format!("/v1.41/containers/{neighbour}/kill");
+    check(&stage.ask("kill", &MAY_WRITE, &["POST", &stop]), 204, &[]);
+}
+
+#[test]
+fn a_client_that_may_hand_out_rights_does() {
+    let stage = stage_or_skip!();
+    let may = [&MAY_WRITE[..], &["-l", "sockwarden.allow.labels=true"]].concat();
+    let (key, value) = stage.run_label();
+    let (image, name) = (stage.image(), stage.name("made"));
+    let body = format!(
+        r#"{{"Image":"{image}","Cmd":["true"],"Labels":{{"{key}":"{value}","sockwarden-test":"1","sockwarden.allow.get":"/version"}}}}"#
+    );
+    let target = format!("/v1.41/containers/create?name={name}");
+    check(&stage.ask("make", &may, &["-data", &body, "POST", &target]), 201, &["Id"]);
+    let kill = format!("/v1.41/containers/{}/kill", stage.proxy());
+    check(&stage.ask("kill", &may, &["POST", &kill]), 403, &["proxy's own container"]);
+}
+
+/// The labels of a container decide about its bodies; where they say nothing the defaults hold.
+#[test]
+fn limits_come_from_labels_and_defaults() {
+    let stage = stage_or_skip!("-allowbindmountfrom=/srv");
+    let image = stage.image();
+    let target = |word: &str| format!("/v1.41/containers/create?name={}", stage.name(word));
+    let create = |word: &str, labels: &[&str], config: &str| {
+        let (key, value) = stage.run_label();
+        let body = format!(
+            r#"{{"Image":"{image}","Cmd":["true"],"Labels":{{"{key}":"{value}","sockwarden-test":"1"}},"HostConfig":{config}}}"#
+        );
+        let labels = [&MAY_WRITE[..], labels].concat();
+        stage.ask(&format!("asks-{word}"), &labels, &["-data", &body, "POST", &target(word)])
+    };
+    let privileged = r#"{"Privileged":true}"#;
+    let owner = stage.name("asks-owner");
+    check(&create("owner", &[], privileged), 201, &[]);
+    stage.wait_for_log(&format!("name={owner}"));
+    stage.wait_for_log("owns the host; the label `sockwarden.hostaccess=deny` ends that");
+    let deny = ["-l", "sockwarden.hostaccess=deny"];
+    check(&create("deny", &deny, privileged), 403, &["sockwarden.hostaccess=allow"]);
+    let etc = r#"{"Binds":["/etc:/x:ro"]}"#;
+    check(&create("etc", &[], etc), 403, &["`/etc`", "sockwarden.allow.bindmountfrom"]);
+    let from_etc = ["-l", "socket-proxy.allow.bindmountfrom=/etc"];
+    check(&create("listed", &from_etc, etc), 201, &[]);
+    check(&create("both", &[&deny[..], &from_etc].concat(), etc), 201, &[]);
+    check(&create("srv", &from_etc, r#"{"Binds":["/srv:/x:ro"]}"#), 403, &["`/srv`"]);
+}

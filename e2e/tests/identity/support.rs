@@ -91,6 +91,16 @@ impl Stage {
         self.docker_ok(&words.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
+    pub(crate) fn image(&self) -> &str {
+        &self.image
+    }
+
+    /// The label by which what clients make is found and removed.
+    pub(crate) fn run_label(&self) -> (String, String) {
+        let [_, run] = self.names.labels();
+        run
+    }
+
     pub(crate) fn name(&self, word: &str) -> String {
         self.names.name(word)
     }

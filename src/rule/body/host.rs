@@ -15,8 +15,8 @@ use super::{
     Clause, Looked, Mounts, Question, Review, Verdict, Violation, host, is_plain, violation,
 };
 
-const HOST_NETWORK: &str = "uses the network of the host; choose another network";
-const MODE_INSIDE: &str = "shares a namespace with the host or another container; leave it out";
+const HOST_NETWORK: &str = "uses the network of the host";
+const MODE_INSIDE: &str = "shares a namespace with the host or another container";
 
 impl<'a> Review<'a> {
     /// `POST /containers/create`. Engines up to 26 read the fields of `HostConfig` at the top level as well when `HostConfig` is absent or
@@ -88,8 +88,8 @@ impl<'a> Review<'a> {
                 refuse(MODE_INSIDE)
             }
             "isolation" if text.eq_ignore_ascii_case("default") => Ok(()),
-            "isolation" => refuse("is for Windows; leave it out"),
-            "links" => refuse("copies the environment of the linked container; use a network"),
+            "isolation" => refuse("is for Windows"),
+            "links" => refuse("copies the environment of the linked container"),
             "logconfig" => log_config(value.field("Type"), value.field("Config"), &place),
             "networkmode" => match text {
                 "host" | "?" => refuse(HOST_NETWORK),
@@ -373,8 +373,7 @@ impl<'a> Review<'a> {
     }
 }
 
-const UNKNOWN: &str =
-    "is not a field that sockwarden knows to stay inside the container; leave it out";
+const UNKNOWN: &str = "is not a field that sockwarden knows to stay inside the container";
 
 /// Whether what runs in this container is kept inside it.
 pub(super) fn stays_inside(inspect: &Json, place: &str) -> Verdict {
@@ -426,7 +425,7 @@ fn paths(value: &Json, needed: &[&str], place: &str) -> Verdict {
     if *value == Json::Null || needed.iter().all(|path| given.contains(path)) {
         return Ok(());
     }
-    Err(host(place, "opens kernel files that engines hide or protect; leave it out"))
+    Err(host(place, "opens kernel files that engines hide or protect"))
 }
 
 fn capabilities(value: &Json, place: &str) -> Verdict {
