@@ -8,30 +8,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::bounds::Bounds;
 use crate::client::Peer;
 use crate::config::ListenerAddress;
-use crate::proxy::{Proxy, Stop, refusal};
+use crate::proxy::{self, Proxy, Stop};
 use crate::socket::Socket;
 
 /// The pause after a failed accept, which is nearly always a lack of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Descriptors kept for everything that is not a client connection.
-const SPARE_DESCRIPTORS: u64 = 64;
+const SPARE_DESCRIPTORS: u64 = 128;
 /// Descriptors a client connection needs: its own, and the engine's.
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 /// How many connections may wait to be accepted on a Unix socket, as many as on TCP.
 const UNIX_BACKLOG: i32 = 1024;
-/// More connections than this are refused, however many descriptors there are.
-const MAX_CONNECTIONS: u64 = 65_536;
+/// Connections that were refused a place and get a moment to see why; beyond that they are closed at once.
+const FAREWELLS: usize = 32;
 
 /// A bound listener.
 #[derive(Debug)]
 pub struct Listener {
     socket: Bound,
-    seats: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -83,8 +83,7 @@ impl Listener {
             }
             ListenerAddress::Unix { path, mode } => bind_unix(path, *mode)?,
         };
-        let seats = usize::try_from(connection_limit()).unwrap_or(Semaphore::MAX_PERMITS);
-        Ok(Self { socket, seats: Arc::new(Semaphore::new(seats)) })
+        Ok(Self { socket })
     }
 
     /// The address as bound, with the port the kernel chose for port 0.
@@ -97,24 +96,29 @@ impl Listener {
         }
     }
 
-    /// How many connections are served at once.
-    pub fn connection_limit(&self) -> usize {
-        self.seats.available_permits()
-    }
-
     /// Serves connections until a stop begins, then waits for those that are open.
-    pub async fn serve(self, proxy: Arc<Proxy>, mut stop: watch::Receiver<Stop>) {
-        let mut connections = JoinSet::new();
+    pub async fn serve(
+        self,
+        proxy: Arc<Proxy>,
+        bounds: Arc<Bounds>,
+        mut stop: watch::Receiver<Stop>,
+    ) {
+        let mut connections = Connections {
+            proxy,
+            bounds,
+            farewells: Arc::new(Semaphore::new(FAREWELLS)),
+            tasks: JoinSet::new(),
+        };
         loop {
             tokio::select! {
                 accepted = self.accept() => match accepted {
-                    Ok((socket, peer)) => self.seat(socket, peer, &proxy, &stop, &mut connections),
+                    Ok((socket, peer)) => connections.seat(socket, peer, &stop),
                     Err(error) => {
                         tracing::error!(error = %error, "a connection could not be accepted; if this repeats, raise the limit of open files");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
-                Some(ended) = connections.join_next(), if !connections.is_empty() => report_panic(ended),
+                Some(ended) = connections.tasks.join_next(), if !connections.tasks.is_empty() => connections.count_panic(&ended),
                 changed = stop.changed() => if changed.is_err() || *stop.borrow() > Stop::Running { break },
             }
         }
@@ -123,8 +127,8 @@ impl Listener {
             let _ = fs::remove_file(path);
         }
         drop(socket);
-        while let Some(ended) = connections.join_next().await {
-            report_panic(ended);
+        while let Some(ended) = connections.tasks.join_next().await {
+            connections.count_panic(&ended);
         }
     }
 
@@ -145,38 +149,47 @@ impl Listener {
             }
         }
     }
+}
 
-    fn seat(
-        &self,
-        socket: Socket,
-        peer: Peer,
-        proxy: &Arc<Proxy>,
-        stop: &watch::Receiver<Stop>,
-        connections: &mut JoinSet<()>,
-    ) {
-        if let Ok(permit) = Arc::clone(&self.seats).try_acquire_owned() {
-            let (proxy, stop) = (Arc::clone(proxy), stop.clone());
-            connections.spawn(async move {
-                let _permit: OwnedSemaphorePermit = permit;
-                proxy.serve(socket, peer, stop).await;
-            });
-        } else {
-            tracing::error!(client = %peer, "too many connections are open; this one is refused");
-            refusal::turn_away(&socket);
+/// The connections that are open.
+struct Connections {
+    proxy: Arc<Proxy>,
+    bounds: Arc<Bounds>,
+    farewells: Arc<Semaphore>,
+    tasks: JoinSet<()>,
+}
+
+impl Connections {
+    /// Serves a connection if there is a place for it; nothing was read from it yet.
+    fn seat(&mut self, socket: Socket, peer: Peer, stop: &watch::Receiver<Stop>) {
+        match self.bounds.admit(&peer) {
+            Ok(place) => {
+                let (proxy, stop) = (Arc::clone(&self.proxy), stop.clone());
+                self.tasks.spawn(proxy.serve(socket, peer, place, stop));
+            }
+            Err(limit) => {
+                self.bounds.reached(limit, &peer);
+                if let Ok(farewell) = Arc::clone(&self.farewells).try_acquire_owned() {
+                    let bounds = Arc::clone(&self.bounds);
+                    self.tasks.spawn(async move {
+                        proxy::turn_away(socket, limit, &bounds).await;
+                        drop(farewell);
+                    });
+                }
+            }
+        }
+    }
+
+    /// A panic was logged where it happened; it ends its own connection and nothing else.
+    fn count_panic(&self, ended: &Result<(), tokio::task::JoinError>) {
+        if ended.as_ref().is_err_and(tokio::task::JoinError::is_panic) {
+            self.bounds.panicked();
         }
     }
 }
 
-fn report_panic(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        tracing::error!(error = %error, "serving a connection failed inside sockwarden; please report this");
-    }
-}
-
 /// As many connections as we have descriptors for; the soft limit is raised to the hard one first.
-fn connection_limit() -> u64 {
+pub fn connection_limit() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -185,8 +198,8 @@ fn connection_limit() -> u64 {
         Err(_) => limit.current,
     };
     let descriptors = descriptors.unwrap_or(u64::MAX);
-    (descriptors.saturating_sub(SPARE_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION)
-        .clamp(1, MAX_CONNECTIONS)
+    let connections = descriptors.saturating_sub(SPARE_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION;
+    usize::try_from(connections).unwrap_or(usize::MAX).max(1)
 }
 
 fn bind_unix(path: &Path, mode: u32) -> Result<Bound, ListenError> {

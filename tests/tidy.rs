@@ -12,6 +12,7 @@ const ROOMS: &[&str] = &[
     "policy",
     "audit",
     "config",
+    "bounds",
     "admission",
     "log",
     "socket",

@@ -4,13 +4,14 @@
 use http::StatusCode;
 
 use crate::audit::RecordId;
+use crate::bounds::Limit;
 use crate::client::{Client, Container, Identity, WhyUnknown};
+use crate::config::Limits;
 use crate::engine::EngineError;
 use crate::policy::{Denied, DenyReason};
 use crate::request::target::printable;
 use crate::request::{ApiVersion, Head};
 use crate::rule::labels::{LabelError, Rights};
-use crate::socket::Socket;
 
 /// The status a refusal is answered with; method and path as the peer's users know them.
 pub fn status(reason: &DenyReason) -> StatusCode {
@@ -157,15 +158,17 @@ pub fn body(message: &str, id: RecordId) -> String {
     format!("{{\"message\":{}}}\n", serde_json::Value::String(message))
 }
 
-/// Refuses a connection for which there is no room, without waiting for anything.
-pub fn turn_away(socket: &Socket) {
-    const BODY: &str =
-        "{\"message\":\"sockwarden: too many connections are open; try again later\"}\n";
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{BODY}",
-        BODY.len()
-    );
-    socket.write_at_once(answer.as_bytes());
+/// The answer on a connection for which there is no place; nothing was read from it.
+pub fn turned_away(limit: Limit, limits: &Limits) -> String {
+    let status = limit.status();
+    let message = format!("sockwarden: {}", limit.message(limits));
+    let body = format!("{{\"message\":{}}}\n", serde_json::Value::String(message));
+    format!(
+        "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        status.as_u16(),
+        status.canonical_reason().unwrap_or_default(),
+        body.len()
+    )
 }
 
 /// The narrowest pattern that makes sense for what was asked: its operation on any object, under any API version.

@@ -12,6 +12,7 @@ mod carrying;
 mod framing;
 mod going_away;
 mod hijack;
+mod limits;
 mod refusals;
 mod routing;
 mod running;

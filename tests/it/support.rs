@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockwarden::config::{AllowFrom, Config, ListenerAddress, LogSettings};
+use sockwarden::config::{AllowFrom, Config, Limits, ListenerAddress, LogSettings};
 use sockwarden::request::Method;
 use sockwarden::rule::{AnchoredRegex, Origin, Rule, RuleSet};
 use sockwarden::run::{Ended, StartError, serve};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -61,6 +61,7 @@ impl Setup {
             health_endpoint: false,
             watchdog: None,
             shutdown_grace: PATIENCE,
+            limits: Limits::default(),
             log: LogSettings { level: tracing::Level::ERROR, json: false },
             own_container: None,
             label_prefixes: Vec::new(),
@@ -176,6 +177,15 @@ impl Stage {
         Ok(Client { stream, unread: Vec::new() })
     }
 
+    /// A new connection to the proxy from this address of the machine's own.
+    pub(crate) async fn client_from(&self, address: &str) -> Client {
+        let Address::Tcp(proxy) = &self.address else { panic!("the proxy listens on no address") };
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+        let stream = socket.connect(proxy.parse().unwrap()).await.unwrap();
+        Client { stream: Box::new(stream), unread: Vec::new() }
+    }
+
     /// One request on a connection of its own, and its answer.
     pub(crate) async fn ask(&self, request: impl AsRef<[u8]>) -> Answer {
         let mut client = self.client().await;
@@ -230,6 +240,11 @@ pub(crate) struct Answer {
 }
 
 impl Client {
+    /// Over a connection that is there.
+    pub(crate) fn over(stream: UnixStream) -> Self {
+        Self { stream: Box::new(stream), unread: Vec::new() }
+    }
+
     /// Writes exactly these bytes.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).await.unwrap();
