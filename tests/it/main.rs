@@ -13,6 +13,7 @@ mod framing;
 mod going_away;
 mod hijack;
 mod limits;
+mod panics;
 mod refusals;
 mod routing;
 mod running;
