@@ -141,12 +141,15 @@ fn own_list(client: &Client) -> Option<&Container> {
 pub fn engine_failure(error: &EngineError) -> (StatusCode, String) {
     match error {
         EngineError::Slow(_) => (StatusCode::GATEWAY_TIMEOUT, error.to_string()),
+        EngineError::NoDescriptor(_) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
         EngineError::ClientBody => (
             StatusCode::BAD_REQUEST,
             "the request body ended early or is too long; send it whole".to_owned(),
         ),
         EngineError::Unreachable { .. }
         | EngineError::Broken(_)
+        | EngineError::TooLarge(_)
+        | EngineError::NotHttp(_)
         | EngineError::Unexpected(_)
         | EngineError::Refused(_) => (StatusCode::BAD_GATEWAY, error.to_string()),
     }
