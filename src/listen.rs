@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::bounds::Bounds;
 use crate::client::Peer;
@@ -19,6 +20,8 @@ use crate::socket::Socket;
 
 /// The pause after a failed accept, which is nearly always a lack of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often failures to accept are told in the log.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 /// Descriptors kept for everything that is not a client connection.
 const SPARE_DESCRIPTORS: u64 = 128;
 /// Descriptors a client connection needs: its own, and the engine's.
@@ -58,7 +61,7 @@ pub enum ListenError {
     #[error("`{}` exists and is not a socket; remove it or choose another path for `-proxysocketendpoint`", .0.display())]
     NotASocket(PathBuf),
     /// The socket file cannot be made as asked.
-    #[error("cannot create the socket `{}`; check that the directory exists and is writable for us", path.display())]
+    #[error("cannot create the socket `{}`; {}", path.display(), cure(source))]
     SocketFile {
         /// The path.
         path: PathBuf,
@@ -66,6 +69,19 @@ pub enum ListenError {
         #[source]
         source: io::Error,
     },
+}
+
+/// What to do where a socket file cannot be made.
+fn cure(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room on its disk (space, or inodes), or choose another path for `-proxysocketendpoint`"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "its disk is read-only: mount a volume or a tmpfs for its directory"
+        }
+        _ => "check that the directory exists and is writable for us",
+    }
 }
 
 impl Listener {
@@ -109,12 +125,13 @@ impl Listener {
             farewells: Arc::new(Semaphore::new(FAREWELLS)),
             tasks: JoinSet::new(),
         };
+        let mut failures = Failures::default();
         loop {
             tokio::select! {
                 accepted = self.accept() => match accepted {
                     Ok((socket, peer)) => connections.seat(socket, peer, &stop),
                     Err(error) => {
-                        tracing::error!(error = %error, "a connection could not be accepted; if this repeats, raise the limit of open files");
+                        failures.tell(&error);
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
@@ -147,6 +164,24 @@ impl Listener {
                 let peer = Peer::Unix { uid: credentials.uid(), gid: credentials.gid(), pid };
                 Ok((Socket::Unix(stream), peer))
             }
+        }
+    }
+}
+
+/// Failures to accept, told now and then: as long as there are no descriptors, there is one every [`ACCEPT_PAUSE`].
+#[derive(Default)]
+struct Failures {
+    count: u64,
+    told: Option<Instant>,
+}
+
+impl Failures {
+    fn tell(&mut self, error: &io::Error) {
+        self.count += 1;
+        if self.told.is_none_or(|told| told.elapsed() > TELL_EVERY) {
+            self.told = Some(Instant::now());
+            let count = std::mem::take(&mut self.count);
+            tracing::error!(error = %error, count, "connections could not be accepted; if this repeats, raise the limit of open files");
         }
     }
 }
@@ -226,4 +261,28 @@ fn bind_with_mode(path: &Path, mode: u32) -> io::Result<UnixListener> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     socket.listen(UNIX_BACKLOG)?;
     UnixListener::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(kind: io::ErrorKind, want: &str) {
+        let error = ListenError::SocketFile { path: "/run/p.sock".into(), source: kind.into() };
+        let text = error.to_string();
+        assert!(
+            text.starts_with("cannot create the socket `/run/p.sock`; ") && text.contains(want),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_socket_that_cannot_be_made_comes_with_a_cure() {
+        check(io::ErrorKind::StorageFull, "make room on its disk");
+        check(io::ErrorKind::QuotaExceeded, "make room on its disk");
+        check(io::ErrorKind::ReadOnlyFilesystem, "mount a volume");
+        check(io::ErrorKind::PermissionDenied, "writable for us");
+        check(io::ErrorKind::NotFound, "exists");
+    }
 }
