@@ -124,6 +124,8 @@ impl Admin {
     async fn answer(&self, request: &Request<Incoming>, scope: Scope) -> Response<Full<Bytes>> {
         match (request.method(), request.uri().path(), scope) {
             (&Method::GET | &Method::HEAD, "/health", _) => {
+                // Before our own question, so that it does not count.
+                let usage = self.bounds.usage();
                 let (status, mut body) = match self.engine.ping().await {
                     Ok(()) => (StatusCode::OK, serde_json::json!({ "status": "healthy" })),
                     Err(error) => (
@@ -133,7 +135,7 @@ impl Admin {
                 };
                 // How busy we are is nobody's business who can only reach the port.
                 if let (Scope::Private, Some(fields)) = (scope, body.as_object_mut()) {
-                    fields.insert("usage".to_owned(), serde_json::json!(self.bounds.usage()));
+                    fields.insert("usage".to_owned(), serde_json::json!(usage));
                 }
                 json(status, &body)
             }

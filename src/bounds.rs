@@ -263,7 +263,7 @@ impl Bounds {
         }
     }
 
-    /// What is taken, and what was reached.
+    /// What is taken, and what was reached; to be asked within the runtime that serves.
     pub fn usage(&self) -> Usage {
         let taken = self.lock();
         let reached = Limit::ALL.iter().zip(&self.reached).map(|(limit, reached)| LimitUsage {
@@ -278,6 +278,8 @@ impl Bounds {
             clients: taken.clients.len(),
             limits: reached.collect(),
             panics: self.panics.load(Ordering::Relaxed),
+            tasks: tokio::runtime::Handle::try_current()
+                .map_or(0, |runtime| runtime.metrics().num_alive_tasks()),
         }
     }
 
@@ -402,6 +404,8 @@ pub struct Usage {
     pub limits: Vec<LimitUsage>,
     /// How often serving a connection failed inside sockwarden.
     pub panics: u64,
+    /// Tasks that are alive; those that carry connections come and go with them.
+    pub tasks: usize,
 }
 
 /// How often a limit was reached.
