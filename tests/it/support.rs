@@ -152,7 +152,7 @@ impl Setup {
     }
 }
 
-fn is_own_question(request: &Request) -> bool {
+pub(crate) fn is_own_question(request: &Request) -> bool {
     matches!(request.line().as_str(), "GET /version" | "GET /_ping")
         && request.field("User-Agent").is_none()
         && request.field("Accept") == Some("application/json")
@@ -183,7 +183,7 @@ impl Stage {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
         let stream = socket.connect(proxy.parse().unwrap()).await.unwrap();
-        Client { stream: Box::new(stream), unread: Vec::new() }
+        Client::over(stream)
     }
 
     /// One request on a connection of its own, and its answer.
@@ -241,7 +241,7 @@ pub(crate) struct Answer {
 
 impl Client {
     /// Over a connection that is there.
-    pub(crate) fn over(stream: UnixStream) -> Self {
+    pub(crate) fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         Self { stream: Box::new(stream), unread: Vec::new() }
     }
 
@@ -291,11 +291,22 @@ impl Client {
         answer
     }
 
+    /// The answer to this request, or nothing where the connection ends before it.
+    pub(crate) async fn answer_if_any(&mut self, request: impl AsRef<[u8]>) -> Option<Answer> {
+        while self.unread.len() < 4 {
+            if !self.fill().await {
+                return None;
+            }
+        }
+        Some(self.answer_to(request).await)
+    }
+
     /// The next head alone.
     pub(crate) async fn head(&mut self) -> String {
         loop {
             if let Some(at) = self.unread.windows(4).position(|it| it == b"\r\n\r\n") {
-                return String::from_utf8(self.unread.drain(..at + 4).collect()).unwrap();
+                let head: Vec<u8> = self.unread.drain(..at + 4).collect();
+                return String::from_utf8_lossy(&head).into_owned();
             }
             let more = self.fill().await;
             assert!(more, "no answer, only {:?}", String::from_utf8_lossy(&self.unread));
