@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::bounds::Bounds;
 use crate::engine::Engine;
 use crate::registry::Registry;
 
@@ -39,13 +40,14 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 pub struct Admin {
     engine: Engine,
     registry: Option<Arc<Registry>>,
+    bounds: Arc<Bounds>,
     clients: Semaphore,
 }
 
 impl Admin {
     /// Answers about this engine and, where per-container allowlists are on, about its containers.
-    pub fn new(engine: Engine, registry: Option<Arc<Registry>>) -> Self {
-        Self { engine, registry, clients: Semaphore::new(MAX_CLIENTS) }
+    pub fn new(engine: Engine, registry: Option<Arc<Registry>>, bounds: Arc<Bounds>) -> Self {
+        Self { engine, registry, bounds, clients: Semaphore::new(MAX_CLIENTS) }
     }
 
     /// Binds the health endpoint.
@@ -121,14 +123,22 @@ impl Admin {
 
     async fn answer(&self, request: &Request<Incoming>, scope: Scope) -> Response<Full<Bytes>> {
         match (request.method(), request.uri().path(), scope) {
-            (&Method::GET | &Method::HEAD, "/health", _) => match self.engine.ping().await {
-                Ok(()) => json(StatusCode::OK, &serde_json::json!({ "status": "healthy" })),
-                Err(error) => {
-                    let body =
-                        serde_json::json!({ "status": "unhealthy", "message": error.to_string() });
-                    json(StatusCode::SERVICE_UNAVAILABLE, &body)
+            (&Method::GET | &Method::HEAD, "/health", _) => {
+                // Before our own question, so that it does not count.
+                let usage = self.bounds.usage();
+                let (status, mut body) = match self.engine.ping().await {
+                    Ok(()) => (StatusCode::OK, serde_json::json!({ "status": "healthy" })),
+                    Err(error) => (
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        serde_json::json!({ "status": "unhealthy", "message": error.to_string() }),
+                    ),
+                };
+                // How busy we are is nobody's business who can only reach the port.
+                if let (Scope::Private, Some(fields)) = (scope, body.as_object_mut()) {
+                    fields.insert("usage".to_owned(), serde_json::json!(usage));
                 }
-            },
+                json(status, &body)
+            }
             (_, "/health", _) => json(
                 StatusCode::METHOD_NOT_ALLOWED,
                 &serde_json::json!({ "message": "ask with GET or HEAD" }),
@@ -278,6 +288,7 @@ fn private_pid(line: &str, namespace: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Limits;
 
     #[track_caller]
     fn check(name: &str, want: Option<u32>) {
@@ -302,9 +313,17 @@ mod tests {
         assert!(running().unwrap().contains(&us));
         let engine = Engine::new(std::path::Path::new("/nonexistent/engine.sock"));
         let mut serving = JoinSet::new();
-        serving.spawn(Arc::new(Admin::new(engine, None)).serve_private(listener));
+        serving.spawn(
+            Arc::new(Admin::new(engine, None, Bounds::new(Limits::default(), 1000)))
+                .serve_private(listener),
+        );
         let (status, body) = ask(Some(us), "/health").await.unwrap();
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
-        assert!(body.starts_with(b"{\"message\":\"the engine does not answer"), "{body:?}");
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert!(
+            body["message"].as_str().unwrap().starts_with("the engine does not answer"),
+            "{body}"
+        );
+        assert_eq!(body["usage"]["most_connections"], 1000, "{body}");
     }
 }

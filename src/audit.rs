@@ -83,6 +83,8 @@ pub enum Outcome {
     EngineFailed,
     /// The client went away, or we were told to stop.
     Aborted,
+    /// We panicked: a bug of ours.
+    Panicked,
 }
 
 impl Outcome {
@@ -93,14 +95,19 @@ impl Outcome {
             Self::Refused => "refused",
             Self::EngineFailed => "engine failed",
             Self::Aborted => "aborted",
+            Self::Panicked => "panicked",
         }
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let quiet =
-            self.outcome != Outcome::EngineFailed && !matches!(self.verdict, Verdict::Refused(_));
+        // A task that panics drops what it holds on its way out, and so it is the request's own record that tells.
+        if self.outcome == Outcome::Aborted && std::thread::panicking() {
+            self.outcome = Outcome::Panicked;
+        }
+        let failed = matches!(self.outcome, Outcome::EngineFailed | Outcome::Panicked);
+        let quiet = !failed && !matches!(self.verdict, Verdict::Refused(_));
         if quiet && !tracing::enabled!(tracing::Level::DEBUG) {
             return;
         }
@@ -134,6 +141,9 @@ impl Drop for Record {
             };
         }
         match (&self.verdict, self.outcome) {
+            (_, Outcome::Panicked) => {
+                write_at!(tracing::Level::ERROR, "sockwarden failed; please report this");
+            }
             (Verdict::Refused(_), _) => write_at!(tracing::Level::WARN, "blocked request"),
             (_, Outcome::EngineFailed) => write_at!(tracing::Level::ERROR, "engine failed"),
             (Verdict::Allowed(_), _) => write_at!(tracing::Level::DEBUG, "allowed request"),
@@ -167,5 +177,59 @@ impl RecordId {
 impl fmt::Display for RecordId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is in the log after this was done.
+    fn logged(act: impl FnOnce()) -> String {
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+        tracing::subscriber::with_default(subscriber, act);
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_request_that_panics_is_logged_with_its_id_and_one_that_ended_before_is_not_blamed() {
+        let mut id = String::new();
+        let log = logged(|| {
+            let mut finished = Record::open("b".into());
+            finished.outcome = Outcome::Answered;
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let record = Record::open("a".into());
+                id = record.id.to_string();
+                let _dropped_on_the_way_out = (record, finished);
+                panic!("for the test");
+            }));
+            assert!(panicked.is_err());
+        });
+        let lines: Vec<_> = log.lines().collect();
+        assert_eq!(lines.len(), 1, "{log}");
+        for part in ["ERROR", &id, "panicked", "please report"] {
+            assert!(lines[0].contains(part), "`{part}` is not in {log}");
+        }
     }
 }

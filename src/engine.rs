@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::net::UnixStream;
 
 pub use link::{Answer, AnswerBody, EngineEnd, Link, RequestBody};
@@ -60,6 +61,12 @@ impl Engine {
                 {
                     tokio::time::sleep(BACKLOG_PAUSE).await;
                 }
+                Err(error)
+                    if Errno::from_io_error(&error)
+                        .is_some_and(|error| matches!(error, Errno::MFILE | Errno::NFILE)) =>
+                {
+                    return Err(EngineError::NoDescriptor(error));
+                }
                 Err(error) => return Err(refused(error)),
             }
         }
@@ -83,9 +90,20 @@ pub enum EngineError {
         #[source]
         source: io::Error,
     },
+    /// We cannot open another socket.
+    #[error(
+        "no file descriptor is left to reach the engine with; try again later, or raise the limit of open files"
+    )]
+    NoDescriptor(#[source] io::Error),
     /// The connection failed before an answer came.
     #[error("the engine ended the connection before it answered; look at the engine's log")]
     Broken(#[source] hyper::Error),
+    /// The answer has more fields, or a longer head, than the HTTP library reads.
+    #[error("the head of the engine's answer is too large to be passed on")]
+    TooLarge(#[source] hyper::Error),
+    /// The answer cannot be read.
+    #[error("the engine's answer is not HTTP/1.1; check that the socket is the engine's")]
+    NotHttp(#[source] hyper::Error),
     /// The answer is not one that can be passed on.
     #[error("the engine's answer makes no sense here: {0}")]
     Unexpected(&'static str),

@@ -2,6 +2,7 @@
 pub mod admin;
 pub mod admission;
 pub mod audit;
+pub mod bounds;
 pub mod cli;
 pub mod client;
 pub mod config;

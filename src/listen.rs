@@ -8,30 +8,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
+use crate::bounds::Bounds;
 use crate::client::Peer;
 use crate::config::ListenerAddress;
-use crate::proxy::{Proxy, Stop, refusal};
+use crate::proxy::{self, Proxy, Stop};
 use crate::socket::Socket;
 
 /// The pause after a failed accept, which is nearly always a lack of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How often failures to accept are told in the log.
+const TELL_EVERY: Duration = Duration::from_secs(5);
 /// Descriptors kept for everything that is not a client connection.
-const SPARE_DESCRIPTORS: u64 = 64;
+const SPARE_DESCRIPTORS: u64 = 128;
 /// Descriptors a client connection needs: its own, and the engine's.
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 /// How many connections may wait to be accepted on a Unix socket, as many as on TCP.
 const UNIX_BACKLOG: i32 = 1024;
-/// More connections than this are refused, however many descriptors there are.
-const MAX_CONNECTIONS: u64 = 65_536;
+/// Connections that were refused a place and get a moment to see why; beyond that they are closed at once.
+const FAREWELLS: usize = 32;
 
 /// A bound listener.
 #[derive(Debug)]
 pub struct Listener {
     socket: Bound,
-    seats: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -58,7 +61,7 @@ pub enum ListenError {
     #[error("`{}` exists and is not a socket; remove it or choose another path for `-proxysocketendpoint`", .0.display())]
     NotASocket(PathBuf),
     /// The socket file cannot be made as asked.
-    #[error("cannot create the socket `{}`; check that the directory exists and is writable for us", path.display())]
+    #[error("cannot create the socket `{}`; {}", path.display(), cure(source))]
     SocketFile {
         /// The path.
         path: PathBuf,
@@ -66,6 +69,19 @@ pub enum ListenError {
         #[source]
         source: io::Error,
     },
+}
+
+/// What to do where a socket file cannot be made.
+fn cure(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "make room on its disk (space, or inodes), or choose another path for `-proxysocketendpoint`"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "its disk is read-only: mount a volume or a tmpfs for its directory"
+        }
+        _ => "check that the directory exists and is writable for us",
+    }
 }
 
 impl Listener {
@@ -83,8 +99,7 @@ impl Listener {
             }
             ListenerAddress::Unix { path, mode } => bind_unix(path, *mode)?,
         };
-        let seats = usize::try_from(connection_limit()).unwrap_or(Semaphore::MAX_PERMITS);
-        Ok(Self { socket, seats: Arc::new(Semaphore::new(seats)) })
+        Ok(Self { socket })
     }
 
     /// The address as bound, with the port the kernel chose for port 0.
@@ -97,24 +112,30 @@ impl Listener {
         }
     }
 
-    /// How many connections are served at once.
-    pub fn connection_limit(&self) -> usize {
-        self.seats.available_permits()
-    }
-
     /// Serves connections until a stop begins, then waits for those that are open.
-    pub async fn serve(self, proxy: Arc<Proxy>, mut stop: watch::Receiver<Stop>) {
-        let mut connections = JoinSet::new();
+    pub async fn serve(
+        self,
+        proxy: Arc<Proxy>,
+        bounds: Arc<Bounds>,
+        mut stop: watch::Receiver<Stop>,
+    ) {
+        let mut connections = Connections {
+            proxy,
+            bounds,
+            farewells: Arc::new(Semaphore::new(FAREWELLS)),
+            tasks: JoinSet::new(),
+        };
+        let mut failures = Failures::default();
         loop {
             tokio::select! {
                 accepted = self.accept() => match accepted {
-                    Ok((socket, peer)) => self.seat(socket, peer, &proxy, &stop, &mut connections),
+                    Ok((socket, peer)) => connections.seat(socket, peer, &stop),
                     Err(error) => {
-                        tracing::error!(error = %error, "a connection could not be accepted; if this repeats, raise the limit of open files");
+                        failures.tell(&error);
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
-                Some(ended) = connections.join_next(), if !connections.is_empty() => report_panic(ended),
+                Some(ended) = connections.tasks.join_next(), if !connections.tasks.is_empty() => connections.count_panic(&ended),
                 changed = stop.changed() => if changed.is_err() || *stop.borrow() > Stop::Running { break },
             }
         }
@@ -123,8 +144,8 @@ impl Listener {
             let _ = fs::remove_file(path);
         }
         drop(socket);
-        while let Some(ended) = connections.join_next().await {
-            report_panic(ended);
+        while let Some(ended) = connections.tasks.join_next().await {
+            connections.count_panic(&ended);
         }
     }
 
@@ -145,38 +166,65 @@ impl Listener {
             }
         }
     }
+}
 
-    fn seat(
-        &self,
-        socket: Socket,
-        peer: Peer,
-        proxy: &Arc<Proxy>,
-        stop: &watch::Receiver<Stop>,
-        connections: &mut JoinSet<()>,
-    ) {
-        if let Ok(permit) = Arc::clone(&self.seats).try_acquire_owned() {
-            let (proxy, stop) = (Arc::clone(proxy), stop.clone());
-            connections.spawn(async move {
-                let _permit: OwnedSemaphorePermit = permit;
-                proxy.serve(socket, peer, stop).await;
-            });
-        } else {
-            tracing::error!(client = %peer, "too many connections are open; this one is refused");
-            refusal::turn_away(&socket);
+/// Failures to accept, told now and then: as long as there are no descriptors, there is one every [`ACCEPT_PAUSE`].
+#[derive(Default)]
+struct Failures {
+    count: u64,
+    told: Option<Instant>,
+}
+
+impl Failures {
+    fn tell(&mut self, error: &io::Error) {
+        self.count += 1;
+        if self.told.is_none_or(|told| told.elapsed() > TELL_EVERY) {
+            self.told = Some(Instant::now());
+            let count = std::mem::take(&mut self.count);
+            tracing::error!(error = %error, count, "connections could not be accepted; if this repeats, raise the limit of open files");
         }
     }
 }
 
-fn report_panic(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        tracing::error!(error = %error, "serving a connection failed inside sockwarden; please report this");
+/// The connections that are open.
+struct Connections {
+    proxy: Arc<Proxy>,
+    bounds: Arc<Bounds>,
+    farewells: Arc<Semaphore>,
+    tasks: JoinSet<()>,
+}
+
+impl Connections {
+    /// Serves a connection if there is a place for it; nothing was read from it yet.
+    fn seat(&mut self, socket: Socket, peer: Peer, stop: &watch::Receiver<Stop>) {
+        match self.bounds.admit(&peer) {
+            Ok(place) => {
+                let (proxy, stop) = (Arc::clone(&self.proxy), stop.clone());
+                self.tasks.spawn(proxy.serve(socket, peer, place, stop));
+            }
+            Err(limit) => {
+                self.bounds.reached(limit, &peer);
+                if let Ok(farewell) = Arc::clone(&self.farewells).try_acquire_owned() {
+                    let bounds = Arc::clone(&self.bounds);
+                    self.tasks.spawn(async move {
+                        proxy::turn_away(socket, limit, &bounds).await;
+                        drop(farewell);
+                    });
+                }
+            }
+        }
+    }
+
+    /// A panic was logged where it happened; it ends its own connection and nothing else.
+    fn count_panic(&self, ended: &Result<(), tokio::task::JoinError>) {
+        if ended.as_ref().is_err_and(tokio::task::JoinError::is_panic) {
+            self.bounds.panicked();
+        }
     }
 }
 
 /// As many connections as we have descriptors for; the soft limit is raised to the hard one first.
-fn connection_limit() -> u64 {
+pub fn connection_limit() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
@@ -185,8 +233,8 @@ fn connection_limit() -> u64 {
         Err(_) => limit.current,
     };
     let descriptors = descriptors.unwrap_or(u64::MAX);
-    (descriptors.saturating_sub(SPARE_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION)
-        .clamp(1, MAX_CONNECTIONS)
+    let connections = descriptors.saturating_sub(SPARE_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION;
+    usize::try_from(connections).unwrap_or(usize::MAX).max(1)
 }
 
 fn bind_unix(path: &Path, mode: u32) -> Result<Bound, ListenError> {
@@ -213,4 +261,28 @@ fn bind_with_mode(path: &Path, mode: u32) -> io::Result<UnixListener> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     socket.listen(UNIX_BACKLOG)?;
     UnixListener::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(kind: io::ErrorKind, want: &str) {
+        let error = ListenError::SocketFile { path: "/run/p.sock".into(), source: kind.into() };
+        let text = error.to_string();
+        assert!(
+            text.starts_with("cannot create the socket `/run/p.sock`; ") && text.contains(want),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_socket_that_cannot_be_made_comes_with_a_cure() {
+        check(io::ErrorKind::StorageFull, "make room on its disk");
+        check(io::ErrorKind::QuotaExceeded, "make room on its disk");
+        check(io::ErrorKind::ReadOnlyFilesystem, "mount a volume");
+        check(io::ErrorKind::PermissionDenied, "writable for us");
+        check(io::ErrorKind::NotFound, "exists");
+    }
 }

@@ -37,11 +37,20 @@ pub fn start(settings: LogSettings) -> Result<Logging, tracing::subscriber::SetG
     tracing::subscriber::set_global_default(
         tracing_subscriber::registry().with(LevelFilter::from_level(settings.level)).with(layer),
     )?;
+    std::panic::set_hook(Box::new(tell_panic));
     let writer = std::thread::Builder::new()
         .name("log".to_owned())
         .spawn(move || write_lines(&lines, &dropped, format))
         .ok();
     Ok(Logging { sink, writer })
+}
+
+/// Writes where we panicked, in place of a text on standard error. What it was about is told by the request's own record. A message that
+/// was put together may quote what a client sent, so only one that stands in the source is written.
+fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let at = panic.location().map(ToString::to_string).unwrap_or_default();
+    let reason = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("-");
+    tracing::error!(at, reason, "a bug in sockwarden; please report this");
 }
 
 /// Keeps the log's writing thread.

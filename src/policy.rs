@@ -219,11 +219,6 @@ pub enum DenyReason {
     CodedBody,
     /// The body has not one reading.
     UnclearBody(JsonError),
-    /// The body is longer than what is inspected, in bytes.
-    BodyTooLong {
-        /// The most that is.
-        limit_bytes: usize,
-    },
     /// It names more objects than are looked up for one request.
     TooManyNames,
     /// What it carries goes beyond what its rule allows.

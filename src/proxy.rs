@@ -25,6 +25,7 @@ use tokio::time::Instant;
 
 use crate::admission::AdmissionList;
 use crate::audit::{Outcome, Record, Verdict};
+use crate::bounds::{Bounds, Limit, OpenStream, Place};
 use crate::client::{Admission, Client, Identity, Peer, WhyUnknown};
 use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
 use crate::policy::{Allowed, DeclaredBody, Policy};
@@ -41,8 +42,10 @@ use inspection::{Inspector, Settled};
 const HALF_CLOSED_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a connection that we end is read from, so that the client sees our answer before a reset.
 const LINGER: Duration = Duration::from_secs(1);
-/// The most that hyper buffers of one connection, in bytes; above the gate's limit, so that the gate is the one that refuses.
-const HTTP_BUFFER_BYTES: usize = 2 * gate::MAX_HEAD_BYTES;
+/// The least that hyper may be told to buffer of one connection, in bytes.
+const LEAST_HTTP_BUFFER_BYTES: usize = 8 * 1024;
+/// What hyper's own limit on the fields of a head is where it is not told another; with it the fields need no allocation.
+const HYPER_FIELDS: usize = 100;
 
 /// What every connection shares.
 #[derive(Debug)]
@@ -89,16 +92,19 @@ impl Proxy {
         self: Arc<Self>,
         socket: Socket,
         peer: Peer,
+        place: Place,
         mut stop: watch::Receiver<Stop>,
     ) {
         let socket = Arc::new(socket);
         socket.tune();
-        let (gate, shared) = Gate::new(Arc::clone(&socket));
+        let limits = *place.bounds().limits();
+        let (gate, shared) = Gate::new(Arc::clone(&socket), &limits);
         let seat = Arc::new(Seat {
             client_name: Arc::from(peer.to_string()),
             link: tokio::sync::Mutex::new(self.engine.link()),
             proxy: self,
             peer,
+            place,
             gate: shared,
             hand_over: Mutex::new(None),
             recognised: tokio::sync::Mutex::new(None),
@@ -109,12 +115,15 @@ impl Proxy {
             let seat = Arc::clone(&service_seat);
             async move { Ok::<_, Infallible>(seat.answer(request).await) }
         });
-        let mut connection = http1::Builder::new()
-            .half_close(true)
+        let mut http = http1::Builder::new();
+        // Above the gate's limits, so that the gate is the one that refuses.
+        http.half_close(true)
             .title_case_headers(true)
-            .max_headers(gate::MAX_FIELDS)
-            .max_buf_size(HTTP_BUFFER_BYTES)
-            .serve_connection(TokioIo::new(gate), service);
+            .max_buf_size((2 * limits.head_bytes).max(LEAST_HTTP_BUFFER_BYTES));
+        if limits.head_fields > HYPER_FIELDS {
+            http.max_headers(limits.head_fields);
+        }
+        let mut connection = http.serve_connection(TokioIo::new(gate), service);
         let mut closing = false;
         let end = {
             let mut gone = pin!(half_closed_and_idle(&socket, &seat.gate));
@@ -174,6 +183,7 @@ struct HandOver {
     head: Bytes,
     engine: EngineEnd,
     record: Record,
+    _stream: Option<OpenStream>,
 }
 
 fn poll_connection<S>(
@@ -225,7 +235,7 @@ async fn tunnel(
     mut stop: watch::Receiver<Stop>,
     cut: &Cut,
 ) {
-    let HandOver { head, engine, mut record } = *hand_over;
+    let HandOver { head, engine, mut record, _stream } = *hand_over;
     let closing = async move {
         while *stop.borrow_and_update() < Stop::Closing && stop.changed().await.is_ok() {}
     };
@@ -237,6 +247,13 @@ async fn tunnel(
     };
     record.bytes_out = hijack::run(socket, early, head, engine, stopped).await;
     record.outcome = Outcome::Hijacked;
+}
+
+/// Refuses a connection for which there is no place.
+pub async fn turn_away(socket: Socket, limit: Limit, bounds: &Bounds) {
+    let answer = refusal::turned_away(limit, bounds.limits());
+    let _ = tokio::time::timeout(LINGER, socket.write_all(answer.as_bytes())).await;
+    linger(&socket).await;
 }
 
 /// Ends our direction and reads what the client still sends: closing with unread bytes would reset the connection, and the client
@@ -255,6 +272,7 @@ async fn linger(socket: &Socket) {
 struct Seat {
     proxy: Arc<Proxy>,
     peer: Peer,
+    place: Place,
     client_name: Arc<str>,
     gate: Arc<GateShared>,
     link: tokio::sync::Mutex<Link>,
@@ -285,7 +303,10 @@ impl Seat {
         record.method = Some(method);
         head.target.versioned_path().clone_into(&mut record.path);
         record.operation = head.operation;
-        let (client, protected) = self.client().await;
+        let (client, protected) = match self.client().await {
+            Ok(client) => client,
+            Err(limit) => return self.limited(record, limit),
+        };
         if let Identity::Containers(_) = &client.identity {
             record.client = Arc::from(client.to_string());
         }
@@ -294,7 +315,9 @@ impl Seat {
         let wants_upgrade = parts.headers.contains_key(header::UPGRADE);
         let declared = DeclaredBody { body };
         let judgement = self.proxy.policy.judge(&client, protected, head, declared);
-        match self.proxy.inspector.settle(&self.proxy.engine, judgement).await {
+        let limits = self.place.bounds().limits();
+        match self.proxy.inspector.settle(&self.proxy.engine, limits, judgement).await {
+            Settled::Limited(limit) => self.limited(record, limit),
             Settled::Failed { status, message, outcome } => {
                 record.failure = Some(message.clone());
                 respond(record, status, &message, outcome, Connection::Close)
@@ -330,11 +353,14 @@ impl Seat {
     }
 
     /// Who asks, as of now, and what nobody may touch.
-    async fn client(&self) -> (Client, Option<Arc<Protected>>) {
+    ///
+    /// # Errors
+    /// When too many wait for that to be known.
+    async fn client(&self) -> Result<(Client, Option<Arc<Protected>>), Limit> {
         let (identity, protected) = match &self.proxy.registry {
             None => (Identity::Plain, None),
             Some(registry) => match registry.protected().await {
-                Ok(protected) => (self.recognise(registry).await, Some(protected)),
+                Ok(protected) => (self.recognise(registry).await?, Some(protected)),
                 Err(_) => (Identity::Unknown(WhyUnknown::Stale), None),
             },
         };
@@ -351,15 +377,16 @@ impl Seat {
         } else {
             Admission::Unlisted
         };
-        (Client { peer: self.peer, admission, identity }, protected)
+        Ok((Client { peer: self.peer, admission, identity }, protected))
     }
 
-    async fn recognise(&self, registry: &Registry) -> Identity {
+    async fn recognise(&self, registry: &Registry) -> Result<Identity, Limit> {
         let mut slot = self.recognised.lock().await;
         if let Some(recognised) = slot.as_ref().filter(|recognised| registry.is_current(recognised))
         {
-            return recognised.identity.clone();
+            return Ok(recognised.identity.clone());
         }
+        let _waiting = self.place.wait()?;
         let recognised = registry.recognise(&self.peer, &self.cut).await;
         let before = slot.as_ref().map(|recognised| &recognised.identity);
         if let (Some(Identity::Containers(before)), Identity::Containers(now)) =
@@ -369,11 +396,11 @@ impl Seat {
         {
             // A connection does not change hands; its other end is gone and the address is somebody else's.
             self.cut.cut("its address belongs to another container now");
-            return Identity::Unknown(WhyUnknown::Ambiguous);
+            return Ok(Identity::Unknown(WhyUnknown::Ambiguous));
         }
         let identity = recognised.identity.clone();
         *slot = Some(recognised);
-        identity
+        Ok(identity)
     }
 
     async fn carry(
@@ -384,6 +411,13 @@ impl Seat {
         let is_head = allowed.head().method == Method::Head;
         let wants_upgrade = allowed.head().upgrade.is_some();
         let running = self.proxy.finite.enter(record.operation);
+        let stream = match record.operation.answer() {
+            AnswerKind::Plain => None,
+            AnswerKind::Endless | AnswerKind::Upgrade(_) => match self.place.open_stream() {
+                Ok(stream) => Some(stream),
+                Err(limit) => return self.limited(record, limit),
+            },
+        };
         let sent = self.link.lock().await.send(allowed).await;
         let Answer { status, fields, body } = match sent {
             Ok(answer) => answer,
@@ -398,8 +432,12 @@ impl Seat {
         record.status = Some(status);
         match body {
             AnswerBody::Stream(body) => {
-                let mut stream =
-                    AnswerStream::Engine(EngineAnswer { body, record, _running: running });
+                let mut stream = AnswerStream::Engine(EngineAnswer {
+                    body,
+                    record,
+                    _running: running,
+                    _stream: stream,
+                });
                 if is_head || stream.is_end_stream() {
                     stream.finish();
                 }
@@ -416,8 +454,8 @@ impl Seat {
             }
             AnswerBody::Hijacked(engine) => {
                 drop(running);
-                let hand_over =
-                    HandOver { head: answer_head(status, &fields), engine: *engine, record };
+                let head = answer_head(status, &fields);
+                let hand_over = HandOver { head, engine: *engine, record, _stream: stream };
                 *self.hand_over.lock().unwrap_or_else(PoisonError::into_inner) =
                     Some(Box::new(hand_over));
                 // The connection's owner takes over from here and drops this future.
@@ -426,8 +464,20 @@ impl Seat {
         }
     }
 
+    /// Refuses a request because of a limit.
+    fn limited(&self, mut record: Record, limit: Limit) -> Response<AnswerStream> {
+        let bounds = self.place.bounds();
+        bounds.reached(limit, &record.client);
+        let message = limit.message(bounds.limits());
+        record.verdict = Verdict::Refused(message.clone());
+        respond(record, limit.status(), &message, Outcome::Refused, Connection::Close)
+    }
+
     /// Answers a message that the gate stopped.
     async fn answer_refused(&self, socket: &Socket, refused: Refused) {
+        if let Some(limit) = refused.limit {
+            self.place.bounds().reached(limit, &self.client_name);
+        }
         let mut record = Record::open(Arc::clone(&self.client_name));
         record.method = refused.method;
         record.path = refused
@@ -521,6 +571,7 @@ struct EngineAnswer {
     body: Incoming,
     record: Record,
     _running: Option<Running>,
+    _stream: Option<OpenStream>,
 }
 
 impl AnswerStream {

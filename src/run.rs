@@ -8,9 +8,10 @@ use tokio::task::JoinSet;
 
 use crate::admin::Admin;
 use crate::admission::AdmissionList;
+use crate::bounds::Bounds;
 use crate::config::{AllowFrom, Config, Watchdog};
 use crate::engine::Engine;
-use crate::listen::Listener;
+use crate::listen::{self, Listener};
 use crate::policy::Policy;
 use crate::proxy::{Proxy, Stop};
 use crate::registry::{LabelPolicy, Registry};
@@ -39,7 +40,7 @@ pub enum StartError {
     Engine(String),
     /// The listener cannot be bound.
     #[error(transparent)]
-    Listen(#[from] crate::listen::ListenError),
+    Listen(#[from] listen::ListenError),
     /// Our own container was not found.
     #[error(transparent)]
     OwnContainer(#[from] crate::registry::OwnContainerError),
@@ -66,31 +67,32 @@ pub async fn serve(
         None
     };
     let default = Allowlist { rules: config.rules.clone(), ..Allowlist::default() };
-    let policy = Policy::new(default, config.limits.clone());
+    let policy = Policy::new(default, config.bodies.clone());
     let registry = match &config.own_container {
         Some(own) => {
             let labels = LabelPolicy {
                 prefixes: config.label_prefixes.clone(),
                 trust_image_labels: config.trust_image_labels,
-                limits: config.limits.clone(),
+                limits: config.bodies.clone(),
                 admitted_hosts: config.allow_from.iter().filter_map(AllowFrom::host).collect(),
             };
             Some(Registry::new(engine.clone(), own, labels).await?)
         }
         None => None,
     };
+    let bounds = Bounds::new(config.limits, listen::connection_limit());
     let proxy = Arc::new(Proxy::new(
         policy,
         AdmissionList::new(&config.allow_from),
         engine.clone(),
         registry.clone(),
     ));
-    let admin = Arc::new(Admin::new(engine.clone(), registry.clone()));
+    let admin = Arc::new(Admin::new(engine.clone(), registry.clone(), Arc::clone(&bounds)));
     let address = listener.address();
     let (stop, stopped) = watch::channel(Stop::Running);
 
     let mut serving = JoinSet::new();
-    serving.spawn(listener.serve(Arc::clone(&proxy), stopped));
+    serving.spawn(listener.serve(Arc::clone(&proxy), Arc::clone(&bounds), stopped));
     // Tasks that never end in order; if one does, the process must not go on without it.
     let mut running: JoinSet<Ended> = JoinSet::new();
     if let Some(listener) = health {
@@ -111,6 +113,11 @@ pub async fn serve(
             tracing::warn!(error = %error, "`sockwarden healthcheck` will not work: its private socket cannot be bound");
         }
     }
+    let telling = Arc::clone(&bounds);
+    running.spawn(async move {
+        telling.keep_telling().await;
+        Ended::Failed
+    });
     if let Some(registry) = registry {
         running.spawn(async move {
             registry.keep_fresh().await;
@@ -125,7 +132,7 @@ pub async fn serve(
 
     let mut asked = std::pin::pin!(asked);
     let ended = {
-        let mut reporting = std::pin::pin!(startup::report(&config, &engine, &address));
+        let mut reporting = std::pin::pin!(startup::report(&config, &engine, &bounds, &address));
         let mut reported = false;
         loop {
             tokio::select! {
@@ -137,6 +144,7 @@ pub async fn serve(
         }
     };
     shut_down(&proxy, &stop, config.shutdown_grace, serving).await;
+    bounds.tell();
     Ok(ended)
 }
 

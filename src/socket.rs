@@ -85,11 +85,6 @@ impl Socket {
         Ok(())
     }
 
-    /// Writes what fits without waiting, and does not tell how much that was.
-    pub fn write_at_once(&self, bytes: &[u8]) {
-        let _ = on!(self, stream => stream.try_write(bytes));
-    }
-
     /// Ends our direction (`shutdown(2)` with `SHUT_WR`): the peer reads the end of the stream, and may go on sending.
     pub fn end_writing(&self) {
         // A socket whose peer is gone is as ended as it gets.

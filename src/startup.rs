@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
+use crate::bounds::Bounds;
 use crate::config::Config;
 use crate::engine::{Engine, EngineError};
 use crate::request::{Method, Operation};
@@ -107,7 +108,7 @@ impl std::fmt::Display for Credentials {
 }
 
 /// Says what is in force: version, engine, listener, clients, the allowlist, and what it gives away.
-pub async fn report(config: &Config, engine: &Engine, address: &str) {
+pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: &str) {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -121,7 +122,13 @@ pub async fn report(config: &Config, engine: &Engine, address: &str) {
         }
     };
     tracing::info!(clients = clients.join(", "), "clients admitted to the default allowlist");
-    report_rules(&config.rules, &config.limits);
+    if bounds.limits().connections < config.limits.connections {
+        tracing::warn!(
+            connections = bounds.limits().connections,
+            "the limit of open files allows fewer connections than `-maxconnections`; raise it (`ulimits: nofile` in compose), or lower the option"
+        );
+    }
+    report_rules(&config.rules, &config.bodies);
     match engine.version().await {
         Ok(version) => tracing::info!(
             version = version.version,

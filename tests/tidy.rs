@@ -12,6 +12,7 @@ const ROOMS: &[&str] = &[
     "policy",
     "audit",
     "config",
+    "bounds",
     "admission",
     "log",
     "socket",
@@ -97,6 +98,17 @@ fn the_rooms_that_decide_do_no_io() {
             }
         }
     }
+}
+
+/// Time is measured with a clock that only goes forward, so a wall clock that jumps can cut nothing and prolong nothing. The log shows it.
+#[test]
+fn the_wall_clock_is_for_the_log() {
+    for room in ROOMS.iter().filter(|room| **room != "log") {
+        for (file, text) in files_of(room) {
+            assert!(!text.contains("SystemTime"), "{file} looks at the wall clock");
+        }
+    }
+    assert!(files_of("log").iter().any(|(_, text)| text.contains("SystemTime")));
 }
 
 /// A check that finds nothing to check proves nothing.

@@ -17,7 +17,8 @@ use crate::rule::{Origin, Rule, RuleSet};
 use super::arguments::Given;
 use super::mistake::{Mistake, Problem, printable};
 use super::{
-    AllowFrom, Config, ListenerAddress, LogSettings, OwnContainer, Watchdog, values, warnings,
+    AllowFrom, Config, Limits, ListenerAddress, LogSettings, OwnContainer, Watchdog, values,
+    warnings,
 };
 
 /// One field per setting, named as in [`Config`] where they agree.
@@ -43,6 +44,7 @@ pub(super) struct Draft {
     pub(super) watchdog_interval: Duration,
     pub(super) stop_on_watchdog: bool,
     pub(super) shutdown_grace: Duration,
+    pub(super) limits: Limits,
     pub(super) log_level: Level,
     pub(super) log_json: bool,
     pub(super) own_container: Option<OwnContainer>,
@@ -71,6 +73,7 @@ impl Default for Draft {
             watchdog_interval: Duration::ZERO,
             stop_on_watchdog: false,
             shutdown_grace: Duration::from_secs(10),
+            limits: Limits::default(),
             log_level: Level::INFO,
             log_json: false,
             own_container: None,
@@ -150,7 +153,7 @@ impl Draft {
             allow_from: self.allow_from,
             engine_socket: self.engine_socket,
             rules,
-            limits: Defaults {
+            bodies: Defaults {
                 bind_mount_from: self.bind_mount_from,
                 deny_host_mounts: self.deny_host_mounts,
                 deny_network_volumes: self.deny_network_volumes,
@@ -159,6 +162,7 @@ impl Draft {
             health_endpoint: self.health_endpoint,
             watchdog: interval.map(|interval| Watchdog { interval, stop: self.stop_on_watchdog }),
             shutdown_grace: self.shutdown_grace,
+            limits: self.limits,
             log: LogSettings { level: self.log_level, json: self.log_json },
             own_container: self.own_container,
             label_prefixes: self.label_prefixes,

@@ -85,6 +85,8 @@ pub enum Group {
     Sockets,
     /// Health, watchdog, shutdown.
     Running,
+    /// What clients may take of us.
+    Limits,
     /// The log.
     Logging,
     /// Allowlists in container labels.
@@ -93,11 +95,12 @@ pub enum Group {
 
 impl Group {
     /// Every group.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Clients,
         Self::Requests,
         Self::Sockets,
         Self::Running,
+        Self::Limits,
         Self::Logging,
         Self::Containers,
     ];
@@ -109,6 +112,7 @@ impl Group {
             Self::Requests => "What is allowed",
             Self::Sockets => "Where",
             Self::Running => "Running",
+            Self::Limits => "Limits",
             Self::Logging => "Logging",
             Self::Containers => "Per-container allowlists",
         }
@@ -142,9 +146,9 @@ const fn setting(
 
 /// The reader that puts what a parser returns into a field.
 macro_rules! into {
-    ($field:ident, $parser:path) => {
+    ($($field:ident).+, $parser:path $(, $range:expr)?) => {
         |draft, given| {
-            draft.$field = $parser(given)?;
+            draft.$($field).+ = $parser(given $(, $range)?)?;
             Ok(())
         }
     };
@@ -319,6 +323,113 @@ pub const SETTINGS: &[Setting] = &[
             "shutdowngracetime",
             "SP_SHUTDOWNGRACETIME",
             into!(shutdown_grace, values::seconds),
+        )
+    },
+    Setting {
+        group: Group::Limits,
+        takes: Takes::Value("BYTES"),
+        default: Some("65536"),
+        unit: Some("bytes"),
+        summary: "Refuse a request whose request line and header fields are longer than this together",
+        details: "Answered with 431. Build arguments travel in the request line and registry credentials in a field, so a large build may need more.",
+        ..setting(
+            "maxheadbytes",
+            "SP_MAXHEADBYTES",
+            into!(limits.head_bytes, values::limit, 1024..=1024 * 1024),
+        )
+    },
+    Setting {
+        group: Group::Limits,
+        takes: Takes::Value("NUMBER"),
+        default: Some("100"),
+        summary: "Refuse a request with more header fields than this",
+        details: "Answered with 431.",
+        ..setting("maxheaders", "SP_MAXHEADERS", into!(limits.head_fields, values::limit, 16..=512))
+    },
+    Setting {
+        group: Group::Limits,
+        takes: Takes::Value("SECONDS"),
+        default: Some("10"),
+        unit: Some("seconds"),
+        summary: "Refuse a request whose head takes longer than this from its first byte to its last",
+        details: "Answered with 408. The time between two requests on a connection does not count.",
+        ..setting("headtimeout", "SP_HEADTIMEOUT", into!(limits.head_timeout, values::time_limit))
+    },
+    Setting {
+        group: Group::Limits,
+        takes: Takes::Value("BYTES"),
+        default: Some("4194304"),
+        unit: Some("bytes"),
+        summary: "Refuse a request body that is read to be judged and longer than this",
+        details: "Answered with 413. A body that is only passed on, such as an image or a build context, has no limit.",
+        ..setting(
+            "maxbodybytes",
+            "SP_MAXBODYBYTES",
+            into!(limits.inspected_body_limit, values::limit, 1024..=64 * 1024 * 1024),
+        )
+    },
+    Setting {
+        group: Group::Limits,
+        takes: Takes::Value("SECONDS"),
+        default: Some("30"),
+        unit: Some("seconds"),
+        summary: "Refuse a request body that is read to be judged and takes longer than this to arrive",
+        details: "Answered with 408. A body that is only passed on may take as long as it likes.",
+        ..setting(
+            "bodytimeout",
+            "SP_BODYTIMEOUT",
+            into!(limits.inspected_body_timeout, values::time_limit),
+        )
+    },
+    Setting {
+        group: Group::Limits,
+        takes: Takes::Value("NUMBER"),
+        default: Some("10000"),
+        summary: "Serve at most this many connections at once",
+        details: "More are answered with 503 and closed. Each connection may need two file descriptors: if the limit of open files allows fewer, \
+            so many are served, and the start says so.",
+        ..setting(
+            "maxconnections",
+            "SP_MAXCONNECTIONS",
+            into!(limits.connections, values::limit, 1..=1_000_000),
+        )
+    },
+    Setting {
+        group: Group::Limits,
+        takes: Takes::Value("NUMBER"),
+        default: Some("1000"),
+        summary: "Serve at most this many connections of one client at once",
+        details: "More are answered with 429 and closed before anything is read. A client here is an IPv4 address, an IPv6 network of 64 bits, because whoever \
+            has one address of it usually has all, or on a Unix socket a user id. Clients that come through a published port may \
+            share the address of a gateway, and then this limit.",
+        ..setting(
+            "maxconnectionsperclient",
+            "SP_MAXCONNECTIONSPERCLIENT",
+            into!(limits.connections_per_client, values::limit, 1..=1_000_000),
+        )
+    },
+    Setting {
+        group: Group::Limits,
+        takes: Takes::Value("NUMBER"),
+        default: Some("512"),
+        summary: "Carry at most this many streams of one client at once: events, logs, stats, attach, exec and the like",
+        details: "More are answered with 429. A client is the same as for `-maxconnectionsperclient`, and what is left below that one is kept for short requests.",
+        ..setting(
+            "maxstreamsperclient",
+            "SP_MAXSTREAMSPERCLIENT",
+            into!(limits.streams_per_client, values::limit, 1..=1_000_000),
+        )
+    },
+    Setting {
+        group: Group::Limits,
+        takes: Takes::Value("NUMBER"),
+        default: Some("4000"),
+        summary: "Let at most this many requests wait until it is known which container asks",
+        details: "More are answered with 503. One client gets at most a quarter of them. Matters only with per-container allowlists.",
+        ..setting(
+            "maxwaiting",
+            "SP_MAXWAITING",
+            into!(limits.waiting, values::limit, 4..=1_000_000),
         )
     },
     Setting {

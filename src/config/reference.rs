@@ -67,7 +67,7 @@ const INTRODUCTION: &str = "\
 # Reference
 
 Flags and variables are those of wollomatic/socket-proxy 1.13, so a command line or a Compose file made for it works as it is;
-`-trustimagelabels` and `-proxycontainername=auto` are new.
+`-trustimagelabels`, `-proxycontainername=auto` and the limits are new.
 
 - A flag is written `-name=value` or `-name value`, with one dash or two. A switch stands alone or takes `=` and a truth value
   (`1 t T TRUE true True`, `0 f F FALSE false False`); it never takes the next word. `--` ends the flags.

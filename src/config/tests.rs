@@ -65,10 +65,11 @@ fn nothing_given_is_the_defaults() {
     assert_eq!(clients(&config), ["127.0.0.1/32"]);
     assert_eq!(config.engine_socket, Path::new("/var/run/docker.sock"));
     assert!(config.rules.is_empty());
-    assert_eq!(config.limits.bind_mount_from, None);
+    assert_eq!(config.bodies.bind_mount_from, None);
     assert!(!config.health_endpoint && !config.trust_image_labels && !config.log.json);
     assert_eq!(config.watchdog, None);
     assert_eq!(config.shutdown_grace, Duration::from_secs(10));
+    assert_eq!(config.limits, Limits::default());
     assert_eq!(config.log.level, tracing::Level::INFO);
     assert_eq!(config.own_container, None);
     assert_eq!(config.label_prefixes, ["socket-proxy", "sockwarden"]);
@@ -103,11 +104,21 @@ fn every_setting_is_taken_both_ways() {
     check_both(
         "allowbindmountfrom",
         "/home,/var/log/",
-        |c| c.limits.bind_mount_from.clone(),
+        |c| c.bodies.bind_mount_from.clone(),
         Some(vec!["/home".into(), "/var/log".into()]),
     );
     check_both("allowhealthcheck", "true", |c| c.health_endpoint, true);
     check_both("shutdowngracetime", "0", |c| c.shutdown_grace, Duration::ZERO);
+    check_both("maxheadbytes", "8192", |c| c.limits.head_bytes, 8192_usize);
+    check_both("maxheaders", "512", |c| c.limits.head_fields, 512_usize);
+    let seconds = Duration::from_secs;
+    check_both("headtimeout", "3600", |c| c.limits.head_timeout, seconds(3600));
+    check_both("maxbodybytes", "1024", |c| c.limits.inspected_body_limit, 1024_usize);
+    check_both("bodytimeout", "1", |c| c.limits.inspected_body_timeout, seconds(1));
+    check_both("maxconnections", "1", |c| c.limits.connections, 1_usize);
+    check_both("maxconnectionsperclient", "50", |c| c.limits.connections_per_client, 50_usize);
+    check_both("maxstreamsperclient", "1000000", |c| c.limits.streams_per_client, 1_000_000_usize);
+    check_both("maxwaiting", "4", |c| c.limits.waiting, 4_usize);
     check_both("loglevel", "debug", |c| c.log.level, tracing::Level::DEBUG);
     check_both("loglevel", "Warn", |c| c.log.level, tracing::Level::WARN);
     check_both("loglevel", "ERROR", |c| c.log.level, tracing::Level::ERROR);

@@ -41,6 +41,22 @@ pub(super) fn seconds(given: &Given) -> Result<Duration, Problem> {
     })
 }
 
+/// A limit, as a whole number within its range.
+pub(super) fn limit(given: &Given, range: RangeInclusive<u64>) -> Result<usize, Problem> {
+    let (least, most) = (*range.start(), *range.end());
+    let number = whole_number(given, range).and_then(|number| usize::try_from(number).ok());
+    number.ok_or_else(|| {
+        format!("is not a limit; give a whole number from {least} to {most}, without a unit").into()
+    })
+}
+
+/// A limit on a time, in whole seconds from 1 to an hour's.
+pub(super) fn time_limit(given: &Given) -> Result<Duration, Problem> {
+    whole_number(given, 1..=3600).map(Duration::from_secs).ok_or_else(|| {
+        "is not a time limit; give a whole number of seconds from 1 to 3600, without a unit".into()
+    })
+}
+
 /// Permission bits. A variable is octal in any case; a flag is a number as Go writes it, so that `600` is decimal and out of range.
 pub(super) fn file_mode(given: &Given) -> Result<u32, Problem> {
     const OCTAL: &str = "is not a file mode; give it in octal, from `0` to `0777`";

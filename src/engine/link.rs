@@ -268,7 +268,15 @@ fn wire_request(head: Head, body: RequestBody) -> Result<http::Request<RequestBo
 
 /// Says whose fault it was: a "user" error of the HTTP library is a body that failed, and bodies are the clients'.
 fn blame(error: hyper::Error) -> EngineError {
-    if error.is_user() { EngineError::ClientBody } else { EngineError::Broken(error) }
+    if error.is_user() {
+        EngineError::ClientBody
+    } else if error.is_parse_too_large() {
+        EngineError::TooLarge(error)
+    } else if error.is_parse() {
+        EngineError::NotHttp(error)
+    } else {
+        EngineError::Broken(error)
+    }
 }
 
 const READ_BYTES: usize = 16 * 1024;

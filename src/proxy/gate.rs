@@ -8,6 +8,7 @@
 //! never add one.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,17 +21,15 @@ use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use crate::bounds::Limit;
+use crate::config::Limits;
 use crate::request::{Method, RequestTarget, TargetError};
 use crate::socket::{SharedSocket, Socket};
 
-/// The longest request head, in bytes. Build arguments travel in the query and registry credentials in a field.
-pub const MAX_HEAD_BYTES: usize = 256 * 1024;
 /// The longest target that can be sent on, in bytes; one less than what the HTTP library's type for it holds.
 const MAX_TARGET_BYTES: usize = u16::MAX as usize - 1;
-/// The most fields of a request head.
-pub const MAX_FIELDS: usize = 128;
-/// How long a head may take from its first byte to its last.
-const HEAD_DEADLINE: Duration = Duration::from_secs(30);
+/// The most fields that a limit on them can allow.
+const MOST_FIELDS: usize = 512;
 /// How long a new connection may stay silent before its first request.
 const FIRST_BYTE_DEADLINE: Duration = Duration::from_mins(1);
 /// The longest chunk-size line, in bytes; extensions are dropped, so nobody needs long ones.
@@ -47,6 +46,7 @@ pub struct Gate {
     pending: BytesMut,
     phase: Phase,
     shared: Arc<GateShared>,
+    limits: Limits,
     deadline: Pin<Box<Sleep>>,
     /// Whether the current deadline is the one for a head that has begun.
     head_begun: bool,
@@ -97,6 +97,8 @@ pub struct Refused {
     pub method: Option<Method>,
     /// The target as it was sent, where the head got that far.
     pub raw_target: Option<String>,
+    /// The limit that was reached, where one was.
+    pub limit: Option<Limit>,
 }
 
 impl GateShared {
@@ -135,13 +137,14 @@ impl GateShared {
 
 impl Gate {
     /// A gate in front of a client's socket.
-    pub fn new(socket: Arc<Socket>) -> (Self, Arc<GateShared>) {
+    pub fn new(socket: Arc<Socket>, limits: &Limits) -> (Self, Arc<GateShared>) {
         let shared = Arc::new(GateShared::default());
         let gate = Self {
             socket: SharedSocket(socket),
             pending: BytesMut::new(),
             phase: Phase::Head { searched: 0 },
             shared: Arc::clone(&shared),
+            limits: *limits,
             deadline: Box::pin(tokio::time::sleep(FIRST_BYTE_DEADLINE)),
             head_begun: false,
             heads: 0,
@@ -168,7 +171,7 @@ impl Gate {
                 self.pending.advance(2);
             }
             if let Some(end) = end_of_head(&self.pending, searched) {
-                match check_head(self.pending.get(..end).unwrap_or_default()) {
+                match check_head(self.pending.get(..end).unwrap_or_default(), &self.limits) {
                     Ok(head) => {
                         self.shared.lock().target = Some(head.target);
                         let left = blank_target(&mut self.pending, end, head.target_bytes);
@@ -182,19 +185,16 @@ impl Gate {
             }
             searched = self.pending.len();
             self.phase = Phase::Head { searched };
-            if searched >= MAX_HEAD_BYTES {
-                let message = format!(
-                    "the request head is longer than {MAX_HEAD_BYTES} bytes; send a shorter one"
-                );
-                self.refuse(Refused::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message));
+            if searched >= self.limits.head_bytes {
+                self.refuse(Refused::at(Limit::HeadBytes, &self.limits));
                 return Poll::Ready(Ok(()));
             }
             if searched > 0 && !self.head_begun {
                 self.head_begun = true;
-                self.deadline.as_mut().reset(Instant::now() + HEAD_DEADLINE);
+                self.deadline.as_mut().reset(Instant::now() + self.limits.head_timeout);
             }
             self.pending.reserve(READ_BYTES);
-            let room = MAX_HEAD_BYTES - searched;
+            let room = self.limits.head_bytes - searched;
             match self.socket.0.poll_read_into(cx, &mut (&mut self.pending).limit(room)) {
                 Poll::Ready(Ok(0)) if searched > 0 => {
                     let message =
@@ -212,11 +212,7 @@ impl Gate {
                     if self.head_begun || self.heads == 0 {
                         ready!(self.deadline.as_mut().poll(cx));
                         if self.head_begun {
-                            let message = format!(
-                                "the request head took longer than {} seconds; send it faster",
-                                HEAD_DEADLINE.as_secs()
-                            );
-                            self.refuse(Refused::new(StatusCode::REQUEST_TIMEOUT, message));
+                            self.refuse(Refused::at(Limit::HeadTime, &self.limits));
                         } else {
                             self.phase = Phase::Refused;
                         }
@@ -358,7 +354,11 @@ impl AsyncWrite for Gate {
 
 impl Refused {
     fn new(status: StatusCode, message: String) -> Self {
-        Self { status, message, method: None, raw_target: None }
+        Self { status, message, method: None, raw_target: None, limit: None }
+    }
+
+    fn at(limit: Limit, limits: &Limits) -> Self {
+        Self { limit: Some(limit), ..Self::new(limit.status(), limit.message(limits)) }
     }
 
     fn bad(message: &str) -> Self {
@@ -388,10 +388,11 @@ fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
     None
 }
 
-fn check_head(head: &[u8]) -> Result<CheckedHead, Refused> {
-    let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    let mut request = httparse::Request::new(&mut fields);
-    match request.parse(head) {
+fn check_head(head: &[u8], limits: &Limits) -> Result<CheckedHead, Refused> {
+    let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
+    let fields = fields.get_mut(..limits.head_fields).unwrap_or_default();
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(head, fields) {
         Ok(httparse::Status::Complete(length)) if length == head.len() => {}
         Ok(_) => {
             return Err(Refused::bad(
@@ -399,8 +400,7 @@ fn check_head(head: &[u8]) -> Result<CheckedHead, Refused> {
             ));
         }
         Err(httparse::Error::TooManyHeaders) => {
-            let message = format!("the request has more than {MAX_FIELDS} fields; send fewer");
-            return Err(Refused::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, message));
+            return Err(Refused::at(Limit::HeadFields, limits));
         }
         Err(httparse::Error::Version) => {
             return Err(Refused::bad(

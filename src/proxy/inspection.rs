@@ -1,7 +1,6 @@
 //! The second half of a judgement: reads the body that is to be judged, and asks the engine what its names mean.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
@@ -12,13 +11,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::refusal;
 use crate::audit::Outcome;
+use crate::bounds::Limit;
+use crate::config::Limits;
 use crate::engine::Engine;
-use crate::policy::{Allowed, Denied, DenyReason, Judgement};
+use crate::policy::{Allowed, Denied, Judgement};
 
-/// The longest body that is inspected, in bytes. One that is longer is refused, never passed on unread.
-const MAX_BODY_BYTES: usize = 4 * 1024 * 1024;
-/// How long such a body may take to arrive.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// The memory that all bodies under inspection may take beyond their first [`UNIT_BYTES`], in bytes.
 const SHARED_BYTES: usize = 64 * 1024 * 1024;
 /// What is counted in that memory.
@@ -42,6 +39,8 @@ impl Default for Inspector {
 pub(super) enum Settled {
     Allowed(Allowed<Incoming>),
     Denied(Box<Denied>),
+    /// There is none, because the body is longer or slower than what is inspected. Nothing is passed on unread.
+    Limited(Limit),
     /// There is none, because the body did not come or the engine did not answer.
     Failed {
         status: StatusCode,
@@ -52,7 +51,12 @@ pub(super) enum Settled {
 
 impl Inspector {
     /// Brings a judgement to its end.
-    pub(super) async fn settle(&self, engine: &Engine, judgement: Judgement<Incoming>) -> Settled {
+    pub(super) async fn settle(
+        &self,
+        engine: &Engine,
+        limits: &Limits,
+        judgement: Judgement<Incoming>,
+    ) -> Settled {
         let mut judgement = judgement;
         loop {
             let mut pending = match judgement {
@@ -61,22 +65,16 @@ impl Inspector {
                 Judgement::Pending(pending) => pending,
             };
             if let Some(body) = pending.take_body() {
-                judgement = match tokio::time::timeout(BODY_PATIENCE, self.read(body)).await {
+                let reading = self.read(body, limits.inspected_body_limit);
+                judgement = match tokio::time::timeout(limits.inspected_body_timeout, reading).await
+                {
                     Ok(Ok((bytes, _memory))) => pending.read(&bytes),
-                    Ok(Err(Unread::TooLong)) => {
-                        pending.deny(DenyReason::BodyTooLong { limit_bytes: MAX_BODY_BYTES })
-                    }
+                    Ok(Err(Unread::TooLong)) => return Settled::Limited(Limit::BodyBytes),
                     Ok(Err(Unread::Broken)) => {
                         let message = "the request body ended early; send it whole";
                         return failed(StatusCode::BAD_REQUEST, message, Outcome::Aborted);
                     }
-                    Err(_) => {
-                        let seconds = BODY_PATIENCE.as_secs();
-                        let message = format!(
-                            "the request body took longer than {seconds} seconds; send it faster"
-                        );
-                        return failed(StatusCode::REQUEST_TIMEOUT, &message, Outcome::Refused);
-                    }
+                    Err(_) => return Settled::Limited(Limit::BodyTime),
                 };
                 continue;
             }
@@ -101,16 +99,17 @@ impl Inspector {
     async fn read(
         &self,
         mut body: Incoming,
+        most_bytes: usize,
     ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Unread> {
         let mut bytes = BytesMut::new();
         let mut memory: Option<OwnedSemaphorePermit> = None;
-        if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        if body.size_hint().lower() > most_bytes as u64 {
             return Err(Unread::TooLong);
         }
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
             let length = bytes.len() + data.len();
-            if length > MAX_BODY_BYTES {
+            if length > most_bytes {
                 return Err(Unread::TooLong);
             }
             let held = memory.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);

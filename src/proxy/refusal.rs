@@ -4,14 +4,15 @@
 use http::StatusCode;
 
 use crate::audit::RecordId;
+use crate::bounds::Limit;
 use crate::client::{Client, Container, Identity, WhyUnknown};
+use crate::config::Limits;
 use crate::engine::EngineError;
 use crate::policy::{Denied, DenyReason, MAX_QUESTIONS};
 use crate::request::target::printable;
 use crate::request::{ApiVersion, Head};
 use crate::rule::body::Clause;
 use crate::rule::labels::{LabelError, Rights};
-use crate::socket::Socket;
 
 /// The status a refusal is answered with; method and path as the peer's users know them.
 pub fn status(reason: &DenyReason) -> StatusCode {
@@ -19,7 +20,6 @@ pub fn status(reason: &DenyReason) -> StatusCode {
         DenyReason::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
         // Ask again: the engine may be back.
         DenyReason::UnknownClient(WhyUnknown::Stale) => StatusCode::SERVICE_UNAVAILABLE,
-        DenyReason::BodyTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         DenyReason::CodedBody => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         DenyReason::BodyNotTaken
         | DenyReason::FormBody
@@ -51,7 +51,6 @@ pub fn reason(reason: &DenyReason) -> String {
         DenyReason::UnknownBody => "a body of this type on an unknown operation",
         DenyReason::CodedBody => "the body is coded",
         DenyReason::UnclearBody(error) => return error.to_string(),
-        DenyReason::BodyTooLong { .. } => "the body is too long to be inspected",
         DenyReason::TooManyNames => "it names too many objects",
         DenyReason::Violation(violation) => return violation.to_string(),
     };
@@ -136,11 +135,6 @@ pub fn message(client: &Client, denied: &Denied, label_prefix: Option<&str>) -> 
             )
         }
         DenyReason::UnclearBody(error) => format!("the body of {asked} cannot be judged: {error}"),
-        DenyReason::BodyTooLong { limit_bytes } => {
-            format!(
-                "the body of {asked} is longer than the {limit_bytes} bytes that are inspected, and nothing is passed on unread; send less"
-            )
-        }
         DenyReason::TooManyNames => {
             format!(
                 "{asked} names more than {MAX_QUESTIONS} containers, networks and volumes that have to be looked up; send fewer"
@@ -212,12 +206,15 @@ fn own_list(client: &Client) -> Option<&Container> {
 pub fn engine_failure(error: &EngineError) -> (StatusCode, String) {
     match error {
         EngineError::Slow(_) => (StatusCode::GATEWAY_TIMEOUT, error.to_string()),
+        EngineError::NoDescriptor(_) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
         EngineError::ClientBody => (
             StatusCode::BAD_REQUEST,
             "the request body ended early or is too long; send it whole".to_owned(),
         ),
         EngineError::Unreachable { .. }
         | EngineError::Broken(_)
+        | EngineError::TooLarge(_)
+        | EngineError::NotHttp(_)
         | EngineError::Unexpected(_)
         | EngineError::Refused(_) => (StatusCode::BAD_GATEWAY, error.to_string()),
     }
@@ -229,15 +226,17 @@ pub fn body(message: &str, id: RecordId) -> String {
     format!("{{\"message\":{}}}\n", serde_json::Value::String(message))
 }
 
-/// Refuses a connection for which there is no room, without waiting for anything.
-pub fn turn_away(socket: &Socket) {
-    const BODY: &str =
-        "{\"message\":\"sockwarden: too many connections are open; try again later\"}\n";
-    let answer = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{BODY}",
-        BODY.len()
-    );
-    socket.write_at_once(answer.as_bytes());
+/// The answer on a connection for which there is no place; nothing was read from it.
+pub fn turned_away(limit: Limit, limits: &Limits) -> String {
+    let status = limit.status();
+    let message = format!("sockwarden: {}", limit.message(limits));
+    let body = format!("{{\"message\":{}}}\n", serde_json::Value::String(message));
+    format!(
+        "HTTP/1.1 {} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        status.as_u16(),
+        status.canonical_reason().unwrap_or_default(),
+        body.len()
+    )
 }
 
 /// The narrowest pattern that makes sense for what was asked: its operation on any object, under any API version.

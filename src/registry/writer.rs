@@ -25,6 +25,8 @@ const RELIST: Duration = Duration::from_mins(2);
 /// The pauses between two tries to subscribe grow up to this.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
+/// What may be left to do of earlier events before more are taken from the queue; a storm then fills the queue and ends in one new list.
+const MOST_BACKGROUND: usize = 4096;
 /// Questions about single containers that are under way at once.
 const MOST_QUESTIONS: usize = 16;
 /// Looks at neighbours that are under way at once; each waits until its container has started.
@@ -104,10 +106,12 @@ impl Registry {
         relist.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                event = queued.recv() => match event {
+                event = queued.recv(), if background.len() < MOST_BACKGROUND => match event {
                     Some(event) => self.work_through(event, &seats, &mut background),
-                    None => return Ok(reading.join_next().await.and_then(Result::ok).unwrap_or_else(|| lost("its events could not be read"))),
+                    None => return Ok(reader_ended(reading.join_next().await)),
                 },
+                // At once, whatever is still queued: from here on events are missed.
+                ended = reading.join_next() => return Ok(reader_ended(ended)),
                 Some(_) = background.join_next(), if !background.is_empty() => {}
                 _ = relist.tick() => self.resync().await?,
             }
@@ -280,6 +284,10 @@ enum Work {
     Disconnected(ContainerId),
     LookAt(ContainerId, String),
     OwnNetworks,
+}
+
+fn reader_ended(ended: Option<Result<Broken, tokio::task::JoinError>>) -> Broken {
+    ended.and_then(Result::ok).unwrap_or_else(|| lost("its events could not be read"))
 }
 
 fn lost(why: &'static str) -> Broken {

@@ -1,5 +1,7 @@
 //! Where a message begins and ends: what two readers could cut differently is refused, and the connection with it.
 
+use sockwarden::config::Limits;
+
 use crate::fake_engine::{Connection, Reply, Request};
 use crate::support::{Answer, Setup, Stage, get, run, with_body};
 
@@ -178,22 +180,37 @@ fn heads_have_limits() {
     let head = |fields: &str| {
         format!("GET /_ping HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n")
     };
-    let (answers, _) = outcome(head(&fields(126)));
+    let (answers, _) = outcome(head(&fields(98)));
     assert_eq!(answers[0].status, 200);
-    refused(head(&fields(127)), 431);
-    refused(head(&fields(1000)), 431);
-    let (answers, _) = outcome(head(&format!("X: {}\r\n", "y".repeat(250 * 1024))));
+    refused(head(&fields(99)), 431);
+    refused(head(&fields(900)), 431);
+    let padded = |length: usize| {
+        let bare = head("X: \r\n").len();
+        head(&format!("X: {}\r\n", "y".repeat(length - bare)))
+    };
+    let (answers, _) = outcome(padded(64 * 1024));
     assert_eq!(answers[0].status, 200);
-    refused(head(&format!("X: {}\r\n", "y".repeat(256 * 1024))), 431);
+    refused(padded(64 * 1024 + 1), 431);
     refused(format!("GET /{} HTTP/1.1\r\n", "y".repeat(300 * 1024)), 431);
-    // What counts is the length of what would be sent on.
+}
+
+/// What counts is the length of what would be sent on.
+#[test]
+fn targets_have_a_limit_of_their_own() {
+    let raised = |limits: &mut Limits| limits.head_bytes = 256 * 1024;
     let target = |byte: &str, many: usize| {
         format!("GET /{} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", byte.repeat(many))
     };
     for (byte, many) in [("y", 65_533), ("\"", 21_844)] {
-        let (answers, reached) = outcome(target(byte, many));
-        assert_eq!((answers[0].status, reached.len()), (404, 1), "{many} times {byte}");
-        refused(target(byte, many + 1), 414);
+        for (many, status, reaches) in [(many, 404, 1), (many + 1, 414, 0)] {
+            run(async {
+                let setup = Setup::allowing_all().with(|config| raised(&mut config.limits));
+                let stage = setup.start().await;
+                let answers = answers(&stage, target(byte, many).as_bytes()).await;
+                assert_eq!(answers[0].status, status, "{many} times {byte}");
+                assert_eq!(stage.reached().await.len(), reaches, "{many} times {byte}");
+            });
+        }
     }
 }
 

@@ -5,13 +5,18 @@
 
 #[path = "../support/fake_engine.rs"]
 mod fake_engine;
+#[path = "../support/relay.rs"]
+mod relay;
 mod support;
 
 mod bodies;
 mod carrying;
+mod faults;
 mod framing;
 mod going_away;
 mod hijack;
+mod limits;
+mod panics;
 mod refusals;
 mod routing;
 mod running;

@@ -159,7 +159,7 @@ fn clients_are_listed_by_address_network_or_name() {
 fn a_limit_on_bind_mounts_refuses_what_lies_outside() {
     run(async {
         let setup = Setup::allowing_all()
-            .with(|config| config.limits.bind_mount_from = Some(vec!["/srv".into()]));
+            .with(|config| config.bodies.bind_mount_from = Some(vec!["/srv".into()]));
         let stage = setup.start().await;
         let binds = r#"{"HostConfig":{"Binds":["/srv-evil:/x"]}}"#;
         let options = r#"{"DriverOpts":{"type":"none","o":"bind","device":"/etc"}}"#;

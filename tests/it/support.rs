@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockwarden::config::{AllowFrom, Config, ListenerAddress, LogSettings};
+use sockwarden::config::{AllowFrom, Config, Limits, ListenerAddress, LogSettings};
 use sockwarden::request::Method;
 use sockwarden::rule::{AnchoredRegex, Origin, Rule, RuleSet};
 use sockwarden::run::{Ended, StartError, serve};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -57,7 +57,7 @@ impl Setup {
             allow_from: vec![AllowFrom::Net("127.0.0.1/32".parse().unwrap())],
             engine_socket: dir.path().join("engine.sock"),
             rules: lines.iter().map(rule).collect::<RuleSet>(),
-            limits: sockwarden::rule::body::Defaults {
+            bodies: sockwarden::rule::body::Defaults {
                 bind_mount_from: None,
                 deny_host_mounts: false,
                 deny_network_volumes: false,
@@ -66,6 +66,7 @@ impl Setup {
             health_endpoint: false,
             watchdog: None,
             shutdown_grace: PATIENCE,
+            limits: Limits::default(),
             log: LogSettings { level: tracing::Level::ERROR, json: false },
             own_container: None,
             label_prefixes: Vec::new(),
@@ -156,7 +157,7 @@ impl Setup {
     }
 }
 
-fn is_own_question(request: &Request) -> bool {
+pub(crate) fn is_own_question(request: &Request) -> bool {
     matches!(request.line().as_str(), "GET /version" | "GET /_ping")
         && request.field("User-Agent").is_none()
         && request.field("Accept") == Some("application/json")
@@ -179,6 +180,15 @@ impl Stage {
             Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
         };
         Ok(Client { stream, unread: Vec::new() })
+    }
+
+    /// A new connection to the proxy from this address of the machine's own.
+    pub(crate) async fn client_from(&self, address: &str) -> Client {
+        let Address::Tcp(proxy) = &self.address else { panic!("the proxy listens on no address") };
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+        let stream = socket.connect(proxy.parse().unwrap()).await.unwrap();
+        Client::over(stream)
     }
 
     /// One request on a connection of its own, and its answer.
@@ -235,6 +245,11 @@ pub(crate) struct Answer {
 }
 
 impl Client {
+    /// Over a connection that is there.
+    pub(crate) fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self { stream: Box::new(stream), unread: Vec::new() }
+    }
+
     /// Writes exactly these bytes.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).await.unwrap();
@@ -281,11 +296,22 @@ impl Client {
         answer
     }
 
+    /// The answer to this request, or nothing where the connection ends before it.
+    pub(crate) async fn answer_if_any(&mut self, request: impl AsRef<[u8]>) -> Option<Answer> {
+        while self.unread.len() < 4 {
+            if !self.fill().await {
+                return None;
+            }
+        }
+        Some(self.answer_to(request).await)
+    }
+
     /// The next head alone.
     pub(crate) async fn head(&mut self) -> String {
         loop {
             if let Some(at) = self.unread.windows(4).position(|it| it == b"\r\n\r\n") {
-                return String::from_utf8(self.unread.drain(..at + 4).collect()).unwrap();
+                let head: Vec<u8> = self.unread.drain(..at + 4).collect();
+                return String::from_utf8_lossy(&head).into_owned();
             }
             let more = self.fill().await;
             assert!(more, "no answer, only {:?}", String::from_utf8_lossy(&self.unread));

@@ -76,6 +76,8 @@ pub(crate) enum Step {
     Send(Vec<u8>),
     /// Do nothing, not even read, until the test opens the gate.
     Wait(Gate),
+    /// Send what the test feeds, as chunks, from now on and until the other side is gone.
+    Follow(Feed),
     /// Say nothing and read until the other side is gone.
     Silence,
     /// Send back what comes until the other side ends its direction.
@@ -91,6 +93,28 @@ pub(crate) enum Step {
 /// Holds a step back until the test opens it, once for each step that waits.
 #[derive(Clone)]
 pub(crate) struct Gate(Arc<Semaphore>);
+
+/// What the test says while an answer goes on, to everybody who follows.
+#[derive(Clone)]
+pub(crate) struct Feed(Arc<watch::Sender<Vec<Vec<u8>>>>);
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self(Arc::new(watch::channel(Vec::new()).0))
+    }
+}
+
+impl Feed {
+    /// Sends these bytes to everybody who follows.
+    pub(crate) fn send(&self, bytes: impl AsRef<[u8]>) {
+        self.0.send_modify(|pieces| pieces.push(bytes.as_ref().to_vec()));
+    }
+
+    /// How many follow.
+    pub(crate) fn followers(&self) -> usize {
+        self.0.receiver_count()
+    }
+}
 
 impl Default for Gate {
     fn default() -> Self {
@@ -285,12 +309,16 @@ impl Step {
 
     /// Sends one chunk.
     pub(crate) fn chunk(bytes: impl AsRef<[u8]>) -> Self {
-        let bytes = bytes.as_ref();
-        let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
-        chunk.extend_from_slice(bytes);
-        chunk.extend_from_slice(b"\r\n");
-        Self::Send(chunk)
+        Self::Send(as_chunk(bytes.as_ref()))
     }
+}
+
+/// In chunked coding.
+fn as_chunk(bytes: &[u8]) -> Vec<u8> {
+    let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
+    chunk.extend_from_slice(bytes);
+    chunk.extend_from_slice(b"\r\n");
+    chunk
 }
 
 /// The head of a chunked answer.

@@ -256,3 +256,29 @@ fn our_socket_is_not_the_engine_s() {
         ],
     );
 }
+
+#[test]
+fn limits_are_whole_numbers_within_reason() {
+    check_flag(
+        "-maxheadbytes=64k",
+        "`-maxheadbytes`: `64k` is not a limit; give a whole number from 1024 to 1048576, without a unit",
+    );
+    check_variable(
+        "SP_MAXHEADERS",
+        "0",
+        "`SP_MAXHEADERS`: `0` is not a limit; give a whole number from 16 to 512, without a unit",
+    );
+    check_flag(
+        "-maxconnectionsperclient=-1",
+        "`-maxconnectionsperclient`: `-1` is not a limit; give a whole number from 1 to 1000000, without a unit",
+    );
+    check_variable(
+        "SP_HEADTIMEOUT",
+        "10s",
+        "`SP_HEADTIMEOUT`: `10s` is not a time limit; give a whole number of seconds from 1 to 3600, without a unit",
+    );
+    check_flag(
+        "-bodytimeout=0",
+        "`-bodytimeout`: `0` is not a time limit; give a whole number of seconds from 1 to 3600, without a unit",
+    );
+}

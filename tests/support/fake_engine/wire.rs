@@ -131,7 +131,15 @@ impl Wire {
         Ok(head)
     }
 
+    /// Reads the body; one that ends early ends the connection, as with any server.
     async fn body(&mut self, request: &Request) -> Result<(), Over> {
+        self.whole_body(request).await.map_err(|over| match over {
+            Over::Ended => Over::Closed,
+            over => over,
+        })
+    }
+
+    async fn whole_body(&mut self, request: &Request) -> Result<(), Over> {
         match (
             request.all("Content-Length")[..].first(),
             request.all("Transfer-Encoding")[..].first(),
@@ -193,6 +201,22 @@ impl Wire {
                 // Nobody closes a gate for good.
                 if let Ok(permit) = gate.0.acquire().await {
                     permit.forget();
+                }
+            }
+            Step::Follow(feed) => {
+                let mut pieces = feed.0.subscribe();
+                let mut sent = pieces.borrow_and_update().len();
+                loop {
+                    tokio::select! {
+                        _ = pieces.changed() => {
+                            let new = pieces.borrow_and_update().get(sent..).unwrap_or_default().to_vec();
+                            sent += new.len();
+                            for piece in new {
+                                self.stream.write_all(&super::as_chunk(&piece)).await?;
+                            }
+                        }
+                        filled = self.fill() => filled?,
+                    }
                 }
             }
             Step::Silence => {

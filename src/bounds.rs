@@ -1,0 +1,526 @@
+//! What clients may take of us: how much of it is taken, and how often that was not enough.
+//!
+//! A limit protects the others. So each is kept per client address first, and only then for all together: whoever reaches a limit alone
+//! is refused alone. Nothing in here waits.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt::Display;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::client::Peer;
+use crate::config::Limits;
+
+/// How often what was reached is told in the log.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// One client address may have the `WAITING_SHARE`th part of the requests that wait.
+const WAITING_SHARE: usize = 4;
+
+/// A limit that can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// The length of a request head.
+    HeadBytes,
+    /// The number of its fields.
+    HeadFields,
+    /// The time it takes.
+    HeadTime,
+    /// The length of a body that is judged.
+    BodyBytes,
+    /// The time it takes.
+    BodyTime,
+    /// Connections at once.
+    Connections,
+    /// Connections of one client at once.
+    ConnectionsPerClient,
+    /// Streams of one client at once.
+    StreamsPerClient,
+    /// Requests that wait until it is known who asks.
+    Waiting,
+}
+
+impl Limit {
+    /// Every limit, in the order of the table of settings.
+    pub const ALL: [Self; 9] = [
+        Self::HeadBytes,
+        Self::HeadFields,
+        Self::HeadTime,
+        Self::BodyBytes,
+        Self::BodyTime,
+        Self::Connections,
+        Self::ConnectionsPerClient,
+        Self::StreamsPerClient,
+        Self::Waiting,
+    ];
+
+    /// The flag that sets it.
+    pub const fn option(self) -> &'static str {
+        match self {
+            Self::HeadBytes => "-maxheadbytes",
+            Self::HeadFields => "-maxheaders",
+            Self::HeadTime => "-headtimeout",
+            Self::BodyBytes => "-maxbodybytes",
+            Self::BodyTime => "-bodytimeout",
+            Self::Connections => "-maxconnections",
+            Self::ConnectionsPerClient => "-maxconnectionsperclient",
+            Self::StreamsPerClient => "-maxstreamsperclient",
+            Self::Waiting => "-maxwaiting",
+        }
+    }
+
+    /// What a request is answered with that reaches it.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::HeadBytes | Self::HeadFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::HeadTime | Self::BodyTime => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyBytes => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Connections | Self::Waiting => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ConnectionsPerClient | Self::StreamsPerClient => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+
+    /// What a client is told that reaches it.
+    pub fn message(self, limits: &Limits) -> String {
+        let option = self.option();
+        match self {
+            Self::HeadBytes => format!(
+                "the request head is longer than {} bytes; send a shorter one, or raise `{option}`",
+                limits.head_bytes
+            ),
+            Self::HeadFields => format!(
+                "the request has more than {} header fields; send fewer, or raise `{option}`",
+                limits.head_fields
+            ),
+            Self::HeadTime => format!(
+                "the request head took longer than {} seconds; send it faster, or raise `{option}`",
+                limits.head_timeout.as_secs()
+            ),
+            Self::BodyBytes => format!(
+                "the request body is longer than {} bytes, which is the most that is read to be judged; send a shorter one, or raise `{option}`",
+                limits.inspected_body_limit
+            ),
+            Self::BodyTime => format!(
+                "the request body took longer than {} seconds; send it faster, or raise `{option}`",
+                limits.inspected_body_timeout.as_secs()
+            ),
+            Self::Connections => format!(
+                "all {} connections are taken; try again later, or raise `{option}` and the limit of open files",
+                limits.connections
+            ),
+            Self::ConnectionsPerClient => format!(
+                "this client has {} connections open; close some, or raise `{option}`",
+                limits.connections_per_client
+            ),
+            Self::StreamsPerClient => format!(
+                "this client has {} streams open; close some, or raise `{option}`",
+                limits.streams_per_client
+            ),
+            Self::Waiting => format!(
+                "too many requests wait until it is known which container asks; try again later, or raise `{option}` ({})",
+                limits.waiting
+            ),
+        }
+    }
+}
+
+/// All there is to take, and what is taken of it.
+#[derive(Debug)]
+pub struct Bounds {
+    limits: Limits,
+    taken: Mutex<Taken>,
+    reached: [Reached; Limit::ALL.len()],
+    panics: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    all: Share,
+    /// Whoever has nothing is not in here.
+    clients: HashMap<Address, Share>,
+}
+
+/// How much of everything one client has, or all have.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Share {
+    connections: usize,
+    streams: usize,
+    waiting: usize,
+}
+
+/// How often a limit was reached, and by whom last.
+#[derive(Debug, Default)]
+struct Reached {
+    count: AtomicU64,
+    told: AtomicU64,
+    last: Mutex<String>,
+}
+
+/// What is counted as one client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Address {
+    V4(Ipv4Addr),
+    /// The first 64 bits: whoever has one address of such a network can usually take any of it (RFC 4291 section 2.5.1).
+    V6(u64),
+    User(u32),
+}
+
+impl Address {
+    fn of(peer: &Peer) -> Self {
+        match peer {
+            Peer::Tcp { remote, .. } => match remote.ip().to_canonical() {
+                IpAddr::V4(address) => Self::V4(address),
+                IpAddr::V6(address) => Self::V6(network(address)),
+            },
+            Peer::Unix { uid, .. } => Self::User(*uid),
+        }
+    }
+}
+
+fn network(address: Ipv6Addr) -> u64 {
+    const HOST_BITS: u32 = 64;
+    u64::try_from(address.to_bits() >> HOST_BITS).unwrap_or_default()
+}
+
+impl Bounds {
+    /// Nothing is taken yet. There are never more connections than `descriptors` allow.
+    pub fn new(limits: Limits, descriptors: usize) -> Arc<Self> {
+        let limits = Limits { connections: limits.connections.min(descriptors), ..limits };
+        Arc::new(Self {
+            limits,
+            taken: Mutex::default(),
+            reached: Default::default(),
+            panics: AtomicU64::new(0),
+        })
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// A place for a connection.
+    ///
+    /// # Errors
+    /// The limit that leaves none.
+    pub fn admit(self: &Arc<Self>, peer: &Peer) -> Result<Place, Limit> {
+        let address = Address::of(peer);
+        let mut taken = self.lock();
+        if taken.of(address).connections >= self.limits.connections_per_client {
+            return Err(Limit::ConnectionsPerClient);
+        }
+        if taken.all.connections >= self.limits.connections {
+            return Err(Limit::Connections);
+        }
+        taken.change(address, |share| share.connections += 1);
+        Ok(Place { bounds: Arc::clone(self), address })
+    }
+
+    /// Notes that a client reached a limit.
+    pub fn reached(&self, limit: Limit, client: &impl Display) {
+        if let Some(reached) = self.reached.get(limit as usize) {
+            reached.count.fetch_add(1, Ordering::Relaxed);
+            *reached.last.lock().unwrap_or_else(PoisonError::into_inner) = client.to_string();
+        }
+    }
+
+    /// Notes that serving a connection panicked.
+    pub fn panicked(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Tells in the log which limits are reached, for ever: a line for each, at most every few seconds.
+    pub async fn keep_telling(&self) {
+        let mut clock = tokio::time::interval(TELL_EVERY);
+        clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            clock.tick().await;
+            self.tell();
+        }
+    }
+
+    /// Tells what was not told yet.
+    pub fn tell(&self) {
+        for (limit, reached) in Limit::ALL.iter().zip(&self.reached) {
+            let count = reached.count.load(Ordering::Relaxed);
+            let before = reached.told.swap(count, Ordering::Relaxed);
+            if count > before {
+                let last = reached.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                tracing::warn!(
+                    option = limit.option(),
+                    count = count - before,
+                    total = count,
+                    last_client = last,
+                    "a limit was reached; if these clients are right to ask for more, raise it"
+                );
+            }
+        }
+    }
+
+    /// What is taken, and what was reached; to be asked within the runtime that serves.
+    pub fn usage(&self) -> Usage {
+        let taken = self.lock();
+        let reached = Limit::ALL.iter().zip(&self.reached).map(|(limit, reached)| LimitUsage {
+            option: limit.option(),
+            reached: reached.count.load(Ordering::Relaxed),
+        });
+        Usage {
+            connections: taken.all.connections,
+            most_connections: self.limits.connections,
+            streams: taken.all.streams,
+            waiting: taken.all.waiting,
+            clients: taken.clients.len(),
+            limits: reached.collect(),
+            panics: self.panics.load(Ordering::Relaxed),
+            tasks: tokio::runtime::Handle::try_current()
+                .map_or(0, |runtime| runtime.metrics().num_alive_tasks()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        // Plain numbers, right after every statement, whoever panicked.
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Taken {
+    fn of(&self, address: Address) -> Share {
+        self.clients.get(&address).copied().unwrap_or_default()
+    }
+
+    /// Makes the same change to what one client has and to what all have.
+    fn change(&mut self, address: Address, change: impl Fn(&mut Share)) {
+        change(&mut self.all);
+        match self.clients.entry(address) {
+            Entry::Vacant(entry) => change(entry.insert(Share::default())),
+            Entry::Occupied(mut entry) => {
+                change(entry.get_mut());
+                if *entry.get() == Share::default() {
+                    entry.remove();
+                    // A storm of strangers must not leave its table behind.
+                    if self.clients.capacity() > 4 * self.clients.len() + 64 {
+                        self.clients.shrink_to_fit();
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A connection's place; given back when dropped.
+#[derive(Debug)]
+pub struct Place {
+    bounds: Arc<Bounds>,
+    address: Address,
+}
+
+impl Place {
+    /// Everybody's bounds.
+    pub fn bounds(&self) -> &Arc<Bounds> {
+        &self.bounds
+    }
+
+    /// Room for a stream on this connection.
+    ///
+    /// # Errors
+    /// When the client has all the streams it may have.
+    pub fn open_stream(&self) -> Result<OpenStream, Limit> {
+        let mut taken = self.bounds.lock();
+        if taken.of(self.address).streams >= self.bounds.limits.streams_per_client {
+            return Err(Limit::StreamsPerClient);
+        }
+        taken.change(self.address, |share| share.streams += 1);
+        Ok(OpenStream { bounds: Arc::clone(&self.bounds), address: self.address })
+    }
+
+    /// Room for a request to wait until it is known who asks.
+    ///
+    /// # Errors
+    /// When this client, or all together, have enough that wait.
+    pub fn wait(&self) -> Result<Waiting, Limit> {
+        let mut taken = self.bounds.lock();
+        let most = self.bounds.limits.waiting;
+        let one = (most / WAITING_SHARE).max(1);
+        if taken.of(self.address).waiting >= one || taken.all.waiting >= most {
+            return Err(Limit::Waiting);
+        }
+        taken.change(self.address, |share| share.waiting += 1);
+        Ok(Waiting { bounds: Arc::clone(&self.bounds), address: self.address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.bounds.lock().change(self.address, |share| share.connections -= 1);
+    }
+}
+
+/// A stream's room; given back when dropped.
+#[derive(Debug)]
+pub struct OpenStream {
+    bounds: Arc<Bounds>,
+    address: Address,
+}
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.bounds.lock().change(self.address, |share| share.streams -= 1);
+    }
+}
+
+/// A waiting request's room; given back when dropped.
+#[derive(Debug)]
+pub struct Waiting {
+    bounds: Arc<Bounds>,
+    address: Address,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.bounds.lock().change(self.address, |share| share.waiting -= 1);
+    }
+}
+
+/// What is taken, and how often that was not enough, as our own subcommands get it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// Connections that are open.
+    pub connections: usize,
+    /// The most there may be.
+    pub most_connections: usize,
+    /// Streams that are open.
+    pub streams: usize,
+    /// Requests that wait until it is known who asks.
+    pub waiting: usize,
+    /// Client addresses that have anything.
+    pub clients: usize,
+    /// How often each limit was reached.
+    pub limits: Vec<LimitUsage>,
+    /// How often serving a connection failed inside sockwarden.
+    pub panics: u64,
+    /// Tasks that are alive; those that carry connections come and go with them.
+    pub tasks: usize,
+}
+
+/// How often a limit was reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LimitUsage {
+    /// The flag that sets it.
+    pub option: &'static str,
+    /// How often.
+    pub reached: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::options::SETTINGS;
+
+    fn peer(address: &str) -> Peer {
+        Peer::tcp(format!("{address}:1").parse().unwrap(), Ipv4Addr::LOCALHOST.into())
+    }
+
+    fn bounds(connections: usize, per_client: usize) -> Arc<Bounds> {
+        let limits = Limits {
+            connections,
+            connections_per_client: per_client,
+            streams_per_client: 1,
+            waiting: 8,
+            ..Limits::default()
+        };
+        Bounds::new(limits, usize::MAX)
+    }
+
+    #[track_caller]
+    fn check_same(one: &str, other: &str, same: bool) {
+        assert_eq!(Address::of(&peer(one)) == Address::of(&peer(other)), same, "{one} {other}");
+    }
+
+    #[test]
+    fn a_client_is_an_address_or_a_network_of_addresses() {
+        check_same("10.0.0.1", "10.0.0.1", true);
+        check_same("10.0.0.1", "10.0.0.2", false);
+        check_same("10.0.0.1", "[::ffff:10.0.0.1]", true);
+        check_same("[2001:db8:0:1::1]", "[2001:db8:0:1:ffff::2]", true);
+        check_same("[2001:db8:0:1::1]", "[2001:db8:0:2::1]", false);
+        let user = |uid| Address::of(&Peer::Unix { uid, gid: 0, pid: None });
+        assert!(user(1) == user(1) && user(1) != user(2));
+    }
+
+    #[test]
+    fn whoever_takes_too_much_is_refused_alone() {
+        let bounds = bounds(3, 2);
+        let greedy: Vec<_> = (0..2).map(|_| bounds.admit(&peer("10.0.0.1")).unwrap()).collect();
+        assert_eq!(bounds.admit(&peer("10.0.0.1")).unwrap_err(), Limit::ConnectionsPerClient);
+        let other = bounds.admit(&peer("10.0.0.2")).unwrap();
+        assert_eq!(bounds.admit(&peer("10.0.0.3")).unwrap_err(), Limit::Connections);
+        let stream = greedy[0].open_stream().unwrap();
+        assert_eq!(greedy[1].open_stream().unwrap_err(), Limit::StreamsPerClient);
+        let _other_stream = other.open_stream().unwrap();
+        drop(stream);
+        drop(greedy[1].open_stream().unwrap());
+        drop(greedy);
+        drop(bounds.admit(&peer("10.0.0.3")).unwrap());
+    }
+
+    #[test]
+    fn one_client_leaves_room_for_others_to_wait() {
+        let bounds = bounds(100, 100);
+        let seat = |address: &str| bounds.admit(&peer(address)).unwrap();
+        let greedy = seat("10.0.0.1");
+        let mut waiting: Vec<_> = (0..2).map(|_| greedy.wait().unwrap()).collect();
+        assert_eq!(greedy.wait().unwrap_err(), Limit::Waiting);
+        let others: Vec<_> = (2..5).map(|last| seat(&format!("10.0.0.{last}"))).collect();
+        for other in &others {
+            waiting.extend((0..2).map(|_| other.wait().unwrap()));
+        }
+        assert_eq!(seat("10.0.0.9").wait().unwrap_err(), Limit::Waiting);
+        waiting.pop();
+        drop(seat("10.0.0.9").wait().unwrap());
+    }
+
+    #[test]
+    fn everything_is_given_back() {
+        let bounds = bounds(5000, 2);
+        let nothing = bounds.usage();
+        let places: Vec<_> = (0..4000)
+            .map(|n| bounds.admit(&peer(&Ipv4Addr::from_bits(n).to_string())).unwrap())
+            .collect();
+        let streams: Vec<_> = places.iter().map(|place| place.open_stream().unwrap()).collect();
+        let usage = bounds.usage();
+        assert_eq!((usage.connections, usage.streams, usage.clients), (4000, 4000, 4000));
+        drop(places);
+        // A stream may outlive the connection that it came on.
+        assert_eq!(bounds.usage().clients, 4000);
+        drop(streams);
+        assert_eq!(bounds.usage(), nothing);
+        assert!(bounds.lock().clients.capacity() < 1000);
+    }
+
+    #[test]
+    fn there_are_never_more_connections_than_descriptors() {
+        assert_eq!(Bounds::new(Limits::default(), 7).limits().connections, 7);
+        assert_eq!(Bounds::new(Limits::default(), usize::MAX).limits(), &Limits::default());
+    }
+
+    #[test]
+    fn every_limit_is_counted_by_itself_and_names_its_option() {
+        let bounds = bounds(1, 1);
+        for (index, limit) in Limit::ALL.into_iter().enumerate() {
+            for _ in 0..=index {
+                bounds.reached(limit, &"somebody");
+            }
+            assert!(limit.message(bounds.limits()).contains(&format!("`{}`", limit.option())));
+            assert!(SETTINGS.iter().any(|setting| setting.flag() == limit.option()));
+        }
+        for (index, usage) in bounds.usage().limits.iter().enumerate() {
+            assert_eq!(usage.reached, index as u64 + 1, "{usage:?}");
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The process in trouble: its engine restarts, its descriptors run out, its disk is full, it is told to stop.
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use tokio::task::JoinSet;
+
+use super::{Footprint, Plan, Program, Trial, free_address};
+use crate::fake_engine::{CHUNKED, Connection, Reply, Request, Step, UPGRADED, docker_like};
+use crate::support::{Client, eventually, get, run};
+
+fn streaming(request: &Request) -> Reply {
+    match request.path() {
+        "/events" => Reply::steps([Step::send(CHUNKED), Step::chunk("{}"), Step::Silence]),
+        "/containers/app/attach" => Reply::steps([Step::send(UPGRADED), Step::Silence]),
+        "/info" => Reply::steps([Step::Silence]),
+        _ => docker_like(request),
+    }
+}
+
+/// Clients that ask and ask, what is allowed and what is not, until they are told to stop.
+struct Load {
+    stop: Arc<AtomicBool>,
+    served: Arc<AtomicUsize>,
+    clients: JoinSet<()>,
+}
+
+impl Load {
+    fn start(trial: &Trial) -> Self {
+        let address = trial.program.address;
+        let mut load =
+            Self { stop: Arc::default(), served: Arc::default(), clients: JoinSet::new() };
+        for number in 0..8 {
+            let (stop, served) = (Arc::clone(&load.stop), Arc::clone(&load.served));
+            load.clients.spawn(async move {
+                while !stop.load(Ordering::SeqCst) {
+                    let Ok(stream) = tokio::net::TcpStream::connect(address).await else {
+                        tokio::task::yield_now().await;
+                        continue;
+                    };
+                    let mut client = Client::over(stream);
+                    let (line, fine) = if number % 2 == 0 {
+                        ("GET /containers/json", [200, 502])
+                    } else {
+                        ("DELETE /containers/app", [405, 405])
+                    };
+                    let request = get(line, &[]);
+                    if client.try_send(&request).await.is_err() {
+                        continue;
+                    }
+                    if let Some(answer) = client.answer_if_any(&request).await {
+                        assert!(fine.contains(&answer.status), "{answer:?} to {line}");
+                        served.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+        load
+    }
+
+    fn served(&self) -> usize {
+        self.served.load(Ordering::SeqCst)
+    }
+
+    async fn stop(mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        while let Some(ended) = self.clients.join_next().await {
+            ended.unwrap();
+        }
+    }
+}
+
+async fn streams(trial: &Trial, many: usize) -> Vec<Client> {
+    let mut streams = Vec::new();
+    for _ in 0..many {
+        let mut client = trial.client().await;
+        client.send(get("GET /events", &[])).await;
+        client.head().await;
+        assert_eq!(client.chunk().await.unwrap(), b"{}");
+        streams.push(client);
+    }
+    streams
+}
+
+#[test]
+fn its_engine_restarts_under_load_with_two_hundred_streams() {
+    run(async {
+        let mut trial = Plan::default().start(streaming).await;
+        trial.goes_on().await;
+        let before = trial.program.rest(None).await;
+        let load = Load::start(&trial);
+        let mut memory = 0;
+        for _ in 0..3 {
+            let mut open = streams(&trial, 200).await;
+            trial.engine.stop().await;
+            for stream in &mut open {
+                assert!(stream.chunk().await.is_none(), "a stream must be cut, not ended");
+            }
+            let mut cut_off = trial.client().await;
+            cut_off.send(get("GET /containers/json", &[])).await;
+            assert_eq!(cut_off.answer().await.status, 502);
+            trial.engine.listen().unwrap();
+            let served = load.served();
+            eventually("answers again", async || load.served() > served + 50).await;
+            trial.serves().await;
+            if memory == 0 {
+                memory = trial.program.footprint().await.memory;
+            }
+        }
+        assert_eq!(streams(&trial, 200).await.len(), 200);
+        load.stop().await;
+        trial.goes_on().await;
+        trial.program.rest(Some(Footprint { memory, ..before })).await;
+    });
+}
+
+/// The bound on connections leaves what everything else needs, so descriptors do not run out by themselves.
+#[test]
+fn a_low_limit_of_open_files_bounds_the_connections() {
+    run(async {
+        let plan = Plan { descriptors: Some(200), ..Plan::default() };
+        let trial = plan.start(docker_like).await;
+        trial.program.until_logged("allows fewer connections than").await;
+        let most = trial.program.usage().await["most_connections"].as_u64().unwrap();
+        assert_eq!(most, 36);
+        trial
+            .suffers(async |trial| {
+                let mut seated = Vec::new();
+                for _ in 0..most {
+                    let mut client = trial.client().await;
+                    client.send(get("GET /info", &[])).await;
+                    assert_eq!(client.answer().await.status, 200);
+                    seated.push(client);
+                }
+                let mut crowd = Vec::new();
+                for _ in 0..100 {
+                    crowd.push(trial.client().await);
+                }
+                assert_eq!(crowd[0].answer().await.status, 503);
+                for client in &mut seated {
+                    client.send(get("GET /info", &[])).await;
+                    assert_eq!(client.answer().await.status, 200);
+                }
+                drop((seated, crowd));
+                trial.program.rest(None).await;
+            })
+            .await;
+        assert!(trial.program.reached("-maxconnections").await >= 200);
+        assert!(!trial.program.log().iter().any(|line| line.contains("could not be accepted")));
+    });
+}
+
+/// And where somebody else takes them away, requests wait or are answered in words, and everything goes on when they are back.
+#[test]
+fn its_descriptors_run_out() {
+    run(async {
+        let trial = Plan::default().start(docker_like).await;
+        let pid = Pid::from_child(&trial.program.child);
+        let limit = prlimit(
+            Some(pid),
+            Resource::Nofile,
+            Rlimit { current: Some(1000), maximum: Some(1000) },
+        )
+        .unwrap();
+        let cap = |most| {
+            prlimit(
+                Some(pid),
+                Resource::Nofile,
+                Rlimit { current: Some(most), maximum: Some(1000) },
+            )
+            .unwrap()
+        };
+        assert!(limit.maximum.is_none_or(|most| most >= 1000));
+        trial
+            .suffers(async |trial| {
+                let mut idle = trial.client().await;
+                idle.send(get("GET /containers/json", &[])).await;
+                assert_eq!(idle.answer().await.status, 200);
+                let mut fresh = trial.client().await;
+                fresh.send(get("DELETE /containers/app", &[])).await;
+                assert_eq!(fresh.answer().await.status, 405);
+                // Not one more.
+                cap(3);
+                // One that has its engine connection goes on, one that has none is told why.
+                idle.send(get("GET /containers/json", &[])).await;
+                assert_eq!(idle.answer().await.status, 200);
+                fresh.send(get("GET /containers/json", &[])).await;
+                let answer = fresh.answer().await;
+                assert_eq!(answer.status, 503);
+                assert!(answer.message().contains("no file descriptor is left"), "{answer:?}");
+                // Those that come now wait until there is room.
+                let mut late = Vec::new();
+                for _ in 0..20 {
+                    let mut client = trial.client().await;
+                    client.send(get("GET /containers/json", &[])).await;
+                    late.push(client);
+                }
+                trial.program.until_logged("could not be accepted").await;
+                cap(1000);
+                for client in &mut late {
+                    assert_eq!(client.answer().await.status, 200);
+                }
+            })
+            .await;
+        let told = trial.program.log();
+        let told = told.iter().filter(|line| line.contains("could not be accepted")).count();
+        assert!(told <= 2, "{told} lines");
+    });
+}
+
+/// Nothing is served, and the message says what to do. What it says of a full disk is a test in src/listen.rs.
+#[test]
+fn its_socket_cannot_be_made() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let engine =
+            crate::fake_engine::FakeEngine::start(&dir.path().join("docker.sock"), docker_like)
+                .unwrap();
+        std::fs::write(dir.path().join("file"), "").unwrap();
+        for socket in ["missing/p.sock", "file/p.sock"] {
+            let socket = dir.path().join(socket);
+            let flags = [
+                format!("-socketpath={}", engine.path().display()),
+                format!("-proxysocketendpoint={}", socket.display()),
+                "-allowGET=/info".to_owned(),
+            ];
+            let mut program = Program::with_flags(free_address(), &flags, None);
+            assert_eq!(program.ended().await.code(), Some(1));
+            let line = program.until_logged("cannot create the socket").await;
+            assert!(line.contains(&socket.display().to_string()), "{line}");
+            assert!(line.contains("check that the directory exists"), "{line}");
+        }
+        assert_eq!(
+            std::fs::metadata(dir.path().join("file")).unwrap().permissions().mode() & 0o111,
+            0
+        );
+    });
+}
+
+/// In the middle of everything: streams, tunnels, requests that hang, heads that are half sent, and a load that goes on.
+#[test]
+fn it_is_told_to_stop_in_the_middle() {
+    run(async {
+        let mut trial = Plan::flags(&["-shutdowngracetime=1"]).start(streaming).await;
+        let load = Load::start(&trial);
+        let mut open = streams(&trial, 100).await;
+        for _ in 0..20 {
+            let mut attached = trial.client().await;
+            attached.send(get("POST /containers/app/attach", &["Upgrade: tcp"])).await;
+            attached.head().await;
+            let mut hanging = trial.client().await;
+            hanging.send(get("GET /info", &[])).await;
+            let mut half = trial.client().await;
+            half.send("GET /inf").await;
+            open.extend([attached, hanging, half]);
+        }
+        let hanging = |all: &[Connection]| {
+            all.iter().flat_map(|it| &it.requests).filter(|it| it.path() == "/info").count() == 20
+        };
+        trial.engine.until("the requests that hang", hanging).await;
+        let served = load.served();
+        eventually("a load", async || load.served() > served + 50).await;
+        let began = Instant::now();
+        trial.program.signal(Signal::TERM);
+        let status = trial.program.ended().await;
+        assert_eq!(status.code(), Some(0), "{:#?}", trial.program.log());
+        // The grace time, then one second to close.
+        assert!(began.elapsed() < Duration::from_secs(4), "it took {:?}", began.elapsed());
+        load.stop().await;
+        for client in &mut open {
+            client.rest().await;
+        }
+        trial.engine.until_all_closed().await;
+        trial.only_what_is_allowed_reached();
+        assert!(trial.program.log().last().unwrap().contains("stopped"));
+    });
+}
