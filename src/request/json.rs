@@ -58,24 +58,30 @@ impl Json {
     /// # Errors
     /// When it is not JSON, or when two readers could understand it differently.
     pub fn parse(bytes: &[u8], keys: Keys) -> Result<Self, JsonError> {
-        Self::parse_bounded(bytes, keys, MAX_VALUES)
+        Self::parse_bounded(bytes, keys, Keys::Fields, MAX_VALUES)
     }
 
-    /// Reads what the engine describes an object with; a network may have thousands of containers.
+    /// Reads what the engine describes an object with; a network may have thousands of containers. The engine writes each key in one
+    /// spelling, so all are compared byte by byte: names that others chose, of networks and labels, may differ by case alone.
     ///
     /// # Errors
     /// As for [`Json::parse`].
     pub fn parse_answer(bytes: &[u8]) -> Result<Self, JsonError> {
-        Self::parse_bounded(bytes, Keys::Fields, bytes.len())
+        Self::parse_bounded(bytes, Keys::Entries, Keys::Entries, bytes.len())
     }
 
-    fn parse_bounded(bytes: &[u8], keys: Keys, most_values: usize) -> Result<Self, JsonError> {
+    fn parse_bounded(
+        bytes: &[u8],
+        keys: Keys,
+        inner: Keys,
+        most_values: usize,
+    ) -> Result<Self, JsonError> {
         let text = std::str::from_utf8(bytes)
             .map_err(|error| JsonError::NotUtf8 { at: error.valid_up_to() })?;
         if text.starts_with('\u{feff}') {
             return Err(JsonError::ByteOrderMark);
         }
-        let mut reader = Reader { text, at: 0, depth: 0, values_left: most_values };
+        let mut reader = Reader { text, at: 0, depth: 0, values_left: most_values, inner };
         reader.skip_space();
         if reader.peek().is_none() {
             return Err(JsonError::Empty);
@@ -275,6 +281,8 @@ struct Reader<'a> {
     at: usize,
     depth: usize,
     values_left: usize,
+    /// What objects further in are, but for those that are known to be maps.
+    inner: Keys,
 }
 
 impl<'a> Reader<'a> {
@@ -321,7 +329,7 @@ impl<'a> Reader<'a> {
             return Ok(Json::Array(values));
         }
         loop {
-            values.push(self.value(Keys::Fields)?);
+            values.push(self.value(self.inner)?);
             self.skip_space();
             if self.take(b']') {
                 return Ok(Json::Array(values));
@@ -350,7 +358,7 @@ impl<'a> Reader<'a> {
             let inner = if keys == Keys::Fields && MAPS.contains(&&*folded) {
                 Keys::Entries
             } else {
-                Keys::Fields
+                self.inner
             };
             if !seen.insert(&members, keys, &folded) {
                 return Err(JsonError::DuplicateKey { key: key.into_owned() });
