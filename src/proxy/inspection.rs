@@ -58,6 +58,8 @@ impl Inspector {
         judgement: Judgement<Incoming>,
     ) -> Settled {
         let mut judgement = judgement;
+        // What was read stays in memory until the judgement ends.
+        let mut memory = Vec::new();
         loop {
             let mut pending = match judgement {
                 Judgement::Allowed(allowed) => return Settled::Allowed(allowed),
@@ -68,7 +70,10 @@ impl Inspector {
                 let reading = self.read(body, limits.inspected_body_limit);
                 judgement = match tokio::time::timeout(limits.inspected_body_timeout, reading).await
                 {
-                    Ok(Ok((bytes, _memory))) => pending.read(&bytes),
+                    Ok(Ok((bytes, permit))) => {
+                        memory.extend(permit);
+                        pending.read(&bytes)
+                    }
                     Ok(Err(Unread::TooLong)) => return Settled::Limited(Limit::BodyBytes),
                     Ok(Err(Unread::Broken)) => {
                         let message = "the request body ended early; send it whole";
