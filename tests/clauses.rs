@@ -208,12 +208,14 @@ impl Objects {
             Question::Container(_) => self.container(name)?,
             Question::Network(_) => {
                 let host = name == "host" || self.0["{hostnet}"].starts_with(name);
-                format!(r#"{{"Name":"{name}","Driver":"{}"}}"#, if host { "host" } else { "bridge" })
+                let (id, driver) =
+                    if host { (&*self.0["{hostnet}"], "host") } else { (name, "bridge") };
+                format!(r#"{{"Id":"{id}","Name":"{name}","Driver":"{driver}"}}"#)
             }
             Question::Service(_) => r#"{"Spec":{},"PreviousSpec":{"TaskTemplate":{"ContainerSpec":{"Mounts":[{"Type":"bind","Source":"/"}]}}}}"#.to_owned(),
             Question::Volume(_) if name == "bad" => r#"{"Driver":"local","Options":{"type":"none","o":"bind","device":"/"}}"#.to_owned(),
             Question::Volume(_) if name == "plain" => r#"{"Driver":"local","Options":null}"#.to_owned(),
-            Question::Exec(_) | Question::Volume(_) => return None,
+            Question::Exec(_) | Question::Image(_) | Question::Volume(_) => return None,
         };
         Some(Json::parse_answer(text.as_bytes()).unwrap())
     }

@@ -35,7 +35,7 @@ pub enum OwnCall<'a> {
     Container(&'a str),
     /// `GET /networks/{id}`.
     Network(&'a str),
-    /// `GET /images/{id}/json`.
+    /// `GET /images/{name}/json`, by a reference or id.
     Image(&'a str),
     /// `GET /exec/{id}/json`.
     Exec(&'a str),
@@ -59,7 +59,7 @@ impl OwnCall<'_> {
             }
             Self::Container(name) => format!("/containers/{}/json", plain(name)?),
             Self::Network(id) => format!("/networks/{}", plain(id)?),
-            Self::Image(id) => format!("/images/{}/json", plain(id)?),
+            Self::Image(name) => format!("/images/{}/json", reference(name)?),
             Self::Exec(id) => format!("/exec/{}/json", plain(id)?),
             Self::Volume(name) => format!("/volumes/{}", plain(name)?),
             Self::Service(id) => format!("/services/{}", plain(id)?),
@@ -79,6 +79,12 @@ impl OwnCall<'_> {
 fn plain(name: &str) -> Option<&str> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b':');
     (!name.is_empty() && !matches!(name, "." | "..") && name.bytes().all(fits)).then_some(name)
+}
+
+/// A name with its registry and digest: segments that are none of their own.
+fn reference(name: &str) -> Option<&str> {
+    let fits = |segment: &str| segment.split('@').all(|part| plain(part).is_some());
+    name.split('/').all(fits).then_some(name)
 }
 
 /// The newest API version whose answers we know how to read.
@@ -143,6 +149,7 @@ impl Engine {
         let call = match question {
             Question::Container(name) => OwnCall::Container(name),
             Question::Exec(id) => OwnCall::Exec(id),
+            Question::Image(name) => OwnCall::Image(name),
             Question::Network(name) => OwnCall::Network(name),
             Question::Service(id) => OwnCall::Service(id),
             Question::Volume(name) => OwnCall::Volume(name),

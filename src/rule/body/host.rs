@@ -3,14 +3,19 @@
 //! The fields that are known to stay inside are listed; a field that is set and not listed is refused, because a newer engine may make
 //! anything of it. The facts are those of moby's `api/types/container` and `daemon/` up to API 1.55.
 
+use std::path::Path;
+
 use crate::request::json::{Json, Object, fold};
 use crate::request::target::printable;
 
+use ipnet::IpNet;
+
 use super::known::{
     CONFIG, CONTAINER_SPEC, DEFAULT_CAPABILITIES, ENDPOINT, EXEC, HOST_CONFIG, LOG_DRIVERS,
-    LOG_OPTIONS, MASKED_PATHS, NETWORK, NETWORK_OPTIONS, READONLY_PATHS, SERVICE, TASK,
+    LOG_OPTIONS, MASKED_PATHS, NETWORK, NETWORK_OPTIONS, PRIVATE_ADDRESSES, READONLY_PATHS,
+    SERVICE, TASK,
 };
-use super::mounts::array;
+use super::mounts::{array, mount_danger};
 use super::{
     Clause, Looked, Mounts, Question, Review, Verdict, Violation, host, is_plain, violation,
 };
@@ -39,7 +44,7 @@ impl<'a> Review<'a> {
             endpoints.and_then(Json::as_object).into_iter().flat_map(Object::iter)
         {
             let place = format!("NetworkingConfig.EndpointsConfig.{}", printable(network));
-            self.network_of_host(network, &format!("`{place}`"))?;
+            self.endpoint_of_host(network, endpoint, &place)?;
             self.endpoint(Some(endpoint), &place)?;
         }
         Ok(())
@@ -108,6 +113,13 @@ impl<'a> Review<'a> {
         }
     }
 
+    /// `POST /networks/{id}/connect`.
+    pub(super) fn network_connect(&mut self) -> Verdict {
+        let Some(endpoint) = self.field("EndpointConfig") else { return Ok(()) };
+        self.endpoint_of_host("", endpoint, "EndpointConfig")?;
+        self.endpoint(Some(endpoint), "EndpointConfig")
+    }
+
     /// One place of a container on a network.
     pub(super) fn endpoint(&mut self, endpoint: Option<&'a Json>, at: &str) -> Verdict {
         let Some(endpoint) = endpoint.filter(|_| self.denies_host()) else { return Ok(()) };
@@ -137,11 +149,26 @@ impl<'a> Review<'a> {
         if !is_plain(network) {
             return Err(violation(Clause::Unclear, place, "names a network that cannot be one"));
         }
+        // What a part of the host network's id means now may be gone when the container starts.
+        if let Looked::Found(inspect) = self.ask(Question::Network("host".to_owned())) {
+            match inspect.field("Id").and_then(Json::as_str) {
+                Some(id) if !id.starts_with(network) => {}
+                _ => return Err(host(place, HOST_NETWORK)),
+            }
+        }
         let Looked::Found(inspect) = self.ask(Question::Network(network.to_owned())) else {
             return Ok(());
         };
         let driver = inspect.field("Driver").and_then(Json::as_str);
         if driver == Some("host") { Err(host(place, HOST_NETWORK)) } else { Ok(()) }
+    }
+
+    /// A network that stands under a name and has an id besides; engines prefer the id.
+    fn endpoint_of_host(&mut self, network: &str, endpoint: &'a Json, at: &str) -> Verdict {
+        self.network_of_host(network, &format!("`{at}`"))?;
+        let id = endpoint.field("NetworkID").filter(|id| !id.is_zero());
+        let Some(id) = id else { return Ok(()) };
+        self.network_of_host(id.as_str().unwrap_or("?"), &format!("`{at}.NetworkID`"))
     }
 
     /// `POST /containers/{id}/exec`.
@@ -204,7 +231,7 @@ impl<'a> Review<'a> {
         let mounts = container.and_then(|container| container.field("Mounts"));
         self.mounts(mounts, &format!("{at}TaskTemplate.ContainerSpec.Mounts"))?;
         if !self.denies_host() {
-            return Ok(());
+            return self.service_is_no_plugin(task, at);
         }
         for (key, value) in fields(spec, "the service")? {
             let place = format!("`{at}{}`", printable(key));
@@ -217,6 +244,20 @@ impl<'a> Review<'a> {
             }
         }
         Ok(())
+    }
+
+    fn service_is_no_plugin(&self, task: Option<&Json>, at: &str) -> Verdict {
+        let text = |name: &str| {
+            task.and_then(|task| task.field(name)).map(|value| value.as_str().unwrap_or("?"))
+        };
+        let is_plugin = !matches!(text("Runtime").unwrap_or_default(), "" | "container")
+            || text("PluginSpec").is_some();
+        match self.limits.mounts {
+            Mounts::From(_) | Mounts::Denied | Mounts::Unlisted if is_plugin => {
+                Err(self.refused(&format!("`{at}TaskTemplate`"), PLUGIN))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn task(&mut self, task: &'a Json, at: &str) -> Verdict {
@@ -298,6 +339,11 @@ impl<'a> Review<'a> {
                     }
                 }
                 "ipam" => {
+                    for (index, pool) in
+                        array(value.field("Config"), "IPAM.Config")?.iter().enumerate()
+                    {
+                        pool_of_private_addresses(pool, &format!("`IPAM.Config[{index}].Subnet`"))?;
+                    }
                     let driver = value.field("Driver").and_then(Json::as_str).unwrap_or_default();
                     if !matches!(driver, "" | "default")
                         || value.field("Options").is_some_and(|options| !options.is_zero())
@@ -363,17 +409,20 @@ impl<'a> Review<'a> {
 
     /// A plugin runs as root on the host and mounts what it likes.
     pub(super) fn plugin(&self) -> Verdict {
-        const ROOT: &str = "installs or starts a plugin, which runs as root on the host";
         let place = format!("`{}`", self.head.operation.id());
         match self.limits.mounts {
-            _ if self.denies_host() => Err(host(&place, ROOT)),
+            _ if self.denies_host() => Err(host(&place, PLUGIN)),
             Mounts::All => Ok(()),
-            Mounts::From(_) | Mounts::Denied | Mounts::Unlisted => Err(self.refused(&place, ROOT)),
+            Mounts::From(_) | Mounts::Denied | Mounts::Unlisted => {
+                Err(self.refused(&place, PLUGIN))
+            }
         }
     }
 }
 
 const UNKNOWN: &str = "is not a field that sockwarden knows to stay inside the container";
+
+const PLUGIN: &str = "installs or starts a plugin, which runs as root on the host";
 
 /// Whether what runs in this container is kept inside it.
 pub(super) fn stays_inside(inspect: &Json, place: &str) -> Verdict {
@@ -381,6 +430,9 @@ pub(super) fn stays_inside(inspect: &Json, place: &str) -> Verdict {
     let config = inspect.field("HostConfig").unwrap_or(&empty);
     let text = |name: &str| config.field(name).and_then(Json::as_str).unwrap_or_default();
     let set = |name: &str| config.field(name).is_some_and(|value| !value.is_zero());
+    // Empty, and not the `null` that stands for the engine's own list.
+    let bare =
+        |name: &str| config.field(name).and_then(Json::as_array).is_some_and(<[_]>::is_empty);
     let shares = ["NetworkMode", "PidMode", "IpcMode", "UsernsMode"]
         .into_iter()
         .any(|mode| text(mode) == "host");
@@ -392,12 +444,38 @@ pub(super) fn stays_inside(inspect: &Json, place: &str) -> Verdict {
         "has devices of the host"
     } else if capabilities(config.field("CapAdd").unwrap_or(&empty), "").is_err() {
         "has capabilities beyond the usual ones"
+    } else if bare("MaskedPaths") || bare("ReadonlyPaths") {
+        "sees kernel files that engines hide or protect"
     } else if mounts_engine(inspect) {
         "mounts the socket of the engine"
+    } else if let Some(source) = mounts_system(inspect) {
+        return Err(host(
+            place,
+            &format!(
+                "mounts `{}` of the host, so whoever runs something in it reaches the host",
+                printable(source)
+            ),
+        ));
     } else {
         return Ok(());
     };
     Err(host(place, &format!("{why}, so whoever runs something in it reaches the host")))
+}
+
+/// The host routes what a network of its own has as addresses, so a network of others' addresses takes the host's traffic to them.
+fn pool_of_private_addresses(pool: &Json, place: &str) -> Verdict {
+    let text = pool.field("Subnet").map_or("", |subnet| subnet.as_str().unwrap_or("?"));
+    let is_private = |subnet: IpNet| {
+        PRIVATE_ADDRESSES
+            .iter()
+            .filter_map(|it| it.parse().ok())
+            .any(|it: IpNet| it.contains(&subnet))
+    };
+    if text.is_empty() || text.parse().is_ok_and(is_private) {
+        return Ok(());
+    }
+    let problem = format!("is `{}`, whose addresses are not for private networks", printable(text));
+    Err(host(place, &problem))
 }
 
 /// The members of an object.
@@ -560,6 +638,19 @@ fn privileges(value: &Json, place: &str) -> Verdict {
         }
     }
     Ok(())
+}
+
+/// What of the host's system a container can write to through its mounts.
+fn mounts_system(inspect: &Json) -> Option<&str> {
+    let mounts = inspect.field("Mounts").and_then(Json::as_array).unwrap_or_default();
+    mounts.iter().find_map(|mount| {
+        let source = mount.field("Source").and_then(Json::as_str)?;
+        let is_bind = mount.field("Type").and_then(Json::as_str) == Some("bind");
+        let is_written = mount.field("RW") != Some(&Json::Bool(false));
+        let is_clock = matches!(source, "/etc/localtime" | "/etc/timezone");
+        let is_system = mount_danger(Path::new(source)).is_some();
+        (is_bind && is_written && is_system && !is_clock).then_some(source)
+    })
 }
 
 /// Whether a container mounts the engine's socket, or a directory above it.

@@ -161,6 +161,16 @@ pub(super) const NETWORK_OPTIONS: &[&str] = &[
     "encrypted",
 ];
 
+/// Where a network of containers may have its addresses: RFC 1918, 6598 (shared) and 4193, and RFC 3849, which examples use.
+pub(super) const PRIVATE_ADDRESSES: &[&str] = &[
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "fc00::/7",
+    "2001:db8::/32",
+];
+
 /// The capabilities that every container has anyway (moby `oci/caps/defaults.go`).
 pub(super) const DEFAULT_CAPABILITIES: &[&str] = &[
     "AUDIT_WRITE",
@@ -179,12 +189,12 @@ pub(super) const DEFAULT_CAPABILITIES: &[&str] = &[
     "SYS_CHROOT",
 ];
 
-/// What engines hide and protect in `/proc` and `/sys` (moby `oci/defaults.go`, the newest known). A list that is given replaces theirs, so
-/// it must hold all of it.
+/// What engines hide and protect in `/proc` and `/sys` (moby `oci/defaults.go`). A list that is given replaces theirs, so it must hold all of
+/// it. It is the list of 20.10: programs that create a container anew send back the list of their engine, and what newer ones hide besides
+/// (`/proc/interrupts`, `/sys/devices/virtual/powercap`) tells something of the host and changes nothing there.
 pub(super) const MASKED_PATHS: &[&str] = &[
     "/proc/acpi",
     "/proc/asound",
-    "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
     "/proc/latency_stats",
@@ -192,14 +202,13 @@ pub(super) const MASKED_PATHS: &[&str] = &[
     "/proc/scsi",
     "/proc/timer_list",
     "/proc/timer_stats",
-    "/sys/devices/virtual/powercap",
     "/sys/firmware",
 ];
 pub(super) const READONLY_PATHS: &[&str] =
     &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
-/// Log drivers that write below the engine's own directory, and options that only say how.
-pub(super) const LOG_DRIVERS: &[&str] = &["", "json-file", "local", "none"];
+/// Log drivers that write below the engine's own directory or to the host's journal, and options that only say how.
+pub(super) const LOG_DRIVERS: &[&str] = &["", "journald", "json-file", "local", "none"];
 pub(super) const LOG_OPTIONS: &[&str] = &[
     "cache-compress",
     "cache-disabled",

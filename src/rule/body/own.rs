@@ -65,6 +65,13 @@ const LOOKS: &[&str] = &[
     "CheckpointList",
 ];
 
+/// The fields of a `HostConfig` that may name another container.
+pub(super) const MODES: &[&str] =
+    &["NetworkMode", "PidMode", "IpcMode", "UTSMode", "UsernsMode", "Cgroup"];
+
+/// The length of the ids that people are shown.
+const SHORT_ID: usize = 12;
+
 const OWN: &str = "is the proxy's own container, which no client may touch";
 
 impl<'a> Review<'a> {
@@ -87,8 +94,9 @@ impl<'a> Review<'a> {
                 self.changes_set_no_label(protected)
             }
             "ImageBuild" => self.guard_build(protected),
-            "Grpc" | "ImageLoad" | "Session" => self.no_labelled_image(protected),
+            "Grpc" | "ImageLoad" | "ImageTag" | "Session" => self.no_labelled_image(protected),
             "NetworkConnect" | "NetworkDisconnect" => self.guard_network(protected),
+            "NetworkCreate" => self.guard_new_network(protected),
             "ServiceCreate" => self.guard_service(protected, self.body, ""),
             "ServiceUpdate" => self.guard_service_update(protected),
             _ => Ok(()),
@@ -97,14 +105,16 @@ impl<'a> Review<'a> {
 
     fn guard_create(&mut self, protected: &'a Protected) -> Verdict {
         let Some(body) = self.body else { return Ok(()) };
+        self.image_carries_no_label(protected, body.field("Image"))?;
         self.labels_carry_none(protected, body.field("Labels"), "Labels")?;
         self.name_is_free(protected, self.parameter("name"), "the parameter `name`")?;
         let host_name = body.field("Hostname").and_then(Json::as_str).unwrap_or_default();
         self.name_is_free(protected, host_name, "`Hostname`")?;
+        let mut joins = false;
         // Engines up to 26 read these at the top level as well.
         for (config, at) in [(Some(body), ""), (body.field("HostConfig"), "HostConfig.")] {
             let Some(config) = config else { continue };
-            for mode in ["NetworkMode", "PidMode", "IpcMode", "UTSMode", "UsernsMode", "Cgroup"] {
+            for mode in MODES {
                 self.guard_mode(protected, config, mode, at)?;
             }
             let from = config.field("VolumesFrom");
@@ -120,11 +130,7 @@ impl<'a> Review<'a> {
                 self.not_own_container(protected, name, &format!("`{at}Links`"))?;
             }
             let network = config.field("NetworkMode").and_then(Json::as_str).unwrap_or_default();
-            if protected.is_network(network)
-                && body.field("MacAddress").is_some_and(|address| !address.is_zero())
-            {
-                return Err(fixed("`MacAddress`"));
-            }
+            joins |= protected.is_network(network);
         }
         let endpoints =
             body.field("NetworkingConfig").and_then(|config| config.field("EndpointsConfig"));
@@ -132,9 +138,15 @@ impl<'a> Review<'a> {
             endpoints.and_then(Json::as_object).into_iter().flat_map(Object::iter)
         {
             let place = format!("NetworkingConfig.EndpointsConfig.{}", printable(network));
+            joins |= joins_clients(protected, network, endpoint);
             self.guard_endpoint(protected, network, endpoint, &place)?;
         }
-        Ok(())
+        match body.field("MacAddress") {
+            Some(address) if joins && !address.is_zero() && !self.limits.may_label => {
+                Err(fixed("`MacAddress`"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A namespace of the proxy's container is the proxy; a network namespace of another is its address, and so its rights.
@@ -163,11 +175,10 @@ impl<'a> Review<'a> {
         endpoint: &'a Json,
         at: &str,
     ) -> Verdict {
-        for alias in array(endpoint.field("Aliases"), &format!("{at}.Aliases"))? {
-            let alias = alias.as_str().unwrap_or_default();
-            self.name_is_free(protected, alias, &format!("`{at}.Aliases`"))?;
+        for field in ["Aliases", "DNSNames"] {
+            self.names_are_free(protected, endpoint.field(field), &format!("{at}.{field}"))?;
         }
-        if !protected.is_network(network) {
+        if !joins_clients(protected, network, endpoint) {
             return Ok(());
         }
         let addresses = endpoint.field("IPAMConfig").and_then(Json::as_object);
@@ -175,10 +186,14 @@ impl<'a> Review<'a> {
         if fixes {
             return Err(fixed(&format!("`{at}.IPAMConfig`")));
         }
-        match endpoint.field("MacAddress") {
-            Some(address) if !address.is_zero() => Err(fixed(&format!("`{at}.MacAddress`"))),
-            _ => Ok(()),
+        // Docker reads no address here and Podman does. Whoever may label sends them along when it creates a container anew.
+        for field in ["MacAddress", "IPAddress", "GlobalIPv6Address"] {
+            let is_set = endpoint.field(field).is_some_and(|address| !address.is_zero());
+            if is_set && !self.limits.may_label {
+                return Err(fixed(&format!("`{at}.{field}`")));
+            }
         }
+        Ok(())
     }
 
     /// Who is connected to the proxy's networks is who has which rights; the proxy's own container stays where it is.
@@ -186,14 +201,31 @@ impl<'a> Review<'a> {
         let network = self.object();
         let name = self.field("Container").and_then(Json::as_str).unwrap_or_default();
         self.not_own_container(protected, name, "`Container`")?;
-        if protected.is_network(network) && !self.limits.may_label {
+        let endpoint = self.field("EndpointConfig");
+        if joins_clients(protected, network, endpoint.unwrap_or(&Json::Null))
+            && !self.limits.may_label
+        {
             let problem = "is a network of the proxy's clients, on which nobody may connect or disconnect containers";
             return Err(violation(Clause::Identity, &format!("`{}`", printable(network)), problem));
         }
-        match self.field("EndpointConfig") {
+        match endpoint {
             Some(endpoint) => self.guard_endpoint(protected, network, endpoint, "EndpointConfig"),
             None => Ok(()),
         }
+    }
+
+    /// Engines up to 24 take a name twice, and then nobody finds either network by it; a name also goes before the start of an id.
+    fn guard_new_network(&self, protected: &Protected) -> Verdict {
+        let name = self.field("Name").and_then(Json::as_str).unwrap_or_default();
+        let taken = |(id, known): &(String, String)| {
+            known == name || (name.len() >= SHORT_ID && id.starts_with(name))
+        };
+        if self.limits.may_label || !protected.networks.iter().any(taken) {
+            return Ok(());
+        }
+        let problem =
+            format!("takes the name of a network of the proxy's clients (`{}`)", printable(name));
+        Err(violation(Clause::Identity, "`Name`", &problem))
     }
 
     fn guard_exec(&mut self, protected: &Protected) -> Verdict {
@@ -227,7 +259,10 @@ impl<'a> Review<'a> {
             self.labels_carry_none(protected, Some(&parsed), "labels")?;
         }
         let mode = self.parameter("networkmode");
-        if !mode.is_empty() && (mode.starts_with("container:") || protected.is_network(mode)) {
+        // The docker CLI always says `default`, which is where it goes anyway.
+        if !matches!(mode, "" | "default")
+            && (mode.starts_with("container:") || protected.is_network(mode))
+        {
             let problem =
                 "builds under an address that is somebody's identity; choose another network";
             return Err(violation(Clause::Identity, "the parameter `networkmode`", problem));
@@ -237,10 +272,20 @@ impl<'a> Review<'a> {
 
     fn guard_service(&self, protected: &Protected, spec: Option<&Json>, at: &str) -> Verdict {
         let Some(spec) = spec else { return Ok(()) };
+        // The engine fetches a service's image by itself.
+        self.no_labelled_image(protected)?;
         self.labels_carry_none(protected, spec.field("Labels"), &format!("{at}Labels"))?;
         let name = spec.field("Name").and_then(Json::as_str).unwrap_or_default();
         self.name_is_free(protected, name, &format!("`{at}Name`"))?;
         let task = spec.field("TaskTemplate");
+        for (networks, at) in [
+            (spec.field("Networks"), format!("{at}Networks")),
+            (task.and_then(|task| task.field("Networks")), format!("{at}TaskTemplate.Networks")),
+        ] {
+            for network in array(networks, &at)? {
+                self.names_are_free(protected, network.field("Aliases"), &format!("{at}.Aliases"))?;
+            }
+        }
         let container = task.and_then(|task| task.field("ContainerSpec"));
         let Some(container) = container else { return Ok(()) };
         let at = format!("{at}TaskTemplate.ContainerSpec.");
@@ -324,9 +369,28 @@ impl<'a> Review<'a> {
     fn no_labelled_image(&self, protected: &Protected) -> Verdict {
         if protected.image_labels_count && !self.limits.may_label {
             let place = format!("`{}`", self.head.operation.id());
-            let problem =
-                "makes an image whose labels carry rights, because `-trustimagelabels` is set";
+            let problem = "makes or fetches an image, whose labels carry rights because `-trustimagelabels` is set";
             return Err(violation(Clause::Labels, &place, problem));
+        }
+        Ok(())
+    }
+
+    /// Where the labels of images count, whoever starts from an image takes the rights in its labels.
+    fn image_carries_no_label(&mut self, protected: &Protected, image: Option<&Json>) -> Verdict {
+        let image = image.and_then(Json::as_str).unwrap_or_default();
+        if !protected.image_labels_count || self.limits.may_label || image.is_empty() {
+            return Ok(());
+        }
+        let Looked::Found(inspect) = self.ask(Question::Image(image.to_owned())) else {
+            return Ok(());
+        };
+        let labels = inspect.field("Config").and_then(|config| config.field("Labels"));
+        self.labels_carry_none(protected, labels, "Image")
+    }
+
+    fn names_are_free(&self, protected: &Protected, names: Option<&Json>, at: &str) -> Verdict {
+        for name in array(names, at)? {
+            self.name_is_free(protected, name.as_str().unwrap_or_default(), &format!("`{at}`"))?;
         }
         Ok(())
     }
@@ -341,6 +405,14 @@ impl<'a> Review<'a> {
         );
         Err(violation(Clause::Labels, place, &problem))
     }
+}
+
+/// Whether an endpoint may lie on a network of the proxy's clients. Engines prefer the id in it to the name it stands under (moby
+/// `daemon/container_operations.go`, `getNetworkID`).
+fn joins_clients(protected: &Protected, network: &str, endpoint: &Json) -> bool {
+    let id = endpoint.field("NetworkID").filter(|id| !id.is_zero());
+    protected.is_network(network)
+        || id.is_some_and(|id| protected.is_network(id.as_str().unwrap_or_default()))
 }
 
 /// Whether it is a container's full id, which nothing can shadow.

@@ -2,7 +2,7 @@
 //! else between the look and the engine.
 
 use crate::request::Head;
-use crate::request::json::Json;
+use crate::request::json::{Json, Object};
 
 use super::{Answers, Question};
 
@@ -43,23 +43,38 @@ pub fn pin(head: &mut Head, body: Option<&mut Json>, answers: &Answers) {
 
 fn pin_config(config: &mut Json, answers: &Answers) {
     let Json::Object(config) = config else { return };
-    for mode in ["NetworkMode", "PidMode", "IpcMode"] {
+    for mode in super::own::MODES {
         if let Some(Json::String(mode)) = config.field_mut(mode)
             && let Some(id) = mode.strip_prefix("container:").and_then(|name| id(name, answers))
         {
             *mode = format!("container:{id}");
         }
     }
-    let Some(Json::Array(values)) = config.field_mut("VolumesFrom") else { return };
-    for value in values {
-        if let Json::String(from) = value {
-            let (name, mode) = from.split_once(':').unwrap_or((from, ""));
-            if let Some(id) = id(name, answers) {
-                let separator = if mode.is_empty() { "" } else { ":" };
-                *from = format!("{id}{separator}{mode}");
-            }
+    for from in strings(config, "VolumesFrom") {
+        let (name, mode) = from.split_once(':').unwrap_or((from, ""));
+        if let Some(id) = id(name, answers) {
+            let separator = if mode.is_empty() { "" } else { ":" };
+            *from = format!("{id}{separator}{mode}");
         }
     }
+    for link in strings(config, "Links") {
+        let name = link.split(':').next().unwrap_or_default().trim_start_matches('/');
+        let alias = link.split_once(':').map_or(name, |(_, alias)| alias);
+        if let Some(id) = id(name, answers) {
+            *link = format!("{id}:{alias}");
+        }
+    }
+}
+
+fn strings<'a>(config: &'a mut Object, field: &str) -> impl Iterator<Item = &'a mut String> {
+    let values = match config.field_mut(field) {
+        Some(Json::Array(values)) => values.as_mut_slice(),
+        _ => &mut [],
+    };
+    values.iter_mut().filter_map(|value| match value {
+        Json::String(text) => Some(text),
+        _ => None,
+    })
 }
 
 fn id<'a>(name: &str, answers: &'a Answers) -> Option<&'a str> {

@@ -1,1 +1,232 @@
+//! What the table of `tests/clauses.rs` does not say: engines that find another object than the one that was named, and what programs
+//! that create containers anew send back.
 
+use http::HeaderMap;
+
+use super::*;
+use crate::request::RequestTarget;
+use crate::rule::{AnchoredRegex, Origin, Rule, RuleSet};
+
+const OWN: &str = "a1";
+const NET: &str = "5e";
+const HOST_NET: &str = "9d";
+
+/// What is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Set {
+    /// Per-container lists.
+    Lists,
+    /// The same, and the client's list says `allow.labels`.
+    MayLabel,
+    /// The same as the first, with `-trustimagelabels`.
+    ImageLabels,
+    /// `-hostaccess=deny`.
+    Deny,
+    /// `-allowbindmountfrom=/srv`.
+    Srv,
+}
+
+fn id(digits: &str) -> String {
+    digits.repeat(32)
+}
+
+fn rule(method: Method, pattern: &str) -> Rule {
+    let path = AnchoredRegex::new(pattern).unwrap().into();
+    Rule { origin: Origin::Flag("test".to_owned()), method, path }
+}
+
+/// What remains of a request: the body that would be sent, or why it is refused.
+fn outcome(set: Set, rules: &[&str], line: &str, body: &str) -> String {
+    let (method, target) = line.split_once(' ').unwrap();
+    let method = Method::parse(method).unwrap();
+    let mut head = Head::new(method, RequestTarget::parse(target).unwrap(), &HeaderMap::new());
+    let mut body = (!body.is_empty())
+        .then(|| Json::parse(body.as_bytes(), crate::request::json::Keys::Fields).unwrap());
+    let rules = rules.iter().map(|pattern| rule(method, pattern)).collect::<RuleSet>();
+    let list = Allowlist { rules, may_label: set == Set::MayLabel, ..Allowlist::default() };
+    let defaults = Defaults {
+        bind_mount_from: (set == Set::Srv).then(|| vec!["/srv".into()]),
+        deny_host_mounts: false,
+        deny_network_volumes: false,
+        host_access: if set == Set::Deny { HostAccess::Deny } else { HostAccess::Allow },
+    };
+    let protected = Protected {
+        container: id(OWN),
+        names: ["proxy".to_owned()].into(),
+        hosts: ["traefik".to_owned()].into(),
+        networks: vec![(id(NET), "clients".to_owned())],
+        prefixes: vec!["sockwarden".to_owned()],
+        image_labels_count: set == Set::ImageLabels,
+    };
+    let protected = (!matches!(set, Set::Deny | Set::Srv)).then_some(&protected);
+    let mut answers = Answers::new();
+    for _ in 0..8 {
+        let review = Review::new(&head, body.as_ref(), &list, &defaults, protected, &answers);
+        let questions = match review.run() {
+            Err(violation) => return format!("{:?}: {violation}", violation.clause),
+            Ok(questions) if questions.is_empty() => {
+                pin(&mut head, body.as_mut(), &answers);
+                return body.map_or_else(String::new, |body| body.to_text());
+            }
+            Ok(questions) => questions,
+        };
+        answers.extend(questions.into_iter().map(|question| {
+            let answer = answer(&question);
+            (question, answer)
+        }));
+    }
+    panic!("{line} asks and asks");
+}
+
+fn answer(question: &Question) -> Option<Json> {
+    let text = match (question, question.name()) {
+        (Question::Network(_), "host") => format!(r#"{{"Id":"{}","Driver":"host"}}"#, id(HOST_NET)),
+        (Question::Network(_), name) => format!(r#"{{"Id":"{}","Name":"{name}","Driver":"bridge"}}"#, id("77")),
+        (Question::Container(_), "bare") => r#"{"HostConfig":{"ReadonlyPaths":[]}}"#.to_owned(),
+        (Question::Container(_), "etc") => r#"{"Mounts":[{"Type":"bind","Source":"/etc/cron.d","RW":true}]}"#.to_owned(),
+        (Question::Container(_), "clock") => r#"{"Mounts":[{"Type":"bind","Source":"/etc/localtime","RW":true},{"Type":"bind","Source":"/etc/x","RW":false}]}"#.to_owned(),
+        (Question::Container(_), "twins") => format!(r#"{{"Id":"{}","Config":{{"Labels":{{"a":"1","A":"2"}}}},"NetworkSettings":{{"Networks":{{"n":{{}},"N":{{}}}}}}}}"#, id("22")),
+        (Question::Container(_), name) => format!(r#"{{"Id":"{}","Name":"/{name}"}}"#, id("33")),
+        (Question::Exec(_), _) => format!(r#"{{"ContainerID":"{}"}}"#, id("33")),
+        (Question::Image(_), "labelled") => r#"{"Config":{"Labels":{"sockwarden.allow.post":".*"}}}"#.to_owned(),
+        (Question::Image(_), _) => r#"{"Config":{"Labels":{"a":"b"}}}"#.to_owned(),
+        (Question::Service(_) | Question::Volume(_), _) => return None,
+    };
+    Some(Json::parse_answer(text.as_bytes()).unwrap())
+}
+
+/// `want` is what a refusal says, or nothing where it passes.
+#[track_caller]
+fn check(set: Set, line: &str, body: &str, want: &str) {
+    let body = body.replace("{net}", &id(NET)).replace("{hostnet}", &id(HOST_NET));
+    let got = outcome(set, &[".*"], line, &body);
+    let right =
+        if want.is_empty() { got.is_empty() || got.starts_with('{') } else { got.contains(want) };
+    assert!(right, "{set:?} {line} {body}\n    want {want:?}, got {got}");
+}
+
+const CREATE: &str = "POST /containers/create";
+
+#[test]
+fn an_id_in_an_endpoint_goes_before_the_name_it_stands_under() {
+    use Set::{Deny, Lists, MayLabel};
+    let fixed = r#"{"NetworkingConfig":{"EndpointsConfig":{"decoy":{"NetworkID":"{net}","IPAMConfig":{"IPv4Address":"10.0.0.9"}}}}}"#;
+    check(Lists, CREATE, fixed, "Identity");
+    check(MayLabel, CREATE, fixed, "Identity");
+    check(Lists, CREATE, &fixed.replace("{net}", "clients"), "Identity");
+    check(Lists, CREATE, &fixed.replace("{net}", &id("66")), "");
+    let mac = r#"{"MacAddress":"02:42:0a:00:00:09","NetworkingConfig":{"EndpointsConfig":{"decoy":{"NetworkID":"{net}"}}}}"#;
+    check(Lists, CREATE, mac, "Identity: `MacAddress`");
+    let connect = r#"{"Container":"x","EndpointConfig":{"NetworkID":"{net}"}}"#;
+    check(Lists, "POST /networks/decoy/connect", connect, "Identity");
+    check(MayLabel, "POST /networks/decoy/connect", connect, "");
+    let host = r#"{"NetworkingConfig":{"EndpointsConfig":{"decoy":{"NetworkID":"{hostnet}"}}}}"#;
+    check(Deny, CREATE, host, "HostAccess");
+    check(
+        Deny,
+        "POST /networks/decoy/connect",
+        r#"{"Container":"x","EndpointConfig":{"NetworkID":"9d9"}}"#,
+        "HostAccess",
+    );
+}
+
+#[test]
+fn a_part_of_an_id_means_the_object_with_that_id() {
+    use Set::{Deny, Lists};
+    // Another network has that for its name, for the moment.
+    check(Deny, CREATE, r#"{"HostConfig":{"NetworkMode":"9d9d"}}"#, "HostAccess");
+    check(Deny, "POST /build?networkmode=9d9d9", "", "HostAccess");
+    check(Deny, CREATE, r#"{"HostConfig":{"NetworkMode":"mine"}}"#, "");
+    check(Lists, "POST /networks/create", r#"{"Name":"clients"}"#, "Identity");
+    check(Lists, "POST /networks/create", r#"{"Name":"5e5e5e5e5e5e"}"#, "Identity");
+    check(Lists, "POST /networks/create", r#"{"Name":"5e"}"#, "");
+    let create = r#"{"HostConfig":{"UTSMode":"container:x","Links":["/x:db","x"]}}"#;
+    let sent = outcome(Lists, &[".*"], CREATE, create);
+    let x = id("33");
+    assert_eq!(
+        sent,
+        format!(r#"{{"HostConfig":{{"UTSMode":"container:{x}","Links":["{x}:db","{x}:x"]}}}}"#)
+    );
+}
+
+#[test]
+fn what_the_engine_gave_may_be_sent_back() {
+    use Set::{Deny, Lists, MayLabel};
+    let masked = r#"{"HostConfig":{"CapAdd":null,"LogConfig":{"Type":"journald","Config":{}},"Runtime":"runc","IpcMode":"private","MaskedPaths":["/proc/asound","/proc/acpi","/proc/kcore","/proc/keys","/proc/latency_stats","/proc/timer_list","/proc/timer_stats","/proc/sched_debug","/proc/scsi","/sys/firmware"],"ReadonlyPaths":["/proc/bus","/proc/fs","/proc/irq","/proc/sys","/proc/sysrq-trigger"]}}"#;
+    check(Deny, CREATE, masked, "");
+    check(Deny, CREATE, &masked.replace(r#""/proc/keys","#, ""), "HostAccess");
+    let endpoint = r#"{"NetworkingConfig":{"EndpointsConfig":{"clients":{"MacAddress":"02:42:0a:00:00:09","IPAddress":"10.0.0.9"}}}}"#;
+    check(MayLabel, CREATE, endpoint, "");
+    check(Lists, CREATE, endpoint, "Identity");
+    check(Lists, CREATE, &endpoint.replace("MacAddress", "x"), "Identity");
+    check(Lists, "POST /containers/twins/stop", "", "");
+    check(Deny, "POST /containers/twins/exec", r#"{"Cmd":["true"]}"#, "");
+}
+
+#[test]
+fn services_take_no_name_and_no_plugin() {
+    use Set::{Lists, Srv};
+    let service = "POST /services/create";
+    check(
+        Lists,
+        service,
+        r#"{"TaskTemplate":{"Networks":[{"Target":"x","Aliases":["Traefik"]}]}}"#,
+        "Labels",
+    );
+    check(Lists, service, r#"{"Networks":[{"Target":"x","Aliases":["proxy"]}]}"#, "Labels");
+    check(Lists, service, r#"{"Networks":[{"Target":"x","Aliases":["web"]}]}"#, "");
+    check(
+        Srv,
+        service,
+        r#"{"TaskTemplate":{"Runtime":"plugin","PluginSpec":{"Remote":"x"}}}"#,
+        "MountSource",
+    );
+    check(Srv, service, r#"{"TaskTemplate":{"Runtime":"container"}}"#, "");
+}
+
+#[test]
+fn an_exec_needs_a_container_that_keeps_it_inside() {
+    let exec = r#"{"Cmd":["true"]}"#;
+    check(Set::Deny, "POST /containers/bare/exec", exec, "HostAccess");
+    check(Set::Deny, "POST /containers/etc/exec", exec, "HostAccess");
+    check(Set::Deny, "POST /containers/clock/exec", exec, "");
+}
+
+#[test]
+fn an_exec_starts_only_where_one_may_be_made() {
+    let start = |rules: &[&str]| outcome(Set::Srv, rules, "POST /exec/e/start", "{}");
+    assert_eq!(start(&["/exec/.*", "/containers/.*"]), "{}");
+    assert_eq!(start(&["/exec/.*", "/containers/3[0-9]*/.*"]), "{}");
+    assert!(start(&["/exec/.*", "/containers/web/.*"]).starts_with("ExecElsewhere"));
+    assert!(start(&["/exec/.*"]).starts_with("ExecElsewhere"));
+}
+
+#[test]
+fn networks_have_private_addresses() {
+    let create = "POST /networks/create";
+    for subnet in ["172.20.0.0/16", "fd00:1::/64", "2001:db8::/64"] {
+        check(
+            Set::Deny,
+            create,
+            &format!(r#"{{"IPAM":{{"Config":[{{"Subnet":"{subnet}"}}]}}}}"#),
+            "",
+        );
+    }
+    for subnet in ["8.8.8.0/24", "0.0.0.0/0", "172.0.0.0/8", "169.254.169.0/24", "x"] {
+        let body = format!(r#"{{"ipam":{{"config":[{{"subnet":"{subnet}"}}]}}}}"#);
+        check(Set::Deny, create, &body, "HostAccess");
+    }
+}
+
+#[test]
+fn images_carry_rights_where_their_labels_count() {
+    use Set::{ImageLabels, Lists, MayLabel};
+    for image in ["labelled", "registry.example:5000/a/b:1"] {
+        let body = format!(r#"{{"Image":"{image}"}}"#);
+        check(ImageLabels, CREATE, &body, if image == "labelled" { "Labels" } else { "" });
+        check(Lists, CREATE, &body, "");
+        check(MayLabel, CREATE, &body, "");
+    }
+    check(ImageLabels, "POST /images/x/tag?repo=y", "", "Labels");
+    check(ImageLabels, "POST /services/create", r#"{"Name":"x"}"#, "Labels");
+}
