@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::request::json::{Json, Object};
+use crate::request::json::{Json, Object, fold};
 use crate::request::target::printable;
 
 use super::{Clause, Looked, Mounts, Question, Review, Verdict, Violation, is_plain, violation};
@@ -27,6 +27,11 @@ impl<'a> Review<'a> {
         for (place, bind) in texts(config.field("Binds"), &format!("{at}Binds"))? {
             self.bind(bind, &place)?;
         }
+        // Podman takes a key of `Volumes` for a bind (its `compat/containers_create.go`); Docker for a path in the container.
+        let volumes = config.field("Volumes").and_then(Json::as_object);
+        for (volume, _) in volumes.into_iter().flat_map(Object::iter) {
+            self.bind(volume, &format!("`{at}Volumes`"))?;
+        }
         self.mounts(config.field("Mounts"), &format!("{at}Mounts"))?;
         for (place, from) in texts(config.field("VolumesFrom"), &format!("{at}VolumesFrom"))? {
             self.mounts_of_another(from, &place)?;
@@ -47,6 +52,11 @@ impl<'a> Review<'a> {
 
     fn mount(&mut self, mount: &'a Json, place: &str) -> Verdict {
         let text = |name: &str| mount.field(name).and_then(Json::as_str).unwrap_or_default();
+        // Podman joins the fields with commas and takes them apart again.
+        if has_separator(mount) {
+            let problem = "holds a comma or a quotation mark in a text, which engines read in different ways; leave it out";
+            return Err(violation(Clause::Unclear, place, problem));
+        }
         match text("Type") {
             "bind" => self.host_path(text("Source"), place),
             "volume" => {
@@ -73,7 +83,16 @@ impl<'a> Review<'a> {
 
     /// `source:target[:mode]`, as moby's `linux_parser.go` splits it.
     fn bind(&mut self, bind: &str, place: &str) -> Verdict {
-        let Some((source, _)) = bind.split_once(':') else { return Ok(()) };
+        let Some((source, rest)) = bind.split_once(':') else { return Ok(()) };
+        // Podman's overlays take more directories of the host: `O,upperdir=/…`.
+        let modes = rest.rsplit(':').next().unwrap_or_default();
+        if modes.split(',').any(|mode| mode == "O" || mode.contains('=')) {
+            let problem = format!(
+                "has the mode `{}`, and what that mounts cannot be judged",
+                printable(modes)
+            );
+            return Err(self.refused(place, &problem));
+        }
         if source.starts_with('/') {
             self.host_path(source, place)
         } else {
@@ -285,6 +304,18 @@ pub fn mount_danger(directory: &Path) -> Option<&'static str> {
         .iter()
         .any(|system| directory.starts_with(system) || Path::new(system).starts_with(directory));
     is_system.then_some("belongs to the host's system, so whoever writes there owns the host")
+}
+
+/// Whether a text in a mount holds what separates fields from each other where mounts are written in one line. Labels and the options of a
+/// driver are not among those fields.
+fn has_separator(mount: &Json) -> bool {
+    match mount {
+        Json::String(text) => text.contains([',', '"', '\n', '\r']),
+        Json::Object(object) => object.iter().any(|(key, value)| {
+            !matches!(&*fold(key), "driverconfig" | "labels" | "options") && has_separator(value)
+        }),
+        _ => false,
+    }
 }
 
 /// The values of an array; none where it is absent.

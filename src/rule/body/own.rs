@@ -158,6 +158,11 @@ impl<'a> Review<'a> {
         at: &str,
     ) -> Verdict {
         let value = config.field(mode).and_then(Json::as_str).unwrap_or_default();
+        // Podman takes addresses and paths of namespaces behind the colon.
+        if mode == "NetworkMode" && value.contains(':') && !value.starts_with("container:") {
+            let problem = "names a network that cannot be one";
+            return Err(violation(Clause::Identity, &format!("`{at}{mode}`"), problem));
+        }
         let Some(name) = value.strip_prefix("container:") else { return Ok(()) };
         let place = format!("`{at}{mode}`");
         self.not_own_container(protected, name, &place)?;

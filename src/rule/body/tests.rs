@@ -230,3 +230,29 @@ fn images_carry_rights_where_their_labels_count() {
     check(ImageLabels, "POST /images/x/tag?repo=y", "", "Labels");
     check(ImageLabels, "POST /services/create", r#"{"Name":"x"}"#, "Labels");
 }
+
+/// What Podman makes of bodies in which Docker sees nothing of the kind (its `pkg/api/handlers/compat/containers_create.go`).
+#[test]
+fn podman_reads_more_into_some_texts() {
+    use Set::{Lists, Srv};
+    check(Srv, CREATE, r#"{"Volumes":{"/:/h":{}}}"#, "MountSource");
+    check(Srv, CREATE, r#"{"Volumes":{"/srv:/h":{},"/data":{}}}"#, "");
+    check(
+        Srv,
+        CREATE,
+        r#"{"HostConfig":{"Binds":["/srv:/h:O,upperdir=/etc,workdir=/tmp"]}}"#,
+        "MountSource",
+    );
+    check(Srv, CREATE, r#"{"HostConfig":{"Binds":["/srv:/h:ro,z,rslave","v:/x:nocopy"]}}"#, "");
+    let mount =
+        r#"{"HostConfig":{"Mounts":[{"Type":"bind","Source":"/srv","Target":"/h,source=/"}]}}"#;
+    check(Srv, CREATE, mount, "Unclear");
+    check(
+        Srv,
+        CREATE,
+        r#"{"HostConfig":{"Mounts":[{"Type":"volume","Source":"v","Target":"/h","VolumeOptions":{"Labels":{"a":"b,c"},"DriverConfig":{"Options":{"type":"tmpfs","o":"size=1m,uid=1"}}}}]}}"#,
+        "",
+    );
+    check(Lists, CREATE, r#"{"HostConfig":{"NetworkMode":"clients:ip=10.0.0.9"}}"#, "Identity");
+    check(Lists, CREATE, r#"{"HostConfig":{"NetworkMode":"ns:/proc/1/ns/net"}}"#, "Identity");
+}
