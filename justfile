@@ -29,9 +29,10 @@ image tag="sockwarden" target=`rustc -vV | sed -n 's/^host: //p'`:
     RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target {{ target }}
     docker build --build-arg BINARY=target/{{ target }}/release/sockwarden -t {{ tag }} .
 
-# a fuzz target (target, config or pattern) for so many seconds; needs nightly and cargo-fuzz
+# a fuzz target (the names are those in fuzz/fuzz_targets) for so many seconds; needs nightly and cargo-fuzz
 fuzz name seconds="60":
-    cargo +nightly fuzz run {{ name }} -- -max_total_time={{ seconds }}
+    mkdir -p target/fuzz/{{ name }}
+    cargo +nightly fuzz run {{ name }} target/fuzz/{{ name }} fuzz/corpus/{{ name }} -- -max_total_time={{ seconds }}
 
 # whether the fuzz targets still build
 fuzz-check:

@@ -19,6 +19,7 @@ use crate::config::{Config, Loaded};
 use crate::log;
 use crate::run;
 use crate::run::{Ended, StartError};
+use crate::sandbox;
 
 /// The exit codes that users may rely on.
 mod exit {
@@ -80,8 +81,18 @@ fn serve(
             return Ok(exit::UNUSABLE);
         }
     };
-    let _logging = log::start(config.log).context("logging cannot be started")?;
+    // It reads files to find out.
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+    // Before the first thread: what is given up holds for this one and those it starts.
+    let sandbox = config.sandbox.then(|| sandbox::enter(&config));
+    let _logging = log::start(config.log).context("logging cannot be started")?;
+    if let Some(entered) = sandbox {
+        entered.report();
+    } else {
+        tracing::warn!(
+            "the sandbox is off, as `-nosandbox` says; switch it on again when you know what was in its way"
+        );
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .max_blocking_threads(BLOCKING_THREADS)

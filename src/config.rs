@@ -52,6 +52,8 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// What one client, and all of them together, may take.
     pub limits: Limits,
+    /// Whether the process gives up what it does not need.
+    pub sandbox: bool,
     /// What is logged, and how.
     pub log: LogSettings,
     /// The proxy's own container, which switches per-container allowlists on; `None` leaves them off.

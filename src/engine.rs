@@ -1,5 +1,6 @@
 //! The engine's socket, with two doors: [`Link::send`] for what clients were allowed, and [`Engine::ask`] for our own reading.
 
+pub mod events;
 mod link;
 pub mod own;
 

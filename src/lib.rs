@@ -15,5 +15,6 @@ pub mod registry;
 pub mod request;
 pub mod rule;
 pub mod run;
+pub mod sandbox;
 pub mod socket;
 pub mod startup;

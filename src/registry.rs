@@ -9,7 +9,7 @@
 //! by default). docs/per-container-allowlists.md says what to do about it.
 
 mod fresh;
-mod network;
+pub mod network;
 mod own;
 mod report;
 mod sessions;

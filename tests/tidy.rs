@@ -20,6 +20,7 @@ const ROOMS: &[&str] = &[
     "startup",
     "registry",
     "admin",
+    "sandbox",
     "proxy",
     "listen",
     "run",

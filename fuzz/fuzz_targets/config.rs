@@ -1,22 +1,7 @@
-//! No command line and no environment makes loading panic, and no report holds a control character but the line feed.
-//!
-//! The input is lines: `NAME=value` in capitals is a variable, anything else a word.
+//! See tests/corpus/config.rs, which the ordinary tests run on the corpus as well.
 #![no_main]
 
-use std::ffi::OsString;
+#[path = "../../tests/corpus/config.rs"]
+mod property;
 
-use libfuzzer_sys::fuzz_target;
-use sockwarden::config::Config;
-
-fuzz_target!(|text: &str| {
-    let (variables, words): (Vec<_>, Vec<_>) =
-        text.lines().partition(|line| line.starts_with("SP_") && line.contains('='));
-    let variables = variables
-        .into_iter()
-        .filter_map(|line| line.split_once('='))
-        .map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    if let Err(mistakes) = Config::load(words.into_iter().map(OsString::from), variables) {
-        let report = mistakes.to_string();
-        assert!(!report.chars().any(|c| c.is_control() && c != '\n'), "{report:?}");
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| property::check(input));

@@ -1,15 +1,7 @@
-//! No pattern makes compiling or matching panic, and a pattern that compiles is kept as it was written.
-//!
-//! The input is a pattern, then after a line feed the path it is tried on.
+//! See tests/corpus/pattern.rs, which the ordinary tests run on the corpus as well.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use sockwarden::rule::AnchoredRegex;
+#[path = "../../tests/corpus/pattern.rs"]
+mod property;
 
-fuzz_target!(|text: &str| {
-    let (pattern, path) = text.split_once('\n').unwrap_or((text, "/v1.41/containers/json"));
-    if let Ok(regex) = AnchoredRegex::new(pattern) {
-        assert_eq!(regex.as_str(), pattern);
-        let _ = regex.is_match(path);
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| property::check(input));

@@ -1,13 +1,7 @@
-//! What is printed of a request target is read again as the same target, in ASCII without spaces or control bytes.
+//! See tests/corpus/target.rs, which the ordinary tests run on the corpus as well.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use sockwarden::request::RequestTarget;
+#[path = "../../tests/corpus/target.rs"]
+mod property;
 
-fuzz_target!(|raw: &str| {
-    if let Ok(target) = RequestTarget::parse(raw) {
-        let wire = target.to_wire();
-        assert!(wire.bytes().all(|byte| byte.is_ascii_graphic()), "{wire:?}");
-        assert_eq!(RequestTarget::parse(&wire).as_ref(), Ok(&target), "{wire}");
-    }
-});
+libfuzzer_sys::fuzz_target!(|input: &[u8]| property::check(input));

@@ -1,7 +1,7 @@
 //! `sockwarden clients`: who the running proxy knows, and what each may do.
 
 use std::ffi::OsString;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use anyhow::Context as _;
 use serde::Deserialize;
@@ -48,27 +48,60 @@ fn table(clients: &[ClientReport]) -> String {
     }
     let mut text = String::new();
     for client in clients {
-        let _ = writeln!(
-            text,
-            "{}  {}  {}  {} open connections",
-            client.name, client.id, client.state, client.connections
-        );
+        let name = Line(&client.name);
+        let (id, state) = (Line(&client.id), Line(&client.state));
+        let _ = writeln!(text, "{name}  {id}  {state}  {} open connections", client.connections);
         for network in &client.networks {
             let note = if network.shared { "" } else { " (not shared with the proxy)" };
-            let _ = writeln!(
-                text,
-                "    network  {}  {}{note}",
-                network.network,
-                network.addresses.join("  ")
-            );
+            let addresses = network.addresses.join("  ");
+            let name = Line(&network.network);
+            let _ = writeln!(text, "    network  {name}  {}{note}", Line(&addresses));
         }
-        let _ = writeln!(text, "    may      {}", client.rights);
+        let _ = writeln!(text, "    may      {}", Line(&client.rights));
         for warning in &client.warnings {
-            let _ = writeln!(text, "    warning  {warning}");
+            let _ = writeln!(text, "    warning  {}", Line(warning));
         }
         if let Some(refusal) = &client.last_refusal {
-            let _ = writeln!(text, "    refused  {refusal}");
+            let _ = writeln!(text, "    refused  {}", Line(refusal));
         }
     }
     text
+}
+
+/// A text that stays on its line: a label's key or value may hold what a terminal would obey.
+struct Line<'a>(&'a str);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| {
+            if c.is_control() { write!(f, "{}", c.escape_debug()) } else { f.write_char(c) }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::NetworkReport;
+
+    #[test]
+    fn what_others_wrote_does_not_speak_to_the_terminal() {
+        let evil = "a\u{1b}[2J\r\nb\u{9b}1m".to_owned();
+        let network =
+            NetworkReport { network: evil.clone(), addresses: vec![evil.clone()], shared: true };
+        let client = ClientReport {
+            name: evil.clone(),
+            id: evil.clone(),
+            state: evil.clone(),
+            networks: vec![network],
+            rights: evil.clone(),
+            warnings: vec![evil.clone()],
+            connections: 1,
+            last_refusal: Some(evil),
+        };
+        let text = table(&[client]);
+        assert_eq!(text.lines().count(), 5, "{text:?}");
+        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
+        assert!(text.contains(r"    may      a\u{1b}[2J\r\nb\u{9b}1m"), "{text}");
+    }
 }

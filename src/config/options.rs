@@ -326,6 +326,13 @@ pub const SETTINGS: &[Setting] = &[
         )
     },
     Setting {
+        group: Group::Running,
+        summary: "Keep what the process gives up at start otherwise: programs, files, ports and system calls that serving does not need",
+        details: "For finding out whether the sandbox is in the way of something; \
+            see [What the process gives up](threat-model.md#what-the-process-gives-up).",
+        ..setting("nosandbox", "SP_NOSANDBOX", into!(no_sandbox, values::switch))
+    },
+    Setting {
         group: Group::Limits,
         takes: Takes::Value("BYTES"),
         default: Some("65536"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Incoming;
@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, SeqAccess, Visitor};
 use tokio::task::JoinSet;
 
+use super::events::EventReader;
 use super::{Engine, EngineError};
 use crate::client::ContainerId;
 use crate::request::ApiVersion;
@@ -95,8 +96,6 @@ const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 /// How many idle connections of ours are kept.
 const MOST_IDLE: usize = 4;
-/// The longest event, in bytes; a container's labels are part of its events.
-const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
 
 /// A connection for our own questions.
 #[derive(Debug)]
@@ -229,7 +228,7 @@ impl Engine {
         let (response, connection) = opened.map_err(|_| EngineError::Slow(ANSWER_DEADLINE))??;
         Ok(EventStream {
             body: response.into_body(),
-            buffer: BytesMut::new(),
+            reader: EventReader::default(),
             _connection: connection,
         })
     }
@@ -319,7 +318,7 @@ impl<'de, T, F: FnMut(ContainerRow) -> Option<T>> Visitor<'de> for Rows<F> {
 #[derive(Debug)]
 pub struct EventStream {
     body: Incoming,
-    buffer: BytesMut,
+    reader: EventReader,
     _connection: OwnConnection,
 }
 
@@ -330,24 +329,15 @@ impl EventStream {
     /// When the stream breaks, or holds something that is no event.
     pub async fn next(&mut self) -> Result<Option<Event>, EngineError> {
         loop {
-            if let Some(end) = self.buffer.iter().position(|byte| *byte == b'\n') {
-                let line = self.buffer.split_to(end + 1);
-                if line.trim_ascii().is_empty() {
-                    continue;
-                }
-                return serde_json::from_slice(&line).map(Some).map_err(|_| {
-                    EngineError::Unexpected("its event is not the JSON it should be")
-                });
-            }
-            if self.buffer.len() > MAX_EVENT_BYTES {
-                return Err(EngineError::Unexpected("its event is too long"));
+            if let Some(event) = self.reader.next_event()? {
+                return Ok(Some(event));
             }
             match self.body.frame().await {
                 None => return Ok(None),
                 Some(Err(error)) => return Err(EngineError::Broken(error)),
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
-                        self.buffer.extend_from_slice(&data);
+                        self.reader.push(&data);
                     }
                 }
             }

@@ -10,11 +10,11 @@ use crate::engine::own::{ContainerInspect, NetworkInspect};
 
 /// One look at a network.
 #[derive(Debug, Default)]
-pub(super) struct NetworkView {
+pub struct NetworkView {
     /// Its name, for people.
-    pub(super) name: String,
+    pub name: String,
     /// The engine has no such network any more.
-    pub(super) is_gone: bool,
+    pub is_gone: bool,
     members: Vec<(IpAddr, ContainerId)>,
     subnets: Vec<IpNet>,
     gateways: Vec<IpAddr>,
@@ -22,7 +22,7 @@ pub(super) struct NetworkView {
 
 /// Who has an address.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Holder {
+pub enum Holder {
     /// One container.
     Container(ContainerId),
     /// The bridge itself: the host, or whoever came through a published port.
@@ -36,7 +36,8 @@ pub(super) enum Holder {
 }
 
 impl NetworkView {
-    pub(super) fn new(inspect: Option<&NetworkInspect>) -> Self {
+    /// What the engine said of it; `None` where it has no such network.
+    pub fn new(inspect: Option<&NetworkInspect>) -> Self {
         let Some(inspect) = inspect else { return Self { is_gone: true, ..Self::default() } };
         let members = inspect
             .containers
@@ -57,7 +58,8 @@ impl NetworkView {
         }
     }
 
-    pub(super) fn holder(&self, address: IpAddr) -> Holder {
+    /// Who has this address here; IPv4-mapped IPv6 addresses have none.
+    pub fn holder(&self, address: IpAddr) -> Holder {
         let mut holders =
             self.members.iter().filter(|(held, _)| *held == address).map(|(_, id)| *id);
         match (holders.next(), holders.next()) {
@@ -72,7 +74,7 @@ impl NetworkView {
     }
 
     /// The containers on the network, each once.
-    pub(super) fn containers(&self) -> Vec<ContainerId> {
+    pub fn containers(&self) -> Vec<ContainerId> {
         let mut ids: Vec<_> = self.members.iter().map(|(_, id)| *id).collect();
         ids.sort_unstable();
         ids.dedup();
@@ -82,7 +84,7 @@ impl NetworkView {
 
 /// The networks our own container is attached to, by our own address on them.
 #[derive(Debug, Default, Clone)]
-pub(super) struct OwnNetworks {
+pub struct OwnNetworks {
     by_address: BTreeMap<IpAddr, String>,
     gateways: Vec<IpAddr>,
     aliases: BTreeSet<String>,
@@ -90,7 +92,8 @@ pub(super) struct OwnNetworks {
 }
 
 impl OwnNetworks {
-    pub(super) fn new(inspect: &ContainerInspect) -> Self {
+    /// What the engine said of our own container.
+    pub fn new(inspect: &ContainerInspect) -> Self {
         let mut own = Self::default();
         for (name, endpoint) in inspect.network_settings.networks.iter().flatten() {
             own.names.push((endpoint.network_id.clone(), name.clone()));
@@ -110,34 +113,37 @@ impl OwnNetworks {
     }
 
     /// The network on which we have this address.
-    pub(super) fn network(&self, ours: IpAddr) -> Option<&str> {
+    pub fn network(&self, ours: IpAddr) -> Option<&str> {
         self.by_address.get(&ours).map(String::as_str)
     }
 
     /// Whether this is a name under which we are looked up, besides our container's own.
-    pub(super) fn has_alias(&self, name: &str) -> bool {
+    pub fn has_alias(&self, name: &str) -> bool {
         self.aliases.contains(name)
     }
 
     /// All of them, by full id, with their names.
-    pub(super) fn names(&self) -> &[(String, String)] {
+    pub fn names(&self) -> &[(String, String)] {
         &self.names
     }
 
     /// The names under which we are looked up, besides our container's own.
-    pub(super) fn aliases(&self) -> impl Iterator<Item = &String> {
+    pub fn aliases(&self) -> impl Iterator<Item = &String> {
         self.aliases.iter()
     }
 
-    pub(super) fn is_gateway(&self, address: IpAddr) -> bool {
+    /// Whether this is the bridge of one of them.
+    pub fn is_gateway(&self, address: IpAddr) -> bool {
         self.gateways.contains(&address)
     }
 
-    pub(super) fn has(&self, network: &str) -> bool {
+    /// Whether this network is one of them.
+    pub fn has(&self, network: &str) -> bool {
         self.by_address.values().any(|id| id == network)
     }
 
-    pub(super) fn ids(&self) -> Vec<String> {
+    /// Their full ids, each once.
+    pub fn ids(&self) -> Vec<String> {
         let mut ids: Vec<_> = self.by_address.values().cloned().collect();
         ids.sort_unstable();
         ids.dedup();
@@ -146,7 +152,7 @@ impl OwnNetworks {
 }
 
 /// An address that the engine may write with a prefix length behind it.
-pub(super) fn bare_address(text: &str) -> Option<IpAddr> {
+pub fn bare_address(text: &str) -> Option<IpAddr> {
     text.split('/').next()?.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 

@@ -20,3 +20,4 @@ mod panics;
 mod refusals;
 mod routing;
 mod running;
+mod sandbox;

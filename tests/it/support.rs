@@ -67,6 +67,7 @@ impl Setup {
             watchdog: None,
             shutdown_grace: PATIENCE,
             limits: Limits::default(),
+            sandbox: false,
             log: LogSettings { level: tracing::Level::ERROR, json: false },
             own_container: None,
             label_prefixes: Vec::new(),
