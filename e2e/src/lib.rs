@@ -18,6 +18,7 @@ pub mod memory;
 pub mod process;
 pub mod proxy;
 pub mod relay;
+pub mod swarm;
 pub mod tar;
 pub mod transcript;
 pub mod wait;

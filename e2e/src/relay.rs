@@ -104,6 +104,11 @@ impl Relay {
         self.accepting = Some(Accepting { over, thread });
     }
 
+    /// The request lines that the proxy has sent so far.
+    pub fn requests(&self) -> Vec<String> {
+        self.connections.lock().iter().flat_map(|it| it.requests.clone()).collect()
+    }
+
     /// Waits until the connection on which `request` was sent exists.
     #[track_caller]
     pub fn expect_open(&self, request: &str) {
