@@ -105,6 +105,8 @@ pub(super) const EXEC: &[&str] = &[
     "attachstdout",
     "cmd",
     "consolesize",
+    // docker-py repeats the name in the path; no engine of these API versions reads it.
+    "container",
     "detach",
     "detachkeys",
     "tty",
