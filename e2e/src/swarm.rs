@@ -148,6 +148,9 @@ fn answer(method: &str, target: &str) -> (u16, Value) {
                 "Platforms": [{"architecture": "amd64", "os": "linux"}]
             }),
         ),
+        ("GET", ["networks", "host" | "h0st"]) => {
+            (200, json!({"Name": "host", "Id": "h0st", "Driver": "host", "Scope": "swarm"}))
+        }
         ("GET", ["networks", name]) => {
             (200, json!({"Name": name, "Id": "n5e7w0r4k", "Driver": "overlay", "Scope": "swarm"}))
         }

@@ -3,6 +3,7 @@
 
 #[path = "../../../tests/support/body_cases.rs"]
 mod body_cases;
+mod clients;
 mod stage;
 
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ use sockwarden_e2e::http::{self, Answer};
 use sockwarden_e2e::tar::{self, Entry};
 
 use body_cases::{CASES, Case, Engine, Want};
-use stage::{Kind, Objects, Stage};
+use stage::{Front, Kind, Objects, Stage};
 
 /// How many cases run at the same time.
 const LANES: usize = 4;
@@ -78,7 +79,8 @@ fn stand_in(stage: &Stage) -> Value {
 /// Where everything must be refused, the engine is asked nothing but what the proxy itself wants to know.
 fn what_got_through(stage: &Stage) -> Vec<String> {
     let mut wrong = Vec::new();
-    for front in stage.fronts.iter().filter(|front| front.kind == Kind::Refusing) {
+    let refuses = |front: &&Front| matches!(front.kind, Kind::Refusing | Kind::Guarding);
+    for front in stage.fronts.iter().filter(refuses) {
         let requests = front.relay.requests();
         let own = |line: &&String| line.starts_with("GET ") && !line.contains("/archive");
         wrong.extend(

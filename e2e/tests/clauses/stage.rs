@@ -11,7 +11,7 @@ use sockwarden_e2e::relay::Relay;
 use sockwarden_e2e::swarm::Swarm;
 use tempfile::TempDir;
 
-use crate::body_cases::{CASES, Case, Limits, Want};
+use crate::body_cases::{CASES, Case, Engine as Expected, Limits, Want};
 
 /// Everything the cases need; removed when dropped.
 pub(crate) struct Stage {
@@ -24,8 +24,7 @@ pub(crate) struct Stage {
     _inside: TempDir,
 }
 
-/// A sockwarden with one set of limits. Those before which everything is refused have an engine of their own in front of the engine, so
-/// that all of what reaches it can be looked at.
+/// A sockwarden with one set of limits, and between it and the engine a relay that writes down what reaches the engine.
 pub(crate) struct Front {
     pub(crate) limits: Limits,
     pub(crate) kind: Kind,
@@ -39,6 +38,8 @@ pub(crate) struct Front {
 pub(crate) enum Kind {
     /// Cases that must be refused.
     Refusing,
+    /// Those whose danger is not tried: if the proxy let one through, the machine would be changed.
+    Guarding,
     /// Cases that must pass.
     Allowing,
     /// Cases for which the engine must be in a swarm.
@@ -47,11 +48,11 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn of(case: &Case) -> Self {
-        let in_swarm = case.line.contains("/services/");
         match case.want {
-            Want::Allowed if in_swarm => Self::Swarm,
+            Want::Allowed if case.line.contains("/services/") => Self::Swarm,
             Want::Refused(..) if case.line.contains("rollback=") => Self::Swarm,
             Want::Allowed => Self::Allowing,
+            Want::Refused(..) if case.engine == Expected::NotTried => Self::Guarding,
             Want::Refused(..) => Self::Refusing,
         }
     }
@@ -240,11 +241,11 @@ impl Stage {
             if fronts.iter().any(|front| front.limits == limits && front.kind == kind) {
                 continue;
             }
-            let engine = match kind {
-                Kind::Swarm => self.swarm.socket(),
-                _ => self.engine.socket(),
+            let relay = match kind {
+                Kind::Swarm => Relay::start(self.swarm.socket()),
+                Kind::Guarding => Relay::only_reads(self.engine.socket()),
+                Kind::Refusing | Kind::Allowing => Relay::start(self.engine.socket()),
             };
-            let relay = Relay::start(engine);
             let proxy = Sockwarden::allow_all_but(relay.socket(), &self.flags(limits));
             if limits == Limits::Own {
                 proxy.expect_log("per-container allowlists are in force");
