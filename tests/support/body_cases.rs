@@ -232,6 +232,7 @@ pub(crate) const CASES: &[Case] = &[
     deny("exec where the engine's socket is", Host, "POST /v1.41/containers/{proxy}/exec", r#"{"Cmd":["true"]}"#, "socket of the engine", Shows(r#""ContainerID":"{proxyid}""#)),
     allow("an ordinary exec", Host, EXEC, r#"{"AttachStdin":false,"AttachStdout":true,"AttachStderr":true,"Detach":false,"DetachKeys":"","Tty":false,"Env":null,"Cmd":["true"],"Privileged":false,"User":"","WorkingDir":""}"#, Does),
     allow("docker-py's exec", Host, EXEC, r#"{"Container":"{victim}","User":"","Privileged":false,"Tty":false,"AttachStdin":false,"AttachStdout":true,"AttachStderr":true,"Cmd":["true"],"Env":["A=1"],"WorkingDir":"/"}"#, Does),
+    allow("engines go by the path", Host, EXEC, r#"{"Container":"{watcher}","Cmd":["true"]}"#, Shows(r#""ContainerID":"{victim-id}""#)),
     deny("archive writes", Host, "PUT /v1.41/containers/{victim}/archive?path=%2Ftmp", "", "writes files", NotTried),
     allow("B31 a restart policy", Host, "POST /v1.41/containers/{victim}/update", r#"{"RestartPolicy":{"Name":"no"}}"#, Does),
     deny("update with devices", Host, "POST /v1.41/containers/{victim}/update", r#"{"Devices":[{"PathOnHost":"/dev/mem"}]}"#, "devices", Ignores("/dev/mem")),

@@ -224,7 +224,10 @@ impl Stage {
                 objects.put("{proxyid}", &id);
                 objects.put("{proxy}", name);
             }
-            "victim" => objects.put("{victim}", name),
+            "victim" => {
+                objects.put("{victim-id}", &id);
+                objects.put("{victim}", name);
+            }
             "root" => objects.put("{root}", name),
             "watcher" => objects.put("{watcher}", name),
             "mounter" => objects.put("{mounter}", name),

@@ -105,7 +105,7 @@ pub(super) const EXEC: &[&str] = &[
     "attachstdout",
     "cmd",
     "consolesize",
-    // docker-py repeats the name in the path; no engine of these API versions reads it.
+    // docker-py repeats the name that is in the path, and engines go by the path.
     "container",
     "detach",
     "detachkeys",
