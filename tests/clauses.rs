@@ -132,7 +132,7 @@ fn policy(limits: Limits) -> Policy {
         path: Arc::new(AnchoredRegex::new(".*").unwrap()),
     };
     let rules = Method::ALL.into_iter().map(any).collect::<RuleSet>();
-    let list = ["/srv", "/tmp/sockwarden-test-srv"].map(PathBuf::from).to_vec();
+    let list = ["/srv", "/tmp/srv"].map(PathBuf::from).to_vec();
     let defaults = Defaults {
         bind_mount_from: matches!(limits, Limits::Srv | Limits::HostSrv).then_some(list),
         deny_host_mounts: limits == Limits::NoMounts,
@@ -174,9 +174,12 @@ impl Default for Objects {
             ("{victim}", "victim".to_owned()),
             ("{victim-id}", id("71c7")),
             ("{root}", "root".to_owned()),
+            ("{watcher}", "watcher".to_owned()),
             ("{mounter}", "mounter".to_owned()),
             ("{sharer}", "sharer".to_owned()),
             ("{other-container}", "bystander".to_owned()),
+            ("{bridge}", "bridge0".to_owned()),
+            ("{srv}", "/tmp/srv".to_owned()),
             ("{volume}", "plain".to_owned()),
             ("{badvolume}", "bad".to_owned()),
             ("{service}", "service".to_owned()),
@@ -228,6 +231,7 @@ impl Objects {
                 (self.0["{proxyid}"].clone(), "{}", socket)
             }
             "root" => ("b".repeat(64), r#"{"Privileged":true}"#, ""),
+            "watcher" => ("e".repeat(64), r#"{"PidMode":"host"}"#, ""),
             "mounter" => ("c".repeat(64), "{}", etc),
             "victim" => (self.0["{victim-id}"].clone(), r#"{"CapAdd":null}"#, ""),
             "sharer" | "bystander" => ("d".repeat(64), "{}", ""),

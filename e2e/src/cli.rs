@@ -85,6 +85,25 @@ fn find_all() -> BTreeMap<Cli, PathBuf> {
     found
 }
 
+/// The Pythons that have docker-py, by its version: `DOCKER_PY`, and whatever is in `PATH`.
+pub fn pythons() -> BTreeMap<String, PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let given = env::var_os("DOCKER_PY").map(PathBuf::from);
+    let mut found = BTreeMap::new();
+    for python in env::split_paths(&path).map(|dir| dir.join("python3")).chain(given) {
+        let script = "import docker; print(docker.__version__)";
+        let output = Command::new(&python).args(["-c", script]).output();
+        if let Some(output) = output.ok().filter(|output| output.status.success()) {
+            let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            found.entry(version).or_insert(python);
+        }
+    }
+    if found.is_empty() {
+        crate::skip("no Python with docker-py found");
+    }
+    found
+}
+
 /// A docker CLI that talks to one target, and what it has made there.
 #[derive(Debug)]
 pub struct Docker {

@@ -39,10 +39,16 @@ impl Answer {
 ///
 /// # Errors
 /// When the connection fails or the answer is no HTTP.
-pub fn over_tcp(address: SocketAddr, method: &str, target: &str) -> io::Result<Answer> {
+pub fn over_tcp(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    fields: &[(&str, &str)],
+    body: &[u8],
+) -> io::Result<Answer> {
     let stream = TcpStream::connect_timeout(&address, wait::DEADLINE)?;
     stream.set_read_timeout(Some(wait::DEADLINE))?;
-    exchange(stream, method, target, &[], b"")
+    exchange(stream, method, target, fields, body)
 }
 
 /// Sends a request over a Unix socket and reads the whole answer.
@@ -112,11 +118,19 @@ pub fn read_head(reader: &mut impl BufRead) -> io::Result<(u16, Vec<(String, Str
     let first = read_line(reader)?;
     let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.ok_or_else(|| io::Error::other(format!("no status line: {first:?}")))?;
+    Ok((status, read_fields(reader)?))
+}
+
+/// Reads the fields of a head up to its empty line, names in lower case.
+///
+/// # Errors
+/// When the connection fails.
+pub fn read_fields(reader: &mut impl BufRead) -> io::Result<Vec<(String, String)>> {
     let mut fields = Vec::new();
     loop {
         let line = read_line(reader)?;
         if line.is_empty() {
-            return Ok((status, fields));
+            return Ok(fields);
         }
         if let Some((name, value)) = line.split_once(':') {
             fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));

@@ -9,6 +9,7 @@
 //! | `SOCKWARDEN_BIN` | the binary under test; built with cargo when unset |
 //! | `SOCKWARDEN_TEST_ENGINE` | the engine's socket; default `/var/run/docker.sock` |
 //! | `SOCKWARDEN_TEST_BUSYBOX` | a static busybox for the test image; default the one in `PATH` |
+//! | `DOCKER_PY` | a Python that has docker-py; those in `PATH` are tried as well |
 //! | `DOCKER_CLI_28`, `DOCKER_CLI_20` | the docker CLIs; default whatever is found, sorted by its version |
 
 pub mod cli;
@@ -18,6 +19,7 @@ pub mod memory;
 pub mod process;
 pub mod proxy;
 pub mod relay;
+pub mod swarm;
 pub mod tar;
 pub mod transcript;
 pub mod wait;

@@ -23,7 +23,14 @@ impl Sockwarden {
     /// One that admits this host and allows everything.
     #[track_caller]
     pub fn allow_all(engine_socket: &Path) -> Self {
-        let flags: Vec<String> = METHODS.map(|method| format!("-allow{method}=.*")).to_vec();
+        Self::allow_all_but(engine_socket, &[])
+    }
+
+    /// One that admits this host and allows every method and path; these flags may put other limits.
+    #[track_caller]
+    pub fn allow_all_but(engine_socket: &Path, limits: &[String]) -> Self {
+        let mut flags = METHODS.map(|method| format!("-allow{method}=.*")).to_vec();
+        flags.extend_from_slice(limits);
         Self::start(engine_socket, &flags)
     }
 

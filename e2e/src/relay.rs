@@ -19,6 +19,7 @@ pub struct Relay {
     socket: PathBuf,
     engine: PathBuf,
     connections: Arc<Connections>,
+    only_reads: bool,
     accepting: Option<Accepting>,
     _directory: TempDir,
 }
@@ -50,11 +51,21 @@ impl Relay {
     /// # Panics
     /// When there is no room for its socket.
     pub fn start(engine: &Path) -> Self {
+        Self::new(engine, false)
+    }
+
+    /// A relay that cuts a connection instead of passing on a request that could change anything.
+    pub fn only_reads(engine: &Path) -> Self {
+        Self::new(engine, true)
+    }
+
+    fn new(engine: &Path, only_reads: bool) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let mut relay = Self {
             socket: directory.path().join("engine.sock"),
             engine: engine.to_owned(),
             connections: Arc::default(),
+            only_reads,
             accepting: None,
             _directory: directory,
         };
@@ -91,17 +102,23 @@ impl Relay {
         let over = Arc::new(AtomicBool::new(false));
         let (ended, connections, engine) =
             (Arc::clone(&over), Arc::clone(&self.connections), self.engine.clone());
+        let only_reads = self.only_reads;
         let thread = thread::spawn(move || {
             for proxy in listener.incoming().map_while(Result::ok) {
                 if ended.load(Ordering::SeqCst) {
                     return;
                 }
                 if let Ok(upstream) = UnixStream::connect(&engine) {
-                    connections.carry(proxy, upstream);
+                    connections.carry(proxy, upstream, only_reads);
                 }
             }
         });
         self.accepting = Some(Accepting { over, thread });
+    }
+
+    /// The request lines that the proxy has sent so far.
+    pub fn requests(&self) -> Vec<String> {
+        self.connections.lock().iter().flat_map(|it| it.requests.clone()).collect()
     }
 
     /// Waits until the connection on which `request` was sent exists.
@@ -158,7 +175,7 @@ impl Connections {
     }
 
     /// Carries both directions, each ended on its own, until the proxy has closed its end.
-    fn carry(self: &Arc<Self>, proxy: UnixStream, engine: UnixStream) {
+    fn carry(self: &Arc<Self>, proxy: UnixStream, engine: UnixStream, only_reads: bool) {
         let copy = |stream: &UnixStream| stream.try_clone().expect("a file descriptor to spare");
         let index = {
             let mut all = self.lock();
@@ -170,13 +187,14 @@ impl Connections {
         let up = (copy(&proxy), copy(&engine));
         thread::spawn(move || {
             pump(&up.0, &up.1, |bytes| {
-                if let Some(line) = request_line(bytes) {
-                    connections.change(index, |it| it.requests.push(line));
-                }
+                let Some(line) = request_line(bytes) else { return true };
+                let passes = !only_reads || line.starts_with("GET ");
+                connections.change(index, |it| it.requests.push(line));
+                passes
             });
         });
         let down = (copy(&engine), copy(&proxy));
-        thread::spawn(move || pump(&down.0, &down.1, |_| {}));
+        thread::spawn(move || pump(&down.0, &down.1, |_| true));
         let connections = Arc::clone(self);
         thread::spawn(move || {
             // Asking for nothing still reports a hang-up: the proxy closed, rather than ended one direction.
@@ -195,12 +213,16 @@ fn request_line(bytes: &[u8]) -> Option<String> {
     line.ends_with(" HTTP/1.1").then_some(line)
 }
 
-fn pump(mut from: &UnixStream, mut to: &UnixStream, mut saw: impl FnMut(&[u8])) {
+fn pump(mut from: &UnixStream, mut to: &UnixStream, mut passes: impl FnMut(&[u8]) -> bool) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match from.read(&mut buffer) {
             Ok(count @ 1..) => {
-                saw(&buffer[..count]);
+                if !passes(&buffer[..count]) {
+                    let _ = from.shutdown(Shutdown::Both);
+                    let _ = to.shutdown(Shutdown::Both);
+                    return;
+                }
                 if to.write_all(&buffer[..count]).is_err() {
                     let _ = from.shutdown(Shutdown::Read);
                     return;

@@ -105,6 +105,8 @@ pub(super) const EXEC: &[&str] = &[
     "attachstdout",
     "cmd",
     "consolesize",
+    // docker-py repeats the name that is in the path, and engines go by the path.
+    "container",
     "detach",
     "detachkeys",
     "tty",
