@@ -528,23 +528,28 @@ impl Seen {
 }
 
 fn write_string(string: &str, text: &mut String) {
+    let needs_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     text.push('"');
-    for c in string.chars() {
-        match c {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '\n' => text.push_str("\\n"),
-            '\r' => text.push_str("\\r"),
-            '\t' => text.push_str("\\t"),
-            c if c < ' ' => {
+    let mut rest = string;
+    while let Some(at) = rest.bytes().position(needs_escape) {
+        let (plain, behind) = rest.split_at(at);
+        text.push_str(plain);
+        let mut chars = behind.chars();
+        match chars.next() {
+            Some('\n') => text.push_str("\\n"),
+            Some('\r') => text.push_str("\\r"),
+            Some('\t') => text.push_str("\\t"),
+            Some(c) if c < ' ' => {
                 let code = u32::from(c);
                 let hex = |nibble: u32| char::from_digit(nibble & 0xf, 16).unwrap_or('0');
                 text.push_str("\\u00");
                 text.extend([hex(code >> 4), hex(code)]);
             }
-            c => text.push(c),
+            c => text.extend(std::iter::once('\\').chain(c)),
         }
+        rest = chars.as_str();
     }
+    text.push_str(rest);
     text.push('"');
 }
 
