@@ -3,6 +3,8 @@
 pub mod events;
 mod link;
 pub mod own;
+mod transfer;
+mod wire;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,7 @@ use tokio::net::UnixStream;
 
 pub use link::{Answer, AnswerBody, EngineEnd, Link, RequestBody};
 pub use own::{EngineVersion, OwnCall};
+pub use transfer::EngineBody;
 
 use crate::request::ApiVersion;
 use crate::socket::Socket;
@@ -98,13 +101,13 @@ pub enum EngineError {
     NoDescriptor(#[source] io::Error),
     /// The connection failed before an answer came.
     #[error("the engine ended the connection before it answered; look at the engine's log")]
-    Broken(#[source] hyper::Error),
-    /// The answer has more fields, or a longer head, than the HTTP library reads.
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The answer has more fields, or a longer head, than we read.
     #[error("the head of the engine's answer is too large to be passed on")]
-    TooLarge(#[source] hyper::Error),
-    /// The answer cannot be read.
-    #[error("the engine's answer is not HTTP/1.1; check that the socket is the engine's")]
-    NotHttp(#[source] hyper::Error),
+    TooLarge,
+    /// The answer cannot be read, or can be read in two ways.
+    #[error("the engine's answer is not HTTP/1.1 ({0}); check that the socket is the engine's")]
+    NotHttp(&'static str),
     /// The answer is not one that can be passed on.
     #[error("the engine's answer makes no sense here: {0}")]
     Unexpected(&'static str),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -23,6 +24,11 @@ use crate::config::LogSettings;
 
 /// How many lines may wait for the writing thread.
 const QUEUED_LINES: usize = 8192;
+
+/// How much is written at once, in bytes, give or take a line.
+const MOST_BATCH_BYTES: usize = 64 * 1024;
+/// How long the writing thread rests between two batches.
+const REST: Duration = Duration::from_millis(2);
 
 /// Starts logging for the whole process; the lines are out when the value is dropped.
 ///
@@ -107,25 +113,53 @@ impl<'a> MakeWriter<'a> for Sink {
 
 fn write_lines(lines: &Receiver<Line>, dropped: &AtomicU64, format: Format) {
     let mut out = io::stdout();
-    while let Ok(Line::Text(line)) = lines.recv() {
+    let mut batch = Vec::new();
+    let mut open = true;
+    while open {
+        // Waking us costs whoever logs more than the line does. So the first line after a silence is written at once, and those that come
+        // while we rest are written together.
+        open = lines.recv().is_ok_and(|line| line.append_to(&mut batch));
+        while open
+            && batch.len() < MOST_BATCH_BYTES
+            && let Ok(line) = lines.try_recv()
+        {
+            open = line.append_to(&mut batch);
+        }
         // Nobody is left to tell when standard output is gone.
-        let _ = out.write_all(&line);
+        let _ = out.write_all(&batch);
+        batch.clear();
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
             let mut text = String::new();
+            let count = lost.to_string();
             let fields = [
-                (
-                    "msg",
-                    "log lines were dropped because standard output is read too slowly".to_owned(),
-                ),
-                ("count", lost.to_string()),
+                ("msg", "log lines were dropped because standard output is read too slowly"),
+                ("count", count.as_str()),
             ];
             let _ =
-                format.line(&mut Writer::new(&mut text), tracing::Level::WARN, fields.into_iter());
+                format.line(&mut Writer::new(&mut text), tracing::Level::WARN, |line| {
+                    fields.iter().try_for_each(|(name, value)| line.field(name, value))
+                });
             let _ = out.write_all(text.as_bytes());
         }
+        let _ = out.flush();
+        if open {
+            std::thread::sleep(REST);
+        }
     }
-    let _ = out.flush();
+}
+
+impl Line {
+    /// Whether more lines may follow.
+    fn append_to(self, batch: &mut Vec<u8>) -> bool {
+        match self {
+            Self::Text(line) => {
+                batch.extend_from_slice(&line);
+                true
+            }
+            Self::End => false,
+        }
+    }
 }
 
 /// The shape of a line.
@@ -145,11 +179,14 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        // `message` is tracing's name for what slog calls `msg`, and it comes first.
-        fields.0.sort_by_key(|(name, _)| *name != "msg");
-        self.line(&mut writer, *event.metadata().level(), fields.0.into_iter())
+        self.line(&mut writer, *event.metadata().level(), |line| {
+            // `message` is tracing's name for what slog calls `msg`, and it comes first.
+            let mut fields = Fields { line, message: true, text: String::new(), result: Ok(()) };
+            event.record(&mut fields);
+            fields.message = false;
+            event.record(&mut fields);
+            fields.result
+        })
     }
 }
 
@@ -158,53 +195,94 @@ impl Format {
         self,
         writer: &mut Writer<'_>,
         level: tracing::Level,
-        fields: impl Iterator<Item = (&'static str, String)>,
+        fields: impl FnOnce(&mut LineWriter<'_, '_>) -> fmt::Result,
     ) -> fmt::Result {
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        let mut line = LineWriter { writer, json: self.json };
+        line.writer.write_str(if self.json { "{\"time\":\"" } else { "time=" })?;
+        SystemTime.format_time(line.writer)?;
         if self.json {
-            write!(writer, "{{\"time\":\"{time}\",\"level\":\"{level}\"")?;
-            for (name, value) in fields {
-                write!(writer, ",\"{name}\":{}", Json(&value))?;
-            }
-            writer.write_str("}\n")
+            write!(line.writer, "\",\"level\":\"{level}\"")?;
+            fields(&mut line)?;
+            line.writer.write_str("}\n")
         } else {
-            write!(writer, "time={time} level={level}")?;
-            for (name, value) in fields {
-                write!(writer, " {name}={}", Text(&value))?;
-            }
-            writer.write_char('\n')
+            write!(line.writer, " level={level}")?;
+            fields(&mut line)?;
+            line.writer.write_char('\n')
         }
     }
 }
 
-#[derive(Default)]
-struct Fields(Vec<(&'static str, String)>);
+/// A line that is being written.
+struct LineWriter<'w, 'b> {
+    writer: &'w mut Writer<'b>,
+    json: bool,
+}
 
-impl Fields {
-    fn add(&mut self, field: &Field, value: String) {
-        let name = if field.name() == "message" { "msg" } else { field.name() };
-        self.0.push((name, value));
+impl LineWriter<'_, '_> {
+    fn field(&mut self, name: &str, value: &str) -> fmt::Result {
+        if self.json {
+            write!(self.writer, ",\"{name}\":{}", Json(value))
+        } else {
+            write!(self.writer, " {name}={}", Text(value))
+        }
     }
 }
 
-impl Visit for Fields {
+/// Writes an event's fields: its message, or all others.
+struct Fields<'l, 'w, 'b> {
+    line: &'l mut LineWriter<'w, 'b>,
+    message: bool,
+    /// Where values are put together that are no text yet.
+    text: String,
+    result: fmt::Result,
+}
+
+impl Fields<'_, '_, '_> {
+    fn is_wanted(&self, field: &Field) -> bool {
+        (field.name() == "message") == self.message
+    }
+
+    fn add(&mut self, field: &Field, value: &str) {
+        let name = if self.message { "msg" } else { field.name() };
+        let result = self.line.field(name, value);
+        self.result = self.result.and(result);
+    }
+
+    fn add_text(&mut self, field: &Field, write: impl FnOnce(&mut String)) {
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        write(&mut text);
+        self.add(field, &text);
+        self.text = text;
+    }
+}
+
+impl Visit for Fields<'_, '_, '_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, value.to_owned());
+        if self.is_wanted(field) {
+            self.add(field, value);
+        }
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.add(field, format!("{value:?}"));
+        if self.is_wanted(field) {
+            self.add_text(field, |text| {
+                let _ = write!(text, "{value:?}");
+            });
+        }
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        let mut text = value.to_string();
-        let mut source = value.source();
-        while let Some(error) = source {
-            let _ = write!(text, ": {error}");
-            source = error.source();
+        if self.is_wanted(field) {
+            self.add_text(field, |text| {
+                let _ = write!(text, "{value}");
+                let mut source = value.source();
+                while let Some(error) = source {
+                    let _ = write!(text, ": {error}");
+                    source = error.source();
+                }
+            });
         }
-        self.add(field, text);
     }
 }
 

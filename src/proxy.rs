@@ -27,10 +27,10 @@ use crate::admission::AdmissionList;
 use crate::audit::{Outcome, Record, Verdict};
 use crate::bounds::{Bounds, Limit, OpenStream, Place};
 use crate::client::{Admission, Client, Identity, Peer, WhyUnknown};
-use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
+use crate::engine::{Answer, AnswerBody, Engine, EngineBody, EngineEnd, EngineError, Link};
 use crate::policy::{Allowed, DeclaredBody, Policy};
 use crate::registry::{Cut, Recognised, Registry};
-use crate::request::{AnswerKind, Head, Method, Operation};
+use crate::request::{AnswerKind, Head, Method, Operation, write_field};
 use crate::rule::body::Protected;
 use crate::rule::labels::Rights;
 use crate::socket::Socket;
@@ -101,7 +101,7 @@ impl Proxy {
         let (gate, shared) = Gate::new(Arc::clone(&socket), &limits);
         let seat = Arc::new(Seat {
             client_name: Arc::from(peer.to_string()),
-            link: tokio::sync::Mutex::new(self.engine.link()),
+            link: self.engine.link(),
             proxy: self,
             peer,
             place,
@@ -149,7 +149,7 @@ impl Proxy {
             }
             End::Done => {
                 drop(connection);
-                seat.link.lock().await.close();
+                seat.link.close();
                 if let Some(refused) = seat.gate.take_refusal() {
                     seat.answer_refused(&socket, refused).await;
                 }
@@ -275,7 +275,7 @@ struct Seat {
     place: Place,
     client_name: Arc<str>,
     gate: Arc<GateShared>,
-    link: tokio::sync::Mutex<Link>,
+    link: Link,
     hand_over: Mutex<Option<Box<HandOver>>>,
     /// Who was recognised, so that a connection pays for it once.
     recognised: tokio::sync::Mutex<Option<Recognised>>,
@@ -418,7 +418,7 @@ impl Seat {
                 Err(limit) => return self.limited(record, limit),
             },
         };
-        let sent = self.link.lock().await.send(allowed).await;
+        let sent = self.link.send(allowed).await;
         let Answer { status, fields, body } = match sent {
             Ok(answer) => answer,
             Err(error) => {
@@ -543,24 +543,17 @@ fn respond(
 fn answer_head(status: StatusCode, fields: &HeaderMap) -> Bytes {
     let is_raw = fields.get(header::UPGRADE).is_some_and(|token| token == "tcp");
     let phrase = if is_raw { "UPGRADED" } else { status.canonical_reason().unwrap_or("Unknown") };
-    let mut head = BytesMut::from(format!("HTTP/1.1 {} {phrase}\r\n", status.as_u16()).as_bytes());
+    let mut head = format!("HTTP/1.1 {} {phrase}\r\n", status.as_u16()).into_bytes();
     for (name, value) in fields {
-        let mut start = true;
-        head.extend(name.as_str().bytes().map(|byte| {
-            let byte = if start { byte.to_ascii_uppercase() } else { byte };
-            start = byte == b'-';
-            byte
-        }));
-        head.extend_from_slice(b": ");
-        head.extend_from_slice(value.as_bytes());
-        head.extend_from_slice(b"\r\n");
+        write_field(&mut head, name, value);
     }
     head.extend_from_slice(b"\r\n");
-    head.freeze()
+    Bytes::from(head)
 }
 
 /// The body of an answer: the engine's, as it comes, or our own.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
 enum AnswerStream {
     Engine(EngineAnswer),
     Own(Option<Bytes>),
@@ -568,7 +561,7 @@ enum AnswerStream {
 
 #[derive(Debug)]
 struct EngineAnswer {
-    body: Incoming,
+    body: EngineBody,
     record: Record,
     _running: Option<Running>,
     _stream: Option<OpenStream>,
@@ -584,12 +577,12 @@ impl AnswerStream {
 
 impl Body for AnswerStream {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = EngineError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, EngineError>>> {
         match self.get_mut() {
             Self::Own(body) => Poll::Ready(body.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Engine(answer) => {
@@ -600,7 +593,10 @@ impl Body for AnswerStream {
                             frame.data_ref().map_or(0, |data| data.len() as u64);
                     }
                     Some(Err(error)) => {
-                        answer.record.outcome = Outcome::EngineFailed;
+                        answer.record.outcome = match error {
+                            EngineError::ClientBody => Outcome::Aborted,
+                            _ => Outcome::EngineFailed,
+                        };
                         answer.record.failure = Some(with_sources(error));
                     }
                     None => {}

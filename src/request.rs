@@ -114,8 +114,8 @@ impl EndToEndFields {
     }
 
     /// The fields, for the engine room to send.
-    pub fn into_map(self) -> HeaderMap {
-        self.0
+    pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        self.0.iter()
     }
 
     /// Every value of a field.
@@ -134,14 +134,17 @@ impl EndToEndFields {
     }
 }
 
-/// Removes what belongs to one connection only from the fields of an answer.
-pub fn strip_hop_by_hop(fields: &mut HeaderMap) {
-    for name in connection_options(fields) {
-        fields.remove(name);
-    }
-    for name in HOP_BY_HOP {
-        fields.remove(*name);
-    }
+/// Writes a field as it stands in a head, with a capital letter at the start of each word of its name, as Go writes names.
+pub fn write_field(wire: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    let mut starts = true;
+    wire.extend(name.as_str().bytes().map(|byte| {
+        let byte = if starts { byte.to_ascii_uppercase() } else { byte };
+        starts = byte == b'-';
+        byte
+    }));
+    wire.extend_from_slice(b": ");
+    wire.extend_from_slice(value.as_bytes());
+    wire.extend_from_slice(b"\r\n");
 }
 
 const HOP_BY_HOP: &[&str] = &[
@@ -156,7 +159,8 @@ const HOP_BY_HOP: &[&str] = &[
     "upgrade",
 ];
 
-fn is_hop_by_hop(name: &HeaderName) -> bool {
+/// Whether a field belongs to one connection only, RFC 9110 section 7.6.1.
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
     HOP_BY_HOP.contains(&name.as_str())
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::BufMut;
+use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -43,11 +43,75 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         loop {
             ready!(on!(self, stream => stream.poll_read_ready(cx)))?;
-            match on!(self, stream => stream.try_read_buf(buffer)) {
+            match self.try_read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => return Poll::Ready(result),
             }
         }
+    }
+
+    /// Waits for data, then makes `room` for it in `buffer` and appends it, so that waiting needs no room.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub fn poll_read_more(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut BytesMut,
+        room: usize,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(on!(self, stream => stream.poll_read_ready(cx)))?;
+            buffer.reserve(room);
+            match self.try_read(&mut buffer.limit(room)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    /// Appends what is there to `buffer`.
+    ///
+    /// # Errors
+    /// When the socket fails, or nothing is there.
+    pub fn try_read(&self, buffer: &mut impl BufMut) -> io::Result<usize> {
+        let room = buffer.chunk_mut().len();
+        let mut drained = None;
+        let result = on!(self, stream => stream.try_io(Interest::READABLE, || {
+            match stream.try_read_buf(buffer) {
+                // A read that did not fill the room has emptied the socket (epoll(7), question 9), so the next one waits for news instead
+                // of asking the kernel in vain. tokio's own reading does the same, where only one party holds the socket.
+                Ok(read) if (1..room).contains(&read) => {
+                    drained = Some(read);
+                    Err(io::ErrorKind::WouldBlock.into())
+                }
+                result => result,
+            }
+        }));
+        drained.map_or(result, Ok)
+    }
+
+    /// Writes as much of `bytes` as goes, and takes it off their front.
+    ///
+    /// # Errors
+    /// When the socket fails.
+    pub fn poll_write_buf(
+        &self,
+        cx: &mut Context<'_>,
+        bytes: &mut impl Buf,
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(self.poll_write_from(cx, |socket| {
+            let mut slices = [io::IoSlice::new(&[]); 4];
+            match bytes.chunks_vectored(&mut slices) {
+                1 => on!(socket, stream => stream.try_write(bytes.chunk())),
+                count => {
+                    let slices = slices.get(..count).unwrap_or_default();
+                    on!(socket, stream => stream.try_write_vectored(slices))
+                }
+            }
+        }))?;
+        bytes.advance(written);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_write_from(

@@ -269,7 +269,7 @@ impl Engine {
                 Ok(response) => return Err(EngineError::Refused(response.status())),
                 // Our questions change nothing, so asking again on a fresh connection is always right.
                 Err(_) if reused => {}
-                Err(error) => return Err(EngineError::Broken(error)),
+                Err(error) => return Err(EngineError::Broken(error.into())),
             }
         }
     }
@@ -278,7 +278,7 @@ impl Engine {
         let socket = self.connect().await?;
         let (sender, connection) = http1::handshake(TokioIo::new(SharedSocket(socket)))
             .await
-            .map_err(EngineError::Broken)?;
+            .map_err(|error| EngineError::Broken(error.into()))?;
         let mut driver = JoinSet::new();
         driver.spawn(async move {
             // Its failure reaches whoever waits for the answer.
@@ -334,7 +334,7 @@ impl EventStream {
             }
             match self.body.frame().await {
                 None => return Ok(None),
-                Some(Err(error)) => return Err(EngineError::Broken(error)),
+                Some(Err(error)) => return Err(EngineError::Broken(error.into())),
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         self.reader.push(&data);

@@ -36,7 +36,7 @@ const FIRST_BYTE_DEADLINE: Duration = Duration::from_mins(1);
 const MAX_CHUNK_LINE_BYTES: usize = 1024;
 /// The most trailer bytes of a chunked body; they are dropped.
 const MAX_TRAILER_BYTES: usize = 8 * 1024;
-const READ_BYTES: usize = 8 * 1024;
+const READ_BYTES: usize = 4 * 1024;
 
 /// A client connection as the HTTP library sees it.
 #[derive(Debug)]
@@ -193,9 +193,8 @@ impl Gate {
                 self.head_begun = true;
                 self.deadline.as_mut().reset(Instant::now() + self.limits.head_timeout);
             }
-            self.pending.reserve(READ_BYTES);
-            let room = self.limits.head_bytes - searched;
-            match self.socket.0.poll_read_into(cx, &mut (&mut self.pending).limit(room)) {
+            let room = READ_BYTES.min(self.limits.head_bytes - searched);
+            match self.socket.0.poll_read_more(cx, &mut self.pending, room) {
                 Poll::Ready(Ok(0)) if searched > 0 => {
                     let message =
                         "the connection ended inside a request head; send it whole".to_owned();
@@ -209,6 +208,10 @@ impl Gate {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
+                    if searched == 0 {
+                        // A silent connection holds no buffer.
+                        self.pending = BytesMut::new();
+                    }
                     if self.head_begun || self.heads == 0 {
                         ready!(self.deadline.as_mut().poll(cx));
                         if self.head_begun {
@@ -241,8 +244,9 @@ impl Gate {
         if self.pending.is_empty() {
             ready!(self.socket.0.poll_read_into(cx, &mut (&mut *buf).limit(most)))?;
         } else {
-            let bytes = self.pending.split_to(most.min(self.pending.len()));
-            buf.put_slice(&bytes);
+            let count = most.min(self.pending.len());
+            buf.put_slice(self.pending.get(..count).unwrap_or_default());
+            self.pending.advance(count);
         }
         let fresh = buf.filled().get(before..).unwrap_or_default();
         match framing {
@@ -293,10 +297,10 @@ impl AsyncRead for Gate {
                     this.poll_head(cx, searched)
                 })?,
                 Phase::Deliver { left, body } => {
-                    let bytes =
-                        this.pending.split_to(left.min(buf.remaining()).min(this.pending.len()));
-                    buf.put_slice(&bytes);
-                    let left = left - bytes.len();
+                    let count = left.min(buf.remaining()).min(this.pending.len());
+                    buf.put_slice(this.pending.get(..count).unwrap_or_default());
+                    this.pending.advance(count);
+                    let left = left - count;
                     this.phase =
                         if left > 0 { Phase::Deliver { left, body } } else { Phase::Body(body) };
                     return Poll::Ready(Ok(()));
@@ -376,16 +380,12 @@ struct CheckedHead {
 /// Where the head ends, if its empty line is there; a bare line feed ends a line here too, so that it is found and refused.
 fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
     let from = searched.saturating_sub(3);
-    let mut line_start = None;
-    for (index, byte) in bytes.iter().enumerate().skip(from) {
-        match (byte, line_start) {
-            (b'\n', Some(_)) => return Some(index + 1),
-            (b'\n', None) => line_start = Some(index + 1),
-            (b'\r', Some(start)) if start == index => {}
-            _ => line_start = None,
-        }
-    }
-    None
+    let ends = memchr::memchr_iter(b'\n', bytes.get(from..)?);
+    ends.map(|end| from + end + 1).find_map(|next| match bytes.get(next..)? {
+        [b'\n', ..] => Some(next + 1),
+        [b'\r', b'\n', ..] => Some(next + 2),
+        _ => None,
+    })
 }
 
 fn check_head(head: &[u8], limits: &Limits) -> Result<CheckedHead, Refused> {
@@ -458,11 +458,9 @@ fn blank_target(pending: &mut BytesMut, head_end: usize, target: Range<usize>) -
 }
 
 fn has_bare_line_end(head: &[u8]) -> bool {
-    let mut previous = 0;
-    head.iter().any(|&byte| {
-        let bare = (byte == b'\n') != (previous == b'\r');
-        previous = byte;
-        bare
+    memchr::memchr2_iter(b'\r', b'\n', head).any(|at| match head.get(at) {
+        Some(b'\r') => head.get(at + 1).is_some_and(|next| *next != b'\n'),
+        _ => at.checked_sub(1).and_then(|before| head.get(before)) != Some(&b'\r'),
     })
 }
 
@@ -614,4 +612,38 @@ impl Chunks {
 
 fn hex_digit(byte: u8) -> Option<u64> {
     char::from(byte).to_digit(16).map(u64::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// As the definitions say it, byte by byte.
+    fn slow_end_of_head(bytes: &[u8]) -> Option<usize> {
+        (0..bytes.len()).find_map(|at| match bytes.get(at..)? {
+            [b'\n', b'\n', ..] => Some(at + 2),
+            [b'\n', b'\r', b'\n', ..] => Some(at + 3),
+            _ => None,
+        })
+    }
+
+    fn slow_has_bare_line_end(head: &[u8]) -> bool {
+        head.windows(2).any(|pair| (pair[0] == b'\r') != (pair[1] == b'\n'))
+            || head.first() == Some(&b'\n')
+    }
+
+    proptest! {
+        #[test]
+        fn line_ends_are_found_as_defined(text in "[a\r\n]{0,20}", searched in 0_usize..20) {
+            let bytes = text.as_bytes();
+            prop_assert_eq!(has_bare_line_end(bytes), slow_has_bare_line_end(bytes));
+            // What was searched before held no end.
+            let searched = searched.min(bytes.len());
+            if slow_end_of_head(&bytes[..searched]).is_none() {
+                prop_assert_eq!(end_of_head(bytes, searched), slow_end_of_head(bytes));
+            }
+        }
+    }
 }

@@ -213,7 +213,7 @@ pub fn engine_failure(error: &EngineError) -> (StatusCode, String) {
         ),
         EngineError::Unreachable { .. }
         | EngineError::Broken(_)
-        | EngineError::TooLarge(_)
+        | EngineError::TooLarge
         | EngineError::NotHttp(_)
         | EngineError::Unexpected(_)
         | EngineError::Refused(_) => (StatusCode::BAD_GATEWAY, error.to_string()),

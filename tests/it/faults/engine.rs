@@ -227,7 +227,8 @@ fn its_lengths_are_wrong() {
     check(&info(), with("Content-Length: -1", "{}"), NO_HTTP);
     check(&info(), with("Content-Length: 2\r\nContent-Length: 3", "{}"), NO_HTTP);
     check(&info(), with("Content-Length: 99999999999999999999", "{}"), NO_HTTP);
-    check(&info(), with("Transfer-Encoding: gzip", "{}"), Gets::Whole(200));
+    // Without the coding's name, which ends with the connection, its bytes would pass for what they encode.
+    check(&info(), with("Transfer-Encoding: gzip", "{}"), NO_HTTP);
 }
 
 /// What comes behind an answer is never the answer to another request, of this client or of another.
