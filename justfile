@@ -29,6 +29,11 @@ image tag="sockwarden" target=`rustc -vV | sed -n 's/^host: //p'`:
     RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target {{ target }}
     docker build --build-arg BINARY=target/{{ target }}/release/sockwarden -t {{ tag }} .
 
+# everything that goes wrong, mixed, for so many minutes
+soak minutes="1":
+    cargo build --release --locked
+    cargo run --release --locked -p sockwarden-soak -- -minutes {{ minutes }}
+
 # a fuzz target (the names are those in fuzz/fuzz_targets) for so many seconds; needs nightly and cargo-fuzz
 fuzz name seconds="60":
     mkdir -p target/fuzz/{{ name }}

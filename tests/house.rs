@@ -41,6 +41,7 @@ fn links_between_pages_lead_somewhere() {
         "docs/how-requests-are-judged.md",
         "docs/per-container-allowlists.md",
         "docs/reference.md",
+        "docs/reliability.md",
         "docs/threat-model.md",
     ];
     for page in pages {

@@ -274,18 +274,27 @@ impl Program {
         limits.iter().find(|limit| limit["option"] == option).unwrap()["reached"].as_u64().unwrap()
     }
 
+    /// A line of `/proc/PID/status`, in bytes.
+    fn memory(&self, which: &str) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(which)).unwrap();
+        line.trim_end_matches("kB").trim().parse::<usize>().unwrap() << 10
+    }
+
+    /// The most memory it ever held.
+    pub(crate) fn most_memory(&self) -> usize {
+        self.memory("VmHWM:")
+    }
+
     async fn footprint(&self) -> Footprint {
         let usage = self.usage().await;
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        let kilobytes: usize = resident.trim_end_matches("kB").trim().parse().unwrap();
         Footprint {
             descriptors: std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))
                 .unwrap()
                 .count(),
             tasks: usage["tasks"].as_u64().unwrap(),
             connections: usage["connections"].as_u64().unwrap(),
-            memory: kilobytes << 10,
+            memory: self.memory("VmRSS:"),
         }
     }
 

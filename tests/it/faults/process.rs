@@ -1,6 +1,8 @@
 //! The process in trouble: its engine restarts, its descriptors run out, its disk is full, it is told to stop.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -211,7 +213,36 @@ fn its_descriptors_run_out() {
     });
 }
 
-/// Nothing is served, and the message says what to do. What it says of a full disk is a test in src/listen.rs.
+/// A file system without a free inode, where the kernel lets us have one of our own (`user_namespaces(7)`). Where it does not, what is said
+/// of a full disk is still a test in src/listen.rs.
+#[test]
+fn its_disk_is_full() {
+    const MOUNT: &str = "mount -t tmpfs -o nr_inodes=1 none \"$0\"";
+    let on_a_full_disk = |dir: &Path, then: &str| {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["-rm", "sh", "-c", &format!("{MOUNT} && {then}")]).arg(dir).output()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let disk = dir.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    if !on_a_full_disk(&disk, "true").is_ok_and(|output| output.status.success()) {
+        return;
+    }
+    // All that is asked of an engine before the start is that somebody listens.
+    let engine = dir.path().join("docker.sock");
+    let _listening = std::os::unix::net::UnixListener::bind(&engine).unwrap();
+    let program = format!(
+        "exec {} -socketpath={} -proxysocketendpoint=\"$0/p.sock\" -allowGET=/info",
+        env!("CARGO_BIN_EXE_sockwarden"),
+        engine.display()
+    );
+    let output = on_a_full_disk(&disk, &program).unwrap();
+    let log = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert!(log.contains("/disk/p.sock`; make room on its disk"), "{log}");
+}
+
+/// Nothing is served, and the message says what to do.
 #[test]
 fn its_socket_cannot_be_made() {
     run(async {
