@@ -318,6 +318,7 @@ pub(crate) const CASES: &[Case] = &[
     create("C01 a label of ours", Own, r#"{"Image":"{image}","Labels":{"socket-proxy.allow.post":".*"}}"#, "socket-proxy.allow.post", Shows("socket-proxy.allow.post")),
     create("C01 the other prefix", Own, r#"{"Image":"{image}","labels":{"a":"b","sockwarden.hostaccess":"allow"}}"#, "sockwarden.hostaccess", Shows("sockwarden.hostaccess")),
     create("C01 a slip of ours", Own, r#"{"Image":"{image}","Labels":{"sockwarden.alow.get":".*"}}"#, "sockwarden.alow.get", Shows("sockwarden.alow.get")),
+    case("C02 an image of another platform", Own, "POST /v1.41/containers/create?name={name}&platform=linux%2F386", r#"{"Image":"{image}"}"#, Want::Refused(403, "another platform"), NotTried),
     passes("other labels", Own, r#"{"Image":"{image}","Labels":{"com.example.allow.get":"x","SOCKWARDEN.allow.get":"x"}}"#),
     deny("C04 labels of a build", Own, "POST /v1.41/build?labels=%7B%22sockwarden.allow.get%22%3A%22.*%22%7D", "", "sockwarden.allow.get", Shows(r#""sockwarden.allow.get":".*""#)),
     deny("C05 build as another", Own, "POST /v1.41/build?networkmode=container%3A{victim}", "", "networkmode", Shows("{victimaddress}")),

@@ -72,6 +72,13 @@ pub(super) const MODES: &[&str] =
 /// The length of the ids that people are shown.
 const SHORT_ID: usize = 12;
 
+/// The spellings of the platform that we run on, which is the engine's: we share its host.
+const OWN_PLATFORMS: &[&str] = if cfg!(target_arch = "aarch64") {
+    &["linux", "linux/arm64", "linux/arm64/v8", "linux/aarch64"]
+} else {
+    &["linux", "linux/amd64", "linux/x86_64"]
+};
+
 const OWN: &str = "is the proxy's own container, which no client may touch";
 
 impl<'a> Review<'a> {
@@ -105,6 +112,7 @@ impl<'a> Review<'a> {
 
     fn guard_create(&mut self, protected: &'a Protected) -> Verdict {
         let Some(body) = self.body else { return Ok(()) };
+        self.platform_is_ours()?;
         self.image_carries_no_label(protected, body.field("Image"))?;
         self.labels_carry_none(protected, body.field("Labels"), "Labels")?;
         self.name_is_free(protected, self.parameter("name"), "the parameter `name`")?;
@@ -147,6 +155,17 @@ impl<'a> Review<'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// In the containerd image store an image has variants for several platforms, and the engine tells the labels of the host's own variant
+    /// only (moby `daemon/containerd/image_inspect.go`): labels of another could not be told from the container's own.
+    fn platform_is_ours(&self) -> Verdict {
+        let platform = self.parameter("platform");
+        if platform.is_empty() || self.limits.may_label || OWN_PLATFORMS.contains(&platform) {
+            return Ok(());
+        }
+        let problem = "asks for an image of another platform, whose labels cannot be told from the container's own";
+        Err(violation(Clause::Labels, "the parameter `platform`", problem))
     }
 
     /// A namespace of the proxy's container is the proxy; a network namespace of another is its address, and so its rights.
