@@ -178,6 +178,10 @@ impl Default for Objects {
             ("{mounter}", "mounter".to_owned()),
             ("{sharer}", "sharer".to_owned()),
             ("{other-container}", "bystander".to_owned()),
+            ("{victim-exec}", "1e".repeat(32)),
+            ("{privileged-exec}", "2e".repeat(32)),
+            ("{watcher-exec}", "3e".repeat(32)),
+            ("{proxy-exec}", "4e".repeat(32)),
             ("{bridge}", "bridge0".to_owned()),
             ("{srv}", "/tmp/srv".to_owned()),
             ("{volume}", "plain".to_owned()),
@@ -218,14 +222,30 @@ impl Objects {
             Question::Service(_) => r#"{"Spec":{},"PreviousSpec":{"TaskTemplate":{"ContainerSpec":{"Mounts":[{"Type":"bind","Source":"/"}]}}}}"#.to_owned(),
             Question::Volume(_) if name == "bad" => r#"{"Driver":"local","Options":{"type":"none","o":"bind","device":"/"}}"#.to_owned(),
             Question::Volume(_) if name == "plain" => r#"{"Driver":"local","Options":null}"#.to_owned(),
-            Question::Exec(_) | Question::Image(_) | Question::Volume(_) => return None,
+            Question::Exec(_) => self.exec(name)?,
+            Question::Image(_) | Question::Volume(_) => return None,
         };
         Some(Json::parse_answer(text.as_bytes()).unwrap())
+    }
+
+    fn exec(&self, id: &str) -> Option<String> {
+        let is = |name| self.0[name] == id;
+        let (container, privileged) = match () {
+            () if is("{victim-exec}") => (self.0["{victim-id}"].clone(), false),
+            () if is("{privileged-exec}") => (self.0["{victim-id}"].clone(), true),
+            () if is("{watcher-exec}") => ("e".repeat(64), false),
+            () if is("{proxy-exec}") => (self.0["{proxyid}"].clone(), false),
+            () => return None,
+        };
+        let process = format!(r#"{{"privileged":{privileged}}}"#);
+        Some(format!(r#"{{"ID":"{id}","ContainerID":"{container}","ProcessConfig":{process}}}"#))
     }
 
     fn container(&self, name: &str) -> Option<String> {
         let socket = r#"{"Type":"bind","Source":"/var/run/docker.sock"}"#;
         let etc = r#"{"Type":"bind","Source":"/etc"}"#;
+        let known = [(&*self.0["{victim-id}"], "victim"), (&*"e".repeat(64), "watcher")];
+        let name = known.iter().find(|(id, _)| *id == name).map_or(name, |(_, name)| name);
         let (id, host_config, mounts) = match name {
             _ if name == "proxy" || self.0["{proxyid}"].starts_with(name) => {
                 (self.0["{proxyid}"].clone(), "{}", socket)

@@ -184,7 +184,15 @@ impl Run<'_> {
         }
         objects.put("{name}", stage.name(&word));
         objects.put("{commit}", format!("{}:made", stage.name(&word)));
-        Scene { stage, objects, containers: made, made: Mutex::default() }
+        // Where things would be that have the names that the case gives.
+        let places =
+            ["/containers/{name}", "/volumes/{name}", "/networks/{name}", "/images/{commit}"];
+        let given = places.into_iter().filter(|place| {
+            let (_, name) = place.rsplit_once('/').unwrap();
+            case.line.contains(name) || case.body.contains(name)
+        });
+        let named = given.map(|place| objects.text(place)).collect();
+        Scene { stage, objects, named, containers: made, images: Mutex::default() }
     }
 
     fn line(&self, problem: &str) -> String {
@@ -207,9 +215,11 @@ fn changes_what_it_names(line: &str) -> bool {
 struct Scene<'a> {
     stage: &'a Stage,
     objects: Objects,
+    named: Vec<String>,
+    /// Containers of its own.
     containers: Vec<String>,
     /// The images it has made that have no name.
-    made: Mutex<Vec<String>>,
+    images: Mutex<Vec<String>>,
 }
 
 type Request = (String, String, Vec<(&'static str, &'static str)>, Vec<u8>);
@@ -239,28 +249,20 @@ impl Scene<'_> {
         self.stage.engine.call("GET", path, b"")
     }
 
-    /// The engine has nothing of the name that the case gives.
+    /// The engine has nothing of the names that the case gives.
     fn nothing_made(&self) -> Result<(), String> {
-        let name = self.objects.get("{name}");
-        for path in self.named() {
-            let status = self.get(path.trim_end_matches("?v=1&force=1")).status;
+        for path in &self.named {
+            let looked = if path.starts_with("/volumes") || path.starts_with("/networks") {
+                path.clone()
+            } else {
+                format!("{path}/json")
+            };
+            let status = self.get(&looked).status;
             if status != 404 {
-                return Err(format!("refused, and yet `{name}` is there: {path} {status}"));
+                return Err(format!("refused, and yet {looked} is answered with {status}"));
             }
         }
         Ok(())
-    }
-
-    /// Where things would be that have the name of the case.
-    fn named(&self) -> [String; 4] {
-        let name = self.objects.get("{name}");
-        let image = self.objects.get("{commit}");
-        [
-            format!("/containers/{name}/json"),
-            format!("/volumes/{name}"),
-            format!("/networks/{name}"),
-            format!("/images/{image}/json"),
-        ]
     }
 
     /// Remembers an image without a name.
@@ -269,7 +271,7 @@ impl Scene<'_> {
         if let Some((_, rest)) = said.split_once(r#""aux":{"ID":""#)
             && let Some((id, _)) = rest.split_once('"')
         {
-            self.made.lock().unwrap().push(id.to_owned());
+            self.images.lock().unwrap().push(id.to_owned());
         }
     }
 
@@ -282,7 +284,7 @@ impl Scene<'_> {
             id.into_iter().flat_map(|id| paths.map(|path| path.replace("{}", id))).collect();
         paths.extend(name.map(|name| format!("/volumes/{name}")));
         paths.extend(self.containers.iter().map(|id| format!("/containers/{id}/json")));
-        let images = self.made.lock().unwrap();
+        let images = self.images.lock().unwrap();
         paths.extend(images.iter().map(|id| format!("/images/{id}/json")));
         let answers = paths.iter().map(|path| self.get(path)).filter(|it| it.status == 200);
         // The steps of a build write into the answer.
@@ -293,19 +295,11 @@ impl Scene<'_> {
 
 impl Drop for Scene<'_> {
     fn drop(&mut self) {
-        let name = self.objects.get("{name}");
-        let mut paths: Vec<String> =
-            self.containers.iter().map(|id| format!("/containers/{id}?force=1&v=1")).collect();
-        paths.extend([
-            format!("/containers/{name}?force=1&v=1"),
-            format!("/volumes/{name}?force=1"),
-            format!("/networks/{name}"),
-            format!("/images/{}?force=1", self.objects.get("{commit}")),
-        ]);
-        let images = self.made.lock().unwrap();
-        paths.extend(images.iter().map(|id| format!("/images/{id}?force=1")));
+        let mut paths = self.named.clone();
+        paths.extend(self.containers.iter().map(|id| format!("/containers/{id}")));
+        paths.extend(self.images.lock().unwrap().iter().map(|id| format!("/images/{id}")));
         for path in paths {
-            self.stage.engine.call("DELETE", &path, b"");
+            self.stage.engine.call("DELETE", &format!("{path}?force=1&v=1"), b"");
         }
     }
 }

@@ -107,6 +107,7 @@ impl Stage {
         let networks = &victim["NetworkSettings"]["Networks"];
         let address = networks[stage.objects.get("{net}")]["IPAddress"].as_str();
         stage.objects.put("{victimaddress}", address.expect("a running container has an address"));
+        stage.execs();
         stage.fronts = stage.start_fronts();
         stage
     }
@@ -175,6 +176,21 @@ impl Stage {
             said = answer.message();
         }
         panic!("no subnet is free: {said}");
+    }
+
+    /// Execs that somebody else has made, to be started.
+    fn execs(&mut self) {
+        for (placeholder, container, privileged) in [
+            ("{victim-exec}", "{victim}", false),
+            ("{privileged-exec}", "{victim}", true),
+            ("{watcher-exec}", "{watcher}", false),
+            ("{proxy-exec}", "{proxy}", false),
+        ] {
+            let target = self.objects.text(&format!("/containers/{container}/exec"));
+            let body = json!({"Cmd": ["true"], "Privileged": privileged});
+            let made = self.done("POST", &target, &body);
+            self.objects.put(placeholder, made["Id"].as_str().expect("an exec has an id"));
+        }
     }
 
     fn ids_of_networks(&self) -> Vec<String> {
