@@ -4,7 +4,7 @@ pub mod events;
 mod link;
 pub mod own;
 mod transfer;
-mod wire;
+pub mod wire;
 
 use std::io;
 use std::path::{Path, PathBuf};

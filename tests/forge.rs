@@ -12,6 +12,10 @@ fn programs_that_cheat_do_not_compile() {
         "edit_what_is_shown",
         "swap_an_allowed",
         "send_a_head",
+        "forge_a_pending",
+        "begin_a_pending",
+        "edit_a_pending",
+        "skip_the_body",
         "pattern_by_literal",
         "raw_target",
     ] {

@@ -3,6 +3,7 @@
 //! Nothing here is a task: whoever waits for the answer drives both directions, so a request body goes on while the answer already comes,
 //! and everything ends when nobody waits any more.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -66,7 +67,6 @@ impl Connection {
 pub(super) type Home = Arc<Mutex<Option<Connection>>>;
 
 /// A request that is being sent.
-#[derive(Debug)]
 pub(super) struct Upload {
     /// What is to be written next: framing or the head, data, framing.
     piece: Piece,
@@ -100,6 +100,17 @@ pub(super) enum UploadError {
 
 fn piece(front: impl Into<Bytes>, data: Bytes, back: &'static [u8]) -> Piece {
     front.into().chain(data).chain(Bytes::from_static(back))
+}
+
+impl fmt::Debug for Upload {
+    /// Not what is sent: credentials are in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload")
+            .field("left", &self.left)
+            .field("state", &self.state)
+            .field("began", &self.began)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Upload {
@@ -151,6 +162,8 @@ impl Upload {
             }
             if self.left == Some(0) {
                 self.state = UploadState::Done;
+                // The answer may go on for hours, and the head held credentials.
+                self.piece = piece(Bytes::new(), Bytes::new(), b"");
                 break;
             }
             let frame = ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose();

@@ -11,7 +11,7 @@ use super::EngineError;
 use crate::request::{Head, is_hop_by_hop, write_field};
 
 /// The longest head of an answer, in bytes.
-pub(super) const MAX_HEAD_BYTES: usize = 256 * 1024;
+pub const MAX_HEAD_BYTES: usize = 256 * 1024;
 /// The most fields of one.
 const MAX_FIELDS: usize = 100;
 /// The longest chunk-size line, in bytes.
@@ -21,7 +21,7 @@ const MAX_TRAILER_BYTES: usize = 8 * 1024;
 
 /// How a request tells its body's length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyLength {
+pub enum BodyLength {
     /// There is no body.
     Nothing,
     /// `Content-Length`.
@@ -31,7 +31,7 @@ pub(super) enum BodyLength {
 }
 
 /// A request head as it goes on the wire; `None` for a target that is no single word, which its type rules out.
-pub(super) fn request_head(head: &Head, body: BodyLength) -> Option<Vec<u8>> {
+pub fn request_head(head: &Head, body: BodyLength) -> Option<Vec<u8>> {
     let target = head.target.to_wire();
     if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
@@ -62,16 +62,17 @@ pub(super) fn request_head(head: &Head, body: BodyLength) -> Option<Vec<u8>> {
 
 /// The head of an answer.
 #[derive(Debug)]
-pub(super) struct AnswerHead {
-    pub(super) status: StatusCode,
+pub struct AnswerHead {
+    /// What it says first.
+    pub status: StatusCode,
     /// Its end-to-end fields.
-    pub(super) fields: HeaderMap,
+    pub fields: HeaderMap,
     /// What its `Upgrade` field says.
-    pub(super) upgrade: Option<HeaderValue>,
+    pub upgrade: Option<HeaderValue>,
     /// How the end of its body is found.
-    pub(super) framing: Framing,
+    pub framing: Framing,
     /// Whether the connection may carry another request behind it.
-    pub(super) keeps: bool,
+    pub keeps: bool,
 }
 
 impl AnswerHead {
@@ -79,10 +80,7 @@ impl AnswerHead {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn take(
-        input: &mut BytesMut,
-        to_head_request: bool,
-    ) -> Result<Option<Self>, EngineError> {
+    pub fn take(input: &mut BytesMut, to_head_request: bool) -> Result<Option<Self>, EngineError> {
         const MALFORMED: EngineError = EngineError::NotHttp("its head is malformed");
         let mut fields = [const { MaybeUninit::uninit() }; MAX_FIELDS];
         let mut response = httparse::Response::new(&mut []);
@@ -202,7 +200,7 @@ struct Reading {
 
 /// How the end of an answer's body is found, RFC 9112 section 6.3.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub enum Framing {
     /// So many bytes are to come.
     Length(u64),
     /// The body is chunked.
@@ -213,7 +211,7 @@ pub(super) enum Framing {
 
 /// Where in a chunked body we are.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Chunk {
+pub enum Chunk {
     /// At the start of a size line.
     Size,
     /// So many bytes of a chunk are to come.
@@ -222,6 +220,7 @@ pub(super) enum Chunk {
     DataEnd,
     /// Behind the last chunk, with so many bytes of trailers read.
     Trailers(usize),
+    /// Behind everything.
     Done,
 }
 
@@ -230,7 +229,7 @@ impl Framing {
     ///
     /// # Errors
     /// What is wrong with the framing.
-    pub(super) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Bytes>, &'static str> {
+    pub fn next(&mut self, input: &mut BytesMut) -> Result<Option<Bytes>, &'static str> {
         let bytes = match self {
             Self::UntilClose => input.split().freeze(),
             Self::Length(left) => take(left, input),
@@ -250,7 +249,7 @@ impl Framing {
     }
 
     /// Whether the whole body was taken; where the engine's close ends it, that is never known.
-    pub(super) fn is_done(&self) -> bool {
+    pub fn is_done(&self) -> bool {
         matches!(self, Self::Length(0) | Self::Chunked(Chunk::Done))
     }
 }

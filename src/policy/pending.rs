@@ -1,5 +1,6 @@
 //! A request whose head is allowed and whose content has to be looked at.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::request::json::{Json, Keys};
@@ -13,7 +14,6 @@ use super::{Allowed, Body, Denied, DenyReason, Grant, Judgement};
 /// and [`Pending::judge`] ends it.
 ///
 // INVARIANT: it becomes `Allowed` only in `judge`, with a body that was read by `read`, when no list has a violation or a question left.
-#[derive(Debug)]
 pub struct Pending<B> {
     head: Head,
     body: Unread<B>,
@@ -28,8 +28,17 @@ pub struct Pending<B> {
 /// The most containers, volumes and networks that one request may name where each has to be asked for.
 pub const MAX_QUESTIONS: usize = 64;
 
+impl<B> fmt::Debug for Pending<B> {
+    /// Not what was read or answered: environments are in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pending")
+            .field("head", &self.head)
+            .field("grant", &self.grant)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What is known of the body.
-#[derive(Debug)]
 enum Unread<B> {
     /// It is not read, whatever it is.
     Opaque(Body<B>),

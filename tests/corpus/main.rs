@@ -1,6 +1,7 @@
 //! What the fuzz targets hold to be true, and their corpora, tried on every run of the tests. `just fuzz` looks for more.
 #![cfg(test)]
 
+mod answer;
 mod config;
 mod engine;
 mod events;
@@ -44,7 +45,7 @@ macro_rules! targets {
     };
 }
 
-targets!(config, engine, events, gate, json, labels, pattern, target);
+targets!(answer, config, engine, events, gate, json, labels, pattern, target);
 
 #[test]
 fn every_fuzz_target_is_replayed() {
