@@ -6,7 +6,7 @@ use sockwarden::config::Limits;
 use tokio::time::timeout;
 
 use crate::fake_engine::{CHUNKED, PATIENCE, Reply, Step, UPGRADED, docker_like};
-use crate::support::{Answer, Client, Setup, Stage, eventually, get, run};
+use crate::support::{Answer, Client, Setup, Stage, eventually, get, run, with_body};
 
 /// A proxy for every loopback address that allows everything, with these limits.
 async fn limited(change: impl FnOnce(&mut Limits)) -> Stage {
@@ -187,5 +187,41 @@ fn a_limit_on_a_unix_socket_counts_by_user() {
         refused(&second.answer().await, 429, "-maxconnectionsperclient");
         drop(first);
         served(&stage, "GET /info").await;
+    });
+}
+
+/// A body that is read to be judged has its length and its time; one that is only passed on has neither.
+#[test]
+fn bodies_that_are_judged_have_a_limit() {
+    run(async {
+        let stage = limited(|limits| {
+            limits.inspected_body_limit = 1024;
+            limits.inspected_body_timeout = Duration::from_secs(1);
+        })
+        .await;
+        let create = |length: usize| {
+            let body = format!("{{\"Image\":\"{}\"}}", "x".repeat(length - 12));
+            with_body("POST /containers/create", "application/json", &body)
+        };
+        refused(&stage.ask(create(1025)).await, 413, "-maxbodybytes");
+        let chunked = get(
+            "POST /containers/create",
+            &["Content-Type: application/json", "Transfer-Encoding: chunked"],
+        );
+        let long = format!("{chunked}40a\r\n{{\"Image\":\"{}", "x".repeat(1024));
+        refused(&stage.ask(long).await, 413, "-maxbodybytes");
+        let mut slow = stage.client().await;
+        slow.send(chunked + "2\r\n{ \r\n").await;
+        refused(&slow.answer().await, 408, "-bodytimeout");
+        assert!(stage.reached().await.iter().all(|it| it.requests.is_empty()));
+
+        assert_eq!(stage.ask(create(1024)).await.status, 201);
+        let mut upload = stage.client().await;
+        let length = format!("Content-Length: {}", 1 << 20);
+        let tar = "Content-Type: application/x-tar";
+        upload.send(get("POST /images/load", &[tar, &length])).await;
+        assert!(timeout(Duration::from_millis(1200), upload.head()).await.is_err());
+        upload.send(vec![b'x'; 1 << 20]).await;
+        assert_eq!(upload.answer().await.status, 404);
     });
 }

@@ -275,8 +275,8 @@ impl Connection {
             count(&self.tally.events);
             tokio::select! {
                 () = sleep(Duration::from_secs(1)) => {}
-                // Nothing is expected, so whatever comes is the end.
-                _ = self.stream.readable() => return Ok(false),
+                // Nothing is expected, so whatever comes is the end. That a socket is called readable is no proof of it.
+                _ = self.fill() => return Ok(false),
             }
         }
     }
@@ -298,7 +298,7 @@ impl Connection {
             }
             tokio::select! {
                 () = sleep(Duration::from_millis(500)) => {}
-                _ = self.stream.readable() => return Ok(false),
+                _ = self.fill() => return Ok(false),
             }
         }
     }
