@@ -151,6 +151,8 @@ impl Upload {
             }
             if self.left == Some(0) {
                 self.state = UploadState::Done;
+                // The answer may be a stream; what was written is not needed any more.
+                self.piece = piece(Bytes::new(), Bytes::new(), b"");
                 break;
             }
             let frame = ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose();
