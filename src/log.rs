@@ -136,10 +136,9 @@ fn write_lines(lines: &Receiver<Line>, dropped: &AtomicU64, format: Format) {
                 ("msg", "log lines were dropped because standard output is read too slowly"),
                 ("count", count.as_str()),
             ];
-            let _ =
-                format.line(&mut Writer::new(&mut text), tracing::Level::WARN, |line| {
-                    fields.iter().try_for_each(|(name, value)| line.field(name, value))
-                });
+            let _ = format.line(&mut Writer::new(&mut text), tracing::Level::WARN, |line| {
+                fields.iter().try_for_each(|(name, value)| line.field(name, value))
+            });
             let _ = out.write_all(text.as_bytes());
         }
         let _ = out.flush();
