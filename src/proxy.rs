@@ -3,6 +3,7 @@
 pub mod gate;
 pub mod hijack;
 mod inspection;
+mod rarely;
 pub mod refusal;
 
 use std::convert::Infallible;
@@ -36,6 +37,7 @@ use crate::rule::labels::Rights;
 use crate::socket::Socket;
 use gate::{Gate, GateShared, Refused};
 use inspection::{Inspector, Settled};
+use rarely::Rarely;
 
 /// How long a request goes on, with nothing written, for a client that has ended its direction: `printf … | nc -N` still gets its
 /// answer, and a client that was killed frees the engine.
@@ -125,19 +127,26 @@ impl Proxy {
         }
         let mut connection = http.serve_connection(TokioIo::new(gate), service);
         let mut closing = false;
-        let end = {
-            let mut gone = pin!(half_closed_and_idle(&socket, &seat.gate));
-            loop {
+        let end = loop {
+            let may_stop = !closing;
+            let mut rare = Rarely::new(async {
                 tokio::select! {
-                    end = poll_fn(|cx| poll_connection(&mut connection, &seat, closing, cx)) => break end,
-                    () = &mut gone => break End::ClientGone,
-                    reason = seat.cut.wait() => break End::Cut(reason),
-                    stage = next_stage(&mut stop), if !closing => match stage {
-                        Stop::Running => {}
-                        Stop::Draining => Pin::new(&mut connection).graceful_shutdown(),
-                        Stop::Closing => closing = true,
-                    },
+                    () = half_closed_and_idle(&socket, &seat.gate) => Rare::End(End::ClientGone),
+                    reason = seat.cut.wait() => Rare::End(End::Cut(reason)),
+                    stage = next_stage(&mut stop), if may_stop => Rare::Stage(stage),
                 }
+            });
+            let ended = poll_fn(|cx| poll_connection(&mut connection, &seat, closing, cx));
+            let rare = tokio::select! {
+                biased;
+                end = ended => break end,
+                rare = &mut rare => rare,
+            };
+            match rare {
+                Rare::End(end) => break end,
+                Rare::Stage(Stop::Running) => {}
+                Rare::Stage(Stop::Draining) => Pin::new(&mut connection).graceful_shutdown(),
+                Rare::Stage(Stop::Closing) => closing = true,
             }
         };
         match end {
@@ -145,7 +154,7 @@ impl Proxy {
                 let parts = connection.into_parts();
                 let mut early = BytesMut::from(&parts.read_buf[..]);
                 early.extend_from_slice(&parts.io.into_inner().into_pending());
-                tunnel(socket, early.freeze(), hand_over, stop, &seat.cut).await;
+                Box::pin(tunnel(socket, early.freeze(), hand_over, stop, &seat.cut)).await;
             }
             End::Done => {
                 drop(connection);
@@ -175,6 +184,13 @@ enum End {
     Cut(&'static str),
     /// We are closing.
     Stopped,
+}
+
+/// What happens beside the requests.
+enum Rare {
+    End(End),
+    /// A stop has got so far.
+    Stage(Stop),
 }
 
 /// What is needed to go on outside HTTP.
@@ -347,7 +363,8 @@ impl Seat {
             }
             Settled::Allowed(allowed) => {
                 record.verdict = Verdict::Allowed(allowed.grant().clone());
-                self.carry(allowed, record).await
+                // Else the HTTP library would keep room for this as long as the connection lives.
+                Box::pin(self.carry(allowed, record)).await
             }
         }
     }

@@ -6,9 +6,9 @@ pub mod pattern;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-pub use pattern::{AnchoredRegex, PatternError};
+pub use pattern::{AnchoredRegex, PatternError, PatternSet};
 
 use crate::request::Method;
 use body::HostAccess;
@@ -91,7 +91,12 @@ impl fmt::Display for Allowlist {
 pub struct RuleSet {
     /// Indexed by `Method as usize`.
     by_method: [Vec<Arc<Rule>>; Method::ALL.len()],
+    /// Which of many rules for a method to look at, made when first needed; `None` where they are few, or too large together.
+    hints: OnceLock<Box<[Option<PatternSet>]>>,
 }
+
+/// From how many rules for a method on they are tried together.
+const MANY: usize = 8;
 
 /// What an allowlist says of a method and a path.
 #[derive(Debug, Clone, Copy)]
@@ -109,17 +114,40 @@ impl RuleSet {
     pub fn add(&mut self, rule: Rule) {
         if let Some(rules) = self.by_method.get_mut(rule.method as usize) {
             rules.push(Arc::new(rule));
+            self.hints.take();
         }
     }
 
     /// Looks for a rule that allows this method on this (decoded, canonical, versioned) path.
     pub fn find(&self, method: Method, versioned_path: &str) -> Match<'_> {
         let rules = self.of(method);
-        match rules.iter().find(|rule| rule.path.is_match(versioned_path)) {
+        let found = match self.hint(method) {
+            // The rule's own pattern has the last word, as it has where there is no hint.
+            Some(hint) => hint
+                .first_match(versioned_path)
+                .and_then(|place| rules.get(place))
+                .filter(|rule| rule.path.is_match(versioned_path)),
+            None => rules.iter().find(|rule| rule.path.is_match(versioned_path)),
+        };
+        match found {
             Some(rule) => Match::Rule(rule),
             None if rules.is_empty() => Match::NoMethod,
             None => Match::NoPath,
         }
+    }
+
+    fn hint(&self, method: Method) -> Option<&PatternSet> {
+        let is_many = |rules: &[Arc<Rule>]| rules.len() >= MANY;
+        if !is_many(self.of(method)) {
+            return None;
+        }
+        let hints = self.hints.get_or_init(|| {
+            let patterns = |rules: &Vec<Arc<Rule>>| {
+                is_many(rules).then(|| PatternSet::new(rules.iter().map(|rule| &*rule.path)))?
+            };
+            self.by_method.iter().map(patterns).collect()
+        });
+        hints.get(method as usize)?.as_ref()
     }
 
     /// The rules for one method, in the order they were written.
@@ -143,5 +171,72 @@ impl FromIterator<Rule> for RuleSet {
         let mut set = Self::default();
         rules.into_iter().for_each(|rule| set.add(rule));
         set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_rules_say_what_each_of_them_says() {
+        let odd = [
+            r"/a|/b",
+            r"(?i)/Case",
+            r"/\pL+",
+            r"^/x$",
+            r"/n/\d{1,3}",
+            r"/(a|b)*c",
+            r"(?s)/.",
+            r"/\Qa.b\E",
+        ];
+        let plain = (0..200).map(|number| format!("/containers/app-{number}/(json|logs)"));
+        let patterns: Vec<String> = odd.map(str::to_owned).into_iter().chain(plain).collect();
+        for many in [MANY - 1, MANY, patterns.len()] {
+            let mut set = RuleSet::default();
+            for pattern in patterns.iter().take(many) {
+                set.add(Rule {
+                    origin: Origin::Flag(pattern.clone()),
+                    method: Method::Get,
+                    path: Arc::new(AnchoredRegex::new(pattern).unwrap()),
+                });
+                // A rule that comes later counts as well.
+                assert!(matches!(set.find(Method::Get, "/nothing/of/it"), Match::NoPath));
+            }
+            for path in [
+                "/a",
+                "/b",
+                "/ab",
+                "/case",
+                "/CASE",
+                "/é",
+                "/1",
+                "/x",
+                "/x\n",
+                "/n/12",
+                "/n/1234",
+                "/abac",
+                "/c",
+                "/\n",
+                "/a.b",
+                "/axb",
+                "",
+                "/",
+                "/containers/app-0/json",
+                "/containers/app-199/logs",
+                "/containers/app-200/logs",
+                "/containers/app-7/logs/x",
+                "/v1.41/containers/app-7/logs",
+            ] {
+                let slow = set.of(Method::Get).iter().find(|rule| rule.path.is_match(path));
+                let found = match set.find(Method::Get, path) {
+                    Match::Rule(rule) => Some(rule.origin.clone()),
+                    Match::NoPath => None,
+                    Match::NoMethod => panic!("there are rules for GET"),
+                };
+                assert_eq!(found, slow.map(|rule| rule.origin.clone()), "{path} of {many}");
+            }
+            assert_eq!(set.hint(Method::Get).is_some(), many >= MANY);
+        }
     }
 }

@@ -234,20 +234,16 @@ impl Running {
         Ok(running)
     }
 
-    /// User and system time so far, proc(5) `/proc/[pid]/stat`; nothing for no proxy.
+    /// User and system time of all its threads so far, `/proc/[pid]/task/[tid]/schedstat`: `stat` counts in hundredths of a second, which is
+    /// too coarse for a window in which it got a tenth of one. Nothing for no proxy.
     pub(crate) fn cpu(&self) -> Duration {
         let Some(child) = &self.child else { return Duration::ZERO };
-        let text = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
-        let behind_name = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let field = |number: usize| -> u64 {
-            behind_name
-                .split_whitespace()
-                .nth(number - 3)
-                .and_then(|field| field.parse().ok())
-                .unwrap_or_default()
-        };
-        // utime and stime, in ticks of which Linux has 100 in a second on every architecture that counts.
-        Duration::from_millis(10 * (field(14) + field(15)))
+        let threads = fs::read_dir(format!("/proc/{}/task", child.id())).into_iter().flatten();
+        let nanoseconds = threads.flatten().filter_map(|thread| {
+            let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            text.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(nanoseconds.sum())
     }
 
     /// Resident memory in bytes; nothing for no proxy.
@@ -302,6 +298,14 @@ fn flags(
         command.arg("-allowfrom=10.99.0.0/16");
     }
     command.args(rules.0.iter().map(|(method, path)| format!("-allow{method}={path}")));
+    // All our clients have one address; limits for each are not what is measured.
+    let help = Command::new(binary).arg("--help").output();
+    let help = help.map(|help| [help.stdout, help.stderr].concat()).unwrap_or_default();
+    for flag in ["-maxconnectionsperclient", "-maxstreamsperclient"] {
+        if crate::engine::find(&help, flag.as_bytes()).is_some() {
+            command.arg(format!("{flag}=8000"));
+        }
+    }
     command
 }
 

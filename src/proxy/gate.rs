@@ -300,6 +300,10 @@ impl AsyncRead for Gate {
                     let count = left.min(buf.remaining()).min(this.pending.len());
                     buf.put_slice(this.pending.get(..count).unwrap_or_default());
                     this.pending.advance(count);
+                    if this.pending.is_empty() {
+                        // The answer may be a stream, and a silent one holds no buffer.
+                        this.pending = BytesMut::new();
+                    }
                     let left = left - count;
                     this.phase =
                         if left > 0 { Phase::Deliver { left, body } } else { Phase::Body(body) };

@@ -3,6 +3,7 @@
 //! Identifiers are the `operationId`s of Docker's `OpenAPI` description; the few routes it leaves out (`BuildCancel`, `Grpc`, `Checkpoint*`,
 //! `Debug*`, `ImageAttestations`) are named after their handlers. Routes and their order are those of moby's `daemon/server/router`.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -19,9 +20,11 @@ impl Operation {
 
     /// The operation that the daemon would run for this method and (decoded, version-free, canonical) path.
     pub fn find(method: Method, path: &str) -> Self {
-        let index =
-            ROUTES.iter().position(|route| route.row.method == method && route.matches(path));
-        Self(index.and_then(|index| u8::try_from(index).ok()))
+        let candidates = BY_SEGMENT.get(first_segment(path)).into_iter().flatten();
+        let mut routes =
+            candidates.filter_map(|index| Some((*index, ROUTES.get(usize::from(*index))?)));
+        let found = routes.find(|(_, route)| route.row.method == method && route.matches(path));
+        Self(found.map(|(index, _)| index))
     }
 
     /// Every known operation, in routing order.
@@ -217,6 +220,20 @@ impl Route {
 }
 
 static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| ROWS.iter().map(Route::new).collect());
+
+/// The routes by the first segment of their paths, in the daemon's order; no template begins with a name.
+static BY_SEGMENT: LazyLock<HashMap<&'static str, Vec<u8>>> = LazyLock::new(|| {
+    let mut routes: HashMap<_, Vec<u8>> = HashMap::new();
+    for (index, row) in (0..).zip(ROWS) {
+        routes.entry(first_segment(row.template)).or_default().push(index);
+    }
+    routes
+});
+
+fn first_segment(path: &str) -> &str {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.split_once('/').map_or(path, |(segment, _)| segment)
+}
 
 /// In the daemon's order: where two templates match, the first one runs.
 #[rustfmt::skip]

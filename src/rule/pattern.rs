@@ -15,7 +15,7 @@ mod cursor;
 mod translate;
 mod unicode_class;
 
-use regex::{Regex, RegexBuilder};
+use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use std::borrow::Cow;
 use std::sync::Arc;
 use translate::{Fault, fault};
@@ -29,6 +29,10 @@ const MAX_COMPILED_BYTES: usize = 1024 * 1024;
 /// What each thread may remember of a pattern's states; beyond it they are computed anew, or
 /// matching gets slower.
 const MAX_CACHE_BYTES: usize = 128 * 1024;
+
+/// What patterns that are tried together may hold when they are compiled, and what each thread may remember of their states.
+const MAX_SET_BYTES: usize = 8 * 1024 * 1024;
+const MAX_SET_CACHE_BYTES: usize = 1024 * 1024;
 
 /// Each group costs at most four levels of the engine's syntax tree (group, alternation, sequence,
 /// repetition).
@@ -84,6 +88,29 @@ impl AnchoredRegex {
     /// that do not match any more.
     pub fn has_top_level_alternation(&self) -> bool {
         self.has_top_level_alternation
+    }
+}
+
+/// Many patterns, tried at once in the time of one.
+#[derive(Debug, Clone)]
+pub struct PatternSet(RegexSet);
+
+impl PatternSet {
+    /// Puts patterns together; `None` where they are too large for that.
+    pub fn new<'a>(patterns: impl Iterator<Item = &'a AnchoredRegex>) -> Option<Self> {
+        // The translated texts say everything, their flags too.
+        RegexSetBuilder::new(patterns.map(|pattern| pattern.regex.as_str()))
+            .size_limit(MAX_SET_BYTES)
+            .dfa_size_limit(MAX_SET_CACHE_BYTES)
+            .nest_limit(NEST_LIMIT)
+            .build()
+            .ok()
+            .map(Self)
+    }
+
+    /// The place of the first pattern that matches all of `path`.
+    pub fn first_match(&self, path: &str) -> Option<usize> {
+        self.0.matches(path).iter().next()
     }
 }
 
