@@ -1,6 +1,14 @@
 //! What it costs to judge a create with a body of 10 KiB: `cargo run --release --example judge_body`. Reading, every clause with access to the
 //! host denied and a list of directories to mount from, and printing what will be sent; in microseconds of the process's own CPU time.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a program to measure with: it prints, and what cannot be is its end"
+)]
+
 use std::fmt::Write;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
