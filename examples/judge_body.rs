@@ -120,7 +120,7 @@ fn client() -> Client {
     Client { peer, admission: Admission::Listed, identity: Identity::Plain }
 }
 
-/// The CPU time of this process, clock_gettime(2).
+/// The CPU time of this process, `clock_gettime(2)`.
 fn cpu_nanoseconds() -> u64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     let (seconds, nanoseconds) = (time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned());
