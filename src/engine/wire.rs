@@ -94,8 +94,9 @@ impl AnswerHead {
         let length = match parsed {
             Ok(httparse::Status::Complete(length)) => length,
             Ok(httparse::Status::Partial) if input.len() < MAX_HEAD_BYTES => return Ok(None),
-            Ok(httparse::Status::Partial) => return Err(EngineError::TooLarge),
-            Err(httparse::Error::TooManyHeaders) => return Err(EngineError::TooLarge),
+            Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
+                return Err(EngineError::TooLarge);
+            }
             Err(_) => return Err(MALFORMED),
         };
         let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
