@@ -58,29 +58,30 @@ impl Json {
     /// # Errors
     /// When it is not JSON, or when two readers could understand it differently.
     pub fn parse(bytes: &[u8], keys: Keys) -> Result<Self, JsonError> {
-        Self::parse_bounded(bytes, keys, MAX_VALUES)
+        Self::parse_as(bytes, Author::Client(keys), MAX_VALUES)
     }
 
-    /// Reads what the engine describes an object with; a network may have thousands of containers.
+    /// Reads what the engine describes an object with. It writes its fields in one spelling, and beside them maps that no request has, so
+    /// every key is what it is: a container may be labelled `version` and `Version`. A network may have thousands of containers.
     ///
     /// # Errors
     /// As for [`Json::parse`].
     pub fn parse_answer(bytes: &[u8]) -> Result<Self, JsonError> {
-        Self::parse_bounded(bytes, Keys::Fields, bytes.len())
+        Self::parse_as(bytes, Author::Engine, bytes.len())
     }
 
-    fn parse_bounded(bytes: &[u8], keys: Keys, most_values: usize) -> Result<Self, JsonError> {
+    fn parse_as(bytes: &[u8], author: Author, most_values: usize) -> Result<Self, JsonError> {
         let text = std::str::from_utf8(bytes)
             .map_err(|error| JsonError::NotUtf8 { at: error.valid_up_to() })?;
         if text.starts_with('\u{feff}') {
             return Err(JsonError::ByteOrderMark);
         }
-        let mut reader = Reader { text, at: 0, depth: 0, values_left: most_values };
+        let mut reader = Reader { text, at: 0, depth: 0, values_left: most_values, author };
         reader.skip_space();
         if reader.peek().is_none() {
             return Err(JsonError::Empty);
         }
-        let value = reader.value(keys)?;
+        let value = reader.value(author.keys())?;
         reader.skip_space();
         match reader.peek() {
             None => Ok(value),
@@ -269,8 +270,27 @@ pub enum JsonError {
     TooManyValues,
 }
 
+/// Who wrote a document.
+#[derive(Debug, Clone, Copy)]
+enum Author {
+    /// A client, for the daemon to read; the outermost object is this to it.
+    Client(Keys),
+    /// The daemon.
+    Engine,
+}
+
+impl Author {
+    const fn keys(self) -> Keys {
+        match self {
+            Self::Client(keys) => keys,
+            Self::Engine => Keys::Entries,
+        }
+    }
+}
+
 struct Reader<'a> {
     text: &'a str,
+    author: Author,
     /// In bytes, always on a character boundary.
     at: usize,
     depth: usize,
@@ -321,7 +341,8 @@ impl<'a> Reader<'a> {
             return Ok(Json::Array(values));
         }
         loop {
-            values.push(self.value(Keys::Fields)?);
+            let keys = self.inner(Keys::Entries, "");
+            values.push(self.value(keys)?);
             self.skip_space();
             if self.take(b']') {
                 return Ok(Json::Array(values));
@@ -346,12 +367,7 @@ impl<'a> Reader<'a> {
                 Keys::Fields => fold(&key),
                 Keys::Entries => Cow::Borrowed(&*key),
             };
-            // What stands in a map is a struct, whatever its key is called; a network may be named `labels`.
-            let inner = if keys == Keys::Fields && MAPS.contains(&&*folded) {
-                Keys::Entries
-            } else {
-                Keys::Fields
-            };
+            let inner = self.inner(keys, &folded);
             if !seen.insert(&members, keys, &folded) {
                 return Err(JsonError::DuplicateKey { key: key.into_owned() });
             }
@@ -366,6 +382,16 @@ impl<'a> Reader<'a> {
             }
             self.want(b',', "`,` or `}`")?;
             self.skip_space();
+        }
+    }
+
+    /// What an object is that stands under this key.
+    fn inner(&self, keys: Keys, folded: &str) -> Keys {
+        match (self.author, keys) {
+            (Author::Engine, _) => Keys::Entries,
+            (Author::Client(_), Keys::Fields) if MAPS.contains(&folded) => Keys::Entries,
+            // What stands in a map is a struct, whatever its key is called; a network may be named `labels`.
+            (Author::Client(_), Keys::Fields | Keys::Entries) => Keys::Fields,
         }
     }
 
@@ -520,23 +546,28 @@ impl Seen {
 }
 
 fn write_string(string: &str, text: &mut String) {
+    let needs_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     text.push('"');
-    for c in string.chars() {
-        match c {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '\n' => text.push_str("\\n"),
-            '\r' => text.push_str("\\r"),
-            '\t' => text.push_str("\\t"),
-            c if c < ' ' => {
+    let mut rest = string;
+    while let Some(at) = rest.bytes().position(needs_escape) {
+        let (plain, behind) = rest.split_at(at);
+        text.push_str(plain);
+        let mut chars = behind.chars();
+        match chars.next() {
+            Some('\n') => text.push_str("\\n"),
+            Some('\r') => text.push_str("\\r"),
+            Some('\t') => text.push_str("\\t"),
+            Some(c) if c < ' ' => {
                 let code = u32::from(c);
                 let hex = |nibble: u32| char::from_digit(nibble & 0xf, 16).unwrap_or('0');
                 text.push_str("\\u00");
                 text.extend([hex(code >> 4), hex(code)]);
             }
-            c => text.push(c),
+            c => text.extend(std::iter::once('\\').chain(c)),
         }
+        rest = chars.as_str();
     }
+    text.push_str(rest);
     text.push('"');
 }
 
