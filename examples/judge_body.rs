@@ -6,7 +6,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stdout,
-    reason = "a program to measure with: it prints, and what cannot be is its end"
+    reason = "a program for developers, which prints its result and may fail loudly"
 )]
 
 use std::fmt::Write;
@@ -120,7 +120,7 @@ fn client() -> Client {
     Client { peer, admission: Admission::Listed, identity: Identity::Plain }
 }
 
-/// The CPU time of this process, `clock_gettime(2)`.
+/// The CPU time of this process, as `clock_gettime(2)` has it.
 fn cpu_nanoseconds() -> u64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     let (seconds, nanoseconds) = (time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned());

@@ -166,11 +166,13 @@ struct Place<'a> {
     version: String,
     /// Whether the engine reads the fields of `HostConfig` at the top level too: up to 26, whose API is 1.45.
     reads_top_level: bool,
+    /// The `HostConfig` of a container that asks for nothing.
+    defaults: Json,
 }
 
 enum Outcome {
-    /// The engine took what we accept, and this is where they differ.
-    Both(Vec<String>),
+    /// The engine took what we accept: so many fields had something in them, and this is where we differ.
+    Both(u64, Vec<String>),
     OnlyWe,
     /// We refuse it, and it was not sent.
     Refused,
@@ -186,10 +188,17 @@ impl<'a> Place<'a> {
         let reads_top_level = minor.is_some_and(|minor| minor <= 45);
         let volume = names.name("volume");
         let labels: Literal = names.labels().into_iter().collect();
-        let place = Self { engine, names, image, volume, version, reads_top_level };
+        let mut place =
+            Self { engine, names, image, volume, version, reads_top_level, defaults: Json::Null };
         let body = serde_json::json!({ "Name": place.volume, "Labels": labels });
         let answer = place.post("/volumes/create", body.to_string().as_bytes());
         assert_eq!(answer.status, 201, "{}", answer.message());
+        let mut bare = place.needed(Vec::new());
+        bare.push(("HostConfig".to_owned(), Value::Fields(Vec::new())));
+        let bare = write(&Value::Fields(bare), Hand::Plain, &mut Random::of(SEED, 0));
+        let (created, inspect) = place.create("bare", &bare);
+        assert!(created, "the engine creates nothing");
+        place.defaults = inspect.field("HostConfig").expect("it has one").clone();
         place
     }
 
@@ -200,22 +209,27 @@ impl<'a> Place<'a> {
         if ours.is_err() && !random.chance(500) {
             return Outcome::Refused;
         }
-        let name = self.names.name(&format!("differential-{number}"));
-        let answer = self.post(&format!("/containers/create?name={name}"), &document);
-        let created = answer.status == 201;
-        let inspect = self.engine.call("GET", &format!("/containers/{name}/json"), b"");
-        self.engine.call("DELETE", &format!("/containers/{name}?force=1&v=1"), b"");
+        let (created, applied) = self.create(&format!("differential-{number}"), &document);
         match ours {
             Err(_) => Outcome::RefusedAndSent(created),
             Ok(_) if !created => Outcome::OnlyWe,
             Ok(ours) => {
-                let applied = Json::parse_answer(&inspect.body).expect("the engine writes JSON");
                 let sent = String::from_utf8_lossy(&document);
-                let differences = self.differences(&ours, &applied);
+                let (fields, differences) = self.differences(&ours, &applied);
                 let told = differences.into_iter().map(|what| format!("{what}\n  sent: {sent}"));
-                Outcome::Both(told.collect())
+                Outcome::Both(fields, told.collect())
             }
         }
+    }
+
+    /// Creates a container and removes it: whether that could be done, and what it was.
+    fn create(&self, word: &str, document: &[u8]) -> (bool, Json) {
+        let name = self.names.name(word);
+        let answer = self.post(&format!("/containers/create?name={name}"), document);
+        let inspect = self.engine.call("GET", &format!("/containers/{name}/json"), b"");
+        self.engine.call("DELETE", &format!("/containers/{name}?force=1&v=1"), b"");
+        let inspect = Json::parse_answer(&inspect.body).expect("the engine writes JSON");
+        (answer.status == 201, inspect)
     }
 
     fn post(&self, target: &str, body: &[u8]) -> Answer {
@@ -225,16 +239,10 @@ impl<'a> Place<'a> {
     }
 
     fn document(&self, random: &mut Random) -> Value {
-        let labels: Vec<(String, Value)> =
-            self.names.labels().into_iter().map(|(key, value)| (key, Value::Text(value))).collect();
         let more = [("a", "1"), ("A", "2"), ("ſ", "3"), ("sockwarden.allow.get", "/version")];
         let more = random.some(&more, 3).into_iter();
         let more = more.map(|(key, value)| ((*key).to_owned(), Value::text(value)));
-        let mut top = vec![
-            ("Image".to_owned(), Value::text(self.image)),
-            ("Labels".to_owned(), Value::Entries(labels.into_iter().chain(more).collect())),
-            ("Cmd".to_owned(), Value::List(vec![Value::text("true")])),
-        ];
+        let mut top = self.needed(more.collect());
         top.extend(self.some(CONFIG, 3, random));
         let host = self.some(HOST, 6, random);
         match random.below(10) {
@@ -250,6 +258,16 @@ impl<'a> Place<'a> {
             _ => top.push(("HostConfig".to_owned(), Value::Fields(host))),
         }
         Value::Fields(top)
+    }
+
+    /// What every container of ours has.
+    fn needed(&self, mut labels: Vec<(String, Value)>) -> Vec<(String, Value)> {
+        labels.extend(self.names.labels().map(|(key, value)| (key, Value::Text(value))));
+        vec![
+            ("Image".to_owned(), Value::text(self.image)),
+            ("Labels".to_owned(), Value::Entries(labels)),
+            ("Cmd".to_owned(), Value::List(vec![Value::text("true")])),
+        ]
     }
 
     fn some(
@@ -277,14 +295,15 @@ impl<'a> Place<'a> {
         (name.to_owned(), value(literal, kind))
     }
 
-    fn differences(&self, ours: &Json, applied: &Json) -> Vec<String> {
+    fn differences(&self, ours: &Json, applied: &Json) -> (u64, Vec<String>) {
         let empty = Json::Null;
         let (config, host) = (
             applied.field("Config").unwrap_or(&empty),
             applied.field("HostConfig").unwrap_or(&empty),
         );
-        let mut differences = Vec::new();
+        let (mut fields, mut differences) = (0, Vec::new());
         let mut compare = |name: &str, ours: String, applied: String, agree: bool| {
+            fields += u64::from(!ours.is_empty());
             if !agree {
                 differences.push(format!("{name}: ours {ours}, the engine's {applied}"));
             }
@@ -302,7 +321,7 @@ impl<'a> Place<'a> {
                 mine = found(ours, name, kind);
             }
             let theirs = found(host, name, kind);
-            let agree = host_agrees(name, &mine, &theirs);
+            let agree = host_agrees(name, &mine, &theirs, &found(&self.defaults, name, kind));
             compare(name, mine, theirs, agree);
         }
         for name in [
@@ -333,7 +352,7 @@ impl<'a> Place<'a> {
         }
         self.compare_labels(ours, config, &mut compare);
         compare_networks(ours, applied, &mut compare);
-        differences
+        (fields, differences)
     }
 
     /// The engine adds those of the image, which are the two that everything of ours carries.
@@ -388,26 +407,25 @@ fn compare_networks(
 }
 
 /// Whether the engine applied what we found, or its default where that is nothing.
-fn host_agrees(name: &str, mine: &str, theirs: &str) -> bool {
-    // An empty list is not the default here.
-    if matches!(name, "MaskedPaths" | "ReadonlyPaths") {
-        return if mine.is_empty() { theirs != "[]" } else { mine == theirs };
-    }
-    let defaults: &[&str] = match name {
-        "CgroupnsMode" => &["\"host\"", "\"private\""],
-        "IpcMode" => &["\"private\"", "\"shareable\""],
-        "LogConfig" => &["{Config=<>;Type=\"json-file\";}"],
-        "NetworkMode" => &["\"default\""],
-        "RestartPolicy" => &["{Name=\"no\";}"],
-        "Runtime" => &["\"runc\""],
+fn host_agrees(name: &str, mine: &str, theirs: &str, default: &str) -> bool {
+    match name {
+        // An empty list is not the default here, and `Privileged` takes the default away.
+        "MaskedPaths" | "ReadonlyPaths" if mine.is_empty() => {
+            theirs.is_empty() || theirs == default
+        }
+        "MaskedPaths" | "ReadonlyPaths" => mine == theirs,
         // What a host namespace and `Privileged` bring with them.
         "SecurityOpt" => {
             let list = mine.strip_suffix(']').unwrap_or("[");
-            return same(mine, theirs) || theirs == format!("{list}\"label=disable\",]");
+            same(mine, theirs) || theirs == format!("{list}\"label=disable\",]")
         }
-        _ => &[],
-    };
-    same(mine, theirs) || (mine.is_empty() && defaults.contains(&theirs))
+        // The engine adds options of its own configuration.
+        "LogConfig" if !mine.is_empty() => {
+            let asked = mine.trim_start_matches("{Config=<").replace(">;", "");
+            asked.trim_end_matches('}').split(';').all(|part| theirs.contains(part))
+        }
+        _ => same(mine, theirs) || (mine.is_empty() && theirs == default),
+    }
 }
 
 /// Whether two dumps mean the same where nothing and an empty list are one.
@@ -447,6 +465,7 @@ fn value(literal: Literal, kind: &Kind) -> Value {
 struct Tally {
     documents: u64,
     both: u64,
+    fields: u64,
     only_we: u64,
     refused: u64,
     refused_and_sent: u64,
@@ -458,8 +477,9 @@ impl Tally {
     fn add(&mut self, outcome: Outcome, number: u64) {
         self.documents += 1;
         match outcome {
-            Outcome::Both(differences) => {
+            Outcome::Both(fields, differences) => {
                 self.both += 1;
+                self.fields += fields;
                 let told = differences.into_iter().map(|what| format!("document {number}: {what}"));
                 self.differences.extend(told);
             }
@@ -478,9 +498,10 @@ impl std::fmt::Display for Tally {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} documents: created and compared {}, refused by the engine alone {}, refused by us {} (of {} sent all the same the engine took {}), differences {}",
+            "{} documents: created and compared {} in {} fields, refused by the engine alone {}, refused by us {} (of {} sent all the same the engine took {}), differences {}",
             self.documents,
             self.both,
+            self.fields,
             self.only_we,
             self.refused,
             self.refused_and_sent,

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::{env, fs, thread};
 
-use sockwarden_e2e::process::Process;
 use sockwarden_e2e::skip;
 use tempfile::TempDir;
 
@@ -30,20 +29,28 @@ impl Oracle {
             );
             return None;
         };
+        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+        fs::create_dir_all(&target).expect("the target directory is ours");
+        let target = target.canonicalize().expect("it is there");
         let directory = tempfile::tempdir().expect("a temporary directory");
         let program = directory.path().join("oracle");
         let run = |arguments: &[&str]| {
             let mut command = Command::new(&go);
-            command.args(arguments).env("GOCACHE", directory.path().join("cache"));
-            command.env("GO111MODULE", "off").env("GOFLAGS", "").env("GOTOOLCHAIN", "local");
-            let output = Process::run(command);
-            assert_eq!(output.code, 0, "go {arguments:?}: {}", output.errors());
-            output.text()
+            command.args(arguments).env("GOCACHE", target.join("go-cache"));
+            command
+                .env("GO111MODULE", "off")
+                .env("GOFLAGS", "")
+                .env("GOTOOLCHAIN", "local")
+                .env("CGO_ENABLED", "0");
+            // The first build compiles what it needs of Go's library, which may take a while.
+            let output = command.output().expect("go starts");
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "go {arguments:?}: {errors}");
+            String::from_utf8_lossy(&output.stdout).trim().to_owned()
         };
         let version = run(&["version"]);
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/differential/oracle.go");
         run(&["build", "-o", program.to_str().expect("a path of ours"), source]);
-        fs::remove_dir_all(directory.path().join("cache")).expect("the cache is ours");
         Some(Self { program, version, _directory: directory })
     }
 

@@ -58,35 +58,30 @@ impl Json {
     /// # Errors
     /// When it is not JSON, or when two readers could understand it differently.
     pub fn parse(bytes: &[u8], keys: Keys) -> Result<Self, JsonError> {
-        Self::parse_bounded(bytes, keys, Keys::Fields, MAX_VALUES)
+        Self::parse_as(bytes, Author::Client(keys), MAX_VALUES)
     }
 
-    /// Reads what the engine describes an object with; a network may have thousands of containers. The engine writes each key in one
-    /// spelling, so all are compared byte by byte: names that others chose, of networks and labels, may differ by case alone.
+    /// Reads what the engine describes an object with. It writes its fields in one spelling, and beside them maps that no request has, so
+    /// every key is what it is: a container may be labelled `version` and `Version`. A network may have thousands of containers.
     ///
     /// # Errors
     /// As for [`Json::parse`].
     pub fn parse_answer(bytes: &[u8]) -> Result<Self, JsonError> {
-        Self::parse_bounded(bytes, Keys::Entries, Keys::Entries, bytes.len())
+        Self::parse_as(bytes, Author::Engine, bytes.len())
     }
 
-    fn parse_bounded(
-        bytes: &[u8],
-        keys: Keys,
-        inner: Keys,
-        most_values: usize,
-    ) -> Result<Self, JsonError> {
+    fn parse_as(bytes: &[u8], author: Author, most_values: usize) -> Result<Self, JsonError> {
         let text = std::str::from_utf8(bytes)
             .map_err(|error| JsonError::NotUtf8 { at: error.valid_up_to() })?;
         if text.starts_with('\u{feff}') {
             return Err(JsonError::ByteOrderMark);
         }
-        let mut reader = Reader { text, at: 0, depth: 0, values_left: most_values, inner };
+        let mut reader = Reader { text, at: 0, depth: 0, values_left: most_values, author };
         reader.skip_space();
         if reader.peek().is_none() {
             return Err(JsonError::Empty);
         }
-        let value = reader.value(keys)?;
+        let value = reader.value(author.keys())?;
         reader.skip_space();
         match reader.peek() {
             None => Ok(value),
@@ -215,10 +210,12 @@ fn folds_to(key: &str, name: &str) -> bool {
 
 /// A key as every key that the daemon takes for the same field is written here.
 pub fn fold(key: &str) -> Cow<'_, str> {
-    if key.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
-        Cow::Borrowed(key)
-    } else {
+    if !key.is_ascii() {
         Cow::Owned(key.chars().map(fold_char).collect())
+    } else if key.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(key.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(key)
     }
 }
 
@@ -275,14 +272,31 @@ pub enum JsonError {
     TooManyValues,
 }
 
+/// Who wrote a document.
+#[derive(Debug, Clone, Copy)]
+enum Author {
+    /// A client, for the daemon to read; the outermost object is this to it.
+    Client(Keys),
+    /// The daemon.
+    Engine,
+}
+
+impl Author {
+    const fn keys(self) -> Keys {
+        match self {
+            Self::Client(keys) => keys,
+            Self::Engine => Keys::Entries,
+        }
+    }
+}
+
 struct Reader<'a> {
     text: &'a str,
+    author: Author,
     /// In bytes, always on a character boundary.
     at: usize,
     depth: usize,
     values_left: usize,
-    /// What objects further in are, but for those that are known to be maps.
-    inner: Keys,
 }
 
 impl<'a> Reader<'a> {
@@ -293,19 +307,19 @@ impl<'a> Reader<'a> {
             Some(b'[') => self.nested(Self::array),
             Some(b'"') => self.string().map(|text| Json::String(text.into_owned())),
             Some(b'-' | b'0'..=b'9') => self.number(),
-            _ => {
-                let words = [
-                    ("null", Json::Null),
-                    ("true", Json::Bool(true)),
-                    ("false", Json::Bool(false)),
-                ];
-                let rest = self.rest();
-                let found = words.into_iter().find(|(word, _)| rest.starts_with(word));
-                let (word, value) = found.ok_or_else(|| self.syntax("a value"))?;
-                self.at += word.len();
-                Ok(value)
-            }
+            Some(b'n') => self.word("null", Json::Null),
+            Some(b't') => self.word("true", Json::Bool(true)),
+            Some(b'f') => self.word("false", Json::Bool(false)),
+            _ => Err(self.syntax("a value")),
         }
+    }
+
+    fn word(&mut self, word: &str, value: Json) -> Result<Json, JsonError> {
+        if !self.rest().starts_with(word) {
+            return Err(self.syntax("a value"));
+        }
+        self.at += word.len();
+        Ok(value)
     }
 
     fn nested(
@@ -329,7 +343,8 @@ impl<'a> Reader<'a> {
             return Ok(Json::Array(values));
         }
         loop {
-            values.push(self.value(self.inner)?);
+            let keys = self.inner(Keys::Entries, "");
+            values.push(self.value(keys)?);
             self.skip_space();
             if self.take(b']') {
                 return Ok(Json::Array(values));
@@ -350,17 +365,13 @@ impl<'a> Reader<'a> {
                 return Err(self.syntax("a key"));
             }
             let key = self.string()?;
-            let folded = match keys {
-                Keys::Fields => fold(&key),
-                Keys::Entries => Cow::Borrowed(&*key),
+            // So that only the case of ASCII is left to make no difference.
+            let compared = match keys {
+                Keys::Fields if !key.is_ascii() => Cow::Owned(fold(&key).into_owned()),
+                Keys::Fields | Keys::Entries => key.clone(),
             };
-            // What stands in a map is a struct, whatever its key is called; a network may be named `labels`.
-            let inner = if keys == Keys::Fields && MAPS.contains(&&*folded) {
-                Keys::Entries
-            } else {
-                self.inner
-            };
-            if !seen.insert(&members, keys, &folded) {
+            let inner = self.inner(keys, &compared);
+            if !seen.insert(compared, keys) {
                 return Err(JsonError::DuplicateKey { key: key.into_owned() });
             }
             self.skip_space();
@@ -377,15 +388,23 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// What an object is that stands under this key, of which only the case is not folded yet.
+    fn inner(&self, keys: Keys, key: &str) -> Keys {
+        let is_map = || MAPS.iter().any(|map| key.eq_ignore_ascii_case(map));
+        match (self.author, keys) {
+            (Author::Engine, _) => Keys::Entries,
+            (Author::Client(_), Keys::Fields) if is_map() => Keys::Entries,
+            // What stands in a map is a struct, whatever its key is called; a network may be named `labels`.
+            (Author::Client(_), Keys::Fields | Keys::Entries) => Keys::Fields,
+        }
+    }
+
     fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.at += 1;
         let mut text = Cow::Borrowed("");
         loop {
             let rest = self.rest();
-            let end = rest
-                .bytes()
-                .position(|byte| byte < b' ' || byte == b'"' || byte == b'\\')
-                .ok_or(JsonError::Syntax { at: self.text.len(), wanted: "the end of a string" })?;
+            let end = plain_length(rest);
             let (plain, behind) = rest.split_at(end);
             if text.is_empty() {
                 text = Cow::Borrowed(plain);
@@ -402,7 +421,8 @@ impl<'a> Reader<'a> {
                     let c = self.escape()?;
                     text.to_mut().push(c);
                 }
-                _ => return Err(self.syntax("no control character")),
+                None => return Err(self.syntax("the end of a string")),
+                Some(_) => return Err(self.syntax("no control character")),
             }
         }
     }
@@ -502,38 +522,62 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The keys of one object so far, as its reader compares them. Few are looked through, many are hashed.
+/// The keys of one object so far. Few are looked through, many are hashed.
 #[derive(Default)]
-struct Seen {
+struct Seen<'a> {
+    few: Vec<Cow<'a, str>>,
+    /// As every key that is the same to the object's reader is written.
     many: HashSet<String>,
 }
 
-impl Seen {
-    /// Objects of the API have fewer fields than this, but for `HostConfig` and maps.
-    const FEW: usize = 16;
+impl<'a> Seen<'a> {
+    /// As many as the largest object of the API has, but for maps.
+    const FEW: usize = 64;
 
-    /// Whether the key is new.
-    fn insert(&mut self, members: &[(String, Json)], keys: Keys, folded: &str) -> bool {
-        if members.len() < Self::FEW {
-            return !members.iter().any(|(key, _)| keys.agree(key, folded));
+    /// Whether the key, of which only the case is not folded yet, is new.
+    fn insert(&mut self, key: Cow<'a, str>, keys: Keys) -> bool {
+        let hashed = |key: Cow<'a, str>| match keys {
+            Keys::Fields => key.to_ascii_lowercase(),
+            Keys::Entries => key.into_owned(),
+        };
+        if !self.many.is_empty() {
+            return self.many.insert(hashed(key));
         }
-        if self.many.is_empty() {
-            self.many.extend(members.iter().map(|(key, _)| match keys {
-                Keys::Fields => fold(key).into_owned(),
-                Keys::Entries => key.clone(),
-            }));
+        let is_new = match keys {
+            Keys::Fields => !self.few.iter().any(|known| known.eq_ignore_ascii_case(&key)),
+            Keys::Entries => !self.few.contains(&key),
+        };
+        self.few.push(key);
+        if self.few.len() > Self::FEW {
+            self.many.extend(self.few.drain(..).map(hashed));
         }
-        self.many.insert(folded.to_owned())
+        is_new
     }
 }
 
+/// How much of a string can be taken as it stands. Looked at in blocks, which compilers turn into a few instructions each.
+fn plain_length(text: &str) -> usize {
+    const BLOCK: usize = 16;
+    let is_special = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
+    let bytes = text.as_bytes();
+    let (blocks, _) = bytes.as_chunks::<BLOCK>();
+    let is_plain = |block: &&[u8; BLOCK]| {
+        !block.iter().fold(false, |special, byte| special | is_special(byte))
+    };
+    let begin = blocks.iter().take_while(is_plain).count() * BLOCK;
+    let rest = bytes.get(begin..).unwrap_or_default();
+    begin + rest.iter().position(is_special).unwrap_or(rest.len())
+}
+
 fn write_string(string: &str, text: &mut String) {
-    let needs_escape = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     text.push('"');
     let mut rest = string;
-    while let Some(at) = rest.bytes().position(needs_escape) {
-        let (plain, behind) = rest.split_at(at);
+    loop {
+        let (plain, behind) = rest.split_at(plain_length(rest));
         text.push_str(plain);
+        if behind.is_empty() {
+            break;
+        }
         let mut chars = behind.chars();
         match chars.next() {
             Some('\n') => text.push_str("\\n"),
@@ -549,7 +593,6 @@ fn write_string(string: &str, text: &mut String) {
         }
         rest = chars.as_str();
     }
-    text.push_str(rest);
     text.push('"');
 }
 

@@ -70,16 +70,19 @@ impl<'a> Review<'a> {
     /// One field of a container's configuration.
     fn host_field(&mut self, key: &str, value: &'a Json, at: &str, known: &[&[&str]]) -> Verdict {
         let folded = fold(key);
+        // Here an empty list is not the default: it hides and protects nothing.
+        let empty_counts = matches!(&*folded, "maskedpaths" | "readonlypaths");
+        if value.is_zero() && !empty_counts {
+            return Ok(());
+        }
         let place = format!("`{at}{}`", printable(key));
         let refuse = |problem: &str| Err(host(&place, problem));
         let text = value.as_str().unwrap_or("?");
         match &*folded {
-            // Here an empty list is not the default: it hides and protects nothing.
             "maskedpaths" => paths(value, MASKED_PATHS, &place),
             "readonlypaths" => paths(value, READONLY_PATHS, &place),
             // -1 asks for the engine's default.
             "memoryswappiness" => Ok(()),
-            _ if value.is_zero() => Ok(()),
             "annotations" => refuse("tells the runtime what to do outside the container"),
             "capadd" => capabilities(value, &place),
             "cgroupnsmode" | "utsmode" | "usernsmode" | "pidmode" if text == "private" => Ok(()),
