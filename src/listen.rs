@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -26,8 +27,9 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 const SPARE_DESCRIPTORS: u64 = 128;
 /// Descriptors a client connection needs: its own, and the engine's.
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
-/// How many connections may wait to be accepted on a Unix socket, as many as on TCP.
-const UNIX_BACKLOG: i32 = 1024;
+/// How many connections may wait to be accepted. A TCP client that finds no room tries again after a second, then after two more; the
+/// libraries' own number is 128.
+const BACKLOG: u16 = 1024;
 /// Connections that were refused a place and get a moment to see why; beyond that they are closed at once.
 const FAREWELLS: usize = 32;
 
@@ -89,11 +91,10 @@ impl Listener {
     ///
     /// # Errors
     /// When it is taken, not ours, or a file that is no socket stands in the way.
-    pub async fn bind(address: &ListenerAddress) -> Result<Self, ListenError> {
+    pub fn bind(address: &ListenerAddress) -> Result<Self, ListenError> {
         let socket = match address {
             ListenerAddress::Tcp(tcp) => {
-                let listener = TcpListener::bind(tcp)
-                    .await
+                let listener = bind_tcp(*tcp)
                     .map_err(|source| ListenError::Bind { address: address.to_string(), source })?;
                 Bound::Tcp(listener)
             }
@@ -259,13 +260,34 @@ fn bind_with_mode(path: &Path, mode: u32) -> io::Result<UnixListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    socket.listen(UNIX_BACKLOG)?;
+    socket.listen(BACKLOG.into())?;
     UnixListener::from_std(socket.into())
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As the standard library binds: a restart finds its port though old connections linger.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A burst of clients waits for us, not for its own timers.
+    #[tokio::test]
+    async fn a_burst_of_connections_finds_room_before_any_is_accepted() {
+        let any = ListenerAddress::Tcp("127.0.0.1:0".parse().unwrap());
+        let listener = Listener::bind(&any).unwrap();
+        let address = listener.address();
+        let address = address.strip_prefix("tcp://").unwrap().parse().unwrap();
+        let patience = Duration::from_millis(900);
+        let waiting: io::Result<Vec<_>> =
+            (0..500).map(|_| std::net::TcpStream::connect_timeout(&address, patience)).collect();
+        assert_eq!(waiting.unwrap().len(), 500);
+    }
 
     #[track_caller]
     fn check(kind: io::ErrorKind, want: &str) {

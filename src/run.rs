@@ -60,7 +60,7 @@ pub async fn serve(
 ) -> Result<Ended, StartError> {
     let engine = Engine::new(&config.engine_socket);
     startup::check_engine_socket(&engine).await.map_err(StartError::Engine)?;
-    let listener = Listener::bind(&config.listener).await?;
+    let listener = Listener::bind(&config.listener)?;
     let health = if config.health_endpoint {
         Some(Admin::bind_health().await.map_err(StartError::Health)?)
     } else {

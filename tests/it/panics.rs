@@ -91,7 +91,7 @@ fn a_panic_ends_its_own_connection_and_is_counted() {
         let admitted = AdmissionList::new(&[]);
         let proxy = Arc::new(Proxy::new(policy, admitted, Engine::new(&engine_path), None));
         let address = ListenerAddress::Unix { path: path.clone(), mode: 0o600 };
-        let listener = Listener::bind(&address).await.unwrap();
+        let listener = Listener::bind(&address).unwrap();
         let (stop, stopped) = watch::channel(Stop::Running);
         let mut serving = JoinSet::new();
         serving.spawn(listener.serve(proxy, Arc::clone(&bounds), stopped));
