@@ -243,7 +243,11 @@ impl Actor {
                 count(&self.tally.requests);
                 self.tally.bytes.fetch_add(EXPORT_BYTES as u64, Ordering::Relaxed);
             } else {
-                self.wrong(format!("an export of {} bytes", answer.body.len()));
+                self.wrong(format!(
+                    "an export of {} bytes: {}",
+                    answer.body.len(),
+                    String::from_utf8_lossy(answer.body.get(..200).unwrap_or(&answer.body))
+                ));
             }
         } else {
             self.failed(&format!("{} to an export", answer.status));
@@ -328,7 +332,15 @@ impl Actor {
         } else if typed.starts_with(&received) {
             self.failed(&format!("{} of {} bytes through a tunnel", received.len(), typed.len()));
         } else {
-            self.wrong("other bytes came out of a tunnel".to_owned());
+            let same = received.iter().zip(&typed).take_while(|(a, b)| a == b).count();
+            self.wrong(format!(
+                "{} bytes came out of a tunnel for {}, the first {same} the same, then {}",
+                received.len(),
+                typed.len(),
+                String::from_utf8_lossy(
+                    received.get(same..).map_or(&[], |rest| &rest[..rest.len().min(200)])
+                )
+            ));
         }
         Ok(())
     }

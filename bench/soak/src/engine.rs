@@ -32,6 +32,9 @@ pub(crate) const EXPORT_BYTES: usize = 1 << 20;
 const OWN: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 const OTHER: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
+/// The id of every container that clients name.
+const CLIENTS_CONTAINER: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
 /// What `export` sends.
 pub(crate) fn export() -> Vec<u8> {
     Random::new(7).bytes(EXPORT_BYTES)
@@ -216,10 +219,12 @@ impl Connection {
             Some((minor, _)) => &path["/v1.".len() + minor.len()..],
             None => path,
         };
+        // The proxy looks a name up and asks for the id that it judged.
+        let path = &path.replace(CLIENTS_CONTAINER, "app");
         let is_ours = request.field("User-Agent").is_none();
         let network =
             json!({"net": {"NetworkID": "net", "IPAddress": "10.9.0.1", "Gateway": "10.9.0.254"}});
-        match (request.method.as_str(), path) {
+        match (request.method.as_str(), path.as_str()) {
             (_, "/_ping") => {
                 let body = if request.method == "HEAD" { "" } else { "OK" };
                 self.send(format!("HTTP/1.1 200 OK\r\nApi-Version: 1.51\r\nContent-Length: 2\r\n\r\n{body}")).await?;
@@ -246,6 +251,16 @@ impl Connection {
                     "IPAM": {"Config": [{"Subnet": "10.9.0.0/24", "Gateway": "10.9.0.254"}]},
                     "Containers": {OWN: {"Name": "proxy", "IPv4Address": "10.9.0.1/24"}, OTHER: {"Name": "other", "IPv4Address": "10.9.0.2/24"}},
                 })).await
+            }
+            // Whom a client's request is about.
+            ("GET", path) if is_ours && path.starts_with("/containers/") => {
+                let name = path.split('/').nth(2).unwrap_or_default();
+                self.json(&json!({
+                    "Id": CLIENTS_CONTAINER, "Name": format!("/{name}"), "Config": {"Labels": {}}, "Mounts": [],
+                    "HostConfig": {"NetworkMode": "bridge", "Privileged": false, "Binds": null, "CapAdd": null},
+                    "State": {"Running": true}, "NetworkSettings": {"Networks": {}},
+                }))
+                .await
             }
             _ if is_ours => {
                 self.send("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}").await?;

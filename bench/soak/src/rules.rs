@@ -60,7 +60,8 @@ pub(crate) const SMUGGLERS: &[&str] = &[
     "GET /info HTTP/1.1\nHost: a\n\nDELETE /containers/app HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET /info HTTP/1.1\r\nHost: a\r\nX: y\nDELETE /containers/app HTTP/1.1\r\n\r\n",
     "POST /images/load HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\nDELETE /containers/app HTTP/1.1\r\nHost: a\r\n\r\n",
-    "POST /images/load HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nDELETE /containers/app HTTP/1.1\r\nHost: a\r\n\r\n",
+    // The head is whole, so the engine may see it, and that its body breaks off.
+    "POST /images/load HTTP/1.1\r\nHost: a\r\nUser-Agent: soak/allowed\r\nContent-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nDELETE /containers/app HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET /info HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\nDELETE /containers/app HTTP/1.1\r\nHost: a\r\n\r\n",
     "POST /containers/app/attach HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: +5\r\n\r\nDELETE /containers/app HTTP/1.1\r\nHost: a\r\n\r\n",
     "\0\x01\x02\r\n\r\nDELETE /containers/app HTTP/1.1\r\nHost: a\r\n\r\n",
