@@ -89,8 +89,11 @@ fn plain(stream: &[u8], to_head: bool) -> Option<Answer> {
             "content-length" => length = std::str::from_utf8(&value).ok()?.parse::<u64>().ok(),
             "transfer-encoding" => chunked = true,
             "connection" => {
-                let text = String::from_utf8_lossy(&value).to_ascii_lowercase();
-                named.extend(text.split(',').map(|name| name.trim().to_owned()));
+                // One that is no text names nothing, and the connection ends.
+                if value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
+                    let text = std::str::from_utf8(&value).ok()?.to_ascii_lowercase();
+                    named.extend(text.split(',').map(|name| name.trim().to_owned()));
+                }
             }
             _ => {}
         }
