@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use crate::bounds::Bounds;
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::engine::{Engine, EngineError};
 use crate::request::{Method, Operation};
 use crate::rule::RuleSet;
@@ -122,11 +122,15 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
         }
     };
     tracing::info!(clients = clients.join(", "), "clients admitted to the default allowlist");
-    if bounds.limits().connections < config.limits.connections {
-        tracing::warn!(
-            connections = bounds.limits().connections,
-            "the limit of open files allows fewer connections than `-maxconnections`; raise it (`ulimits: nofile` in compose), or lower the option"
-        );
+    let (most, asked) = (bounds.limits().connections, config.limits.connections);
+    if most < asked {
+        const WHY: &str = "the limit of open files allows fewer connections than `-maxconnections`; raise it (`ulimits: nofile` in compose), or lower the option";
+        // Nobody is to blame for a default.
+        if asked == Limits::default().connections {
+            tracing::info!(connections = most, "{WHY}");
+        } else {
+            tracing::warn!(connections = most, "{WHY}");
+        }
     }
     report_rules(&config.rules, &config.bodies);
     match engine.version().await {
