@@ -376,10 +376,16 @@ impl Seat {
     async fn client(&self) -> Result<(Client, Option<Arc<Protected>>), Limit> {
         let (identity, protected) = match &self.proxy.registry {
             None => (Identity::Plain, None),
-            Some(registry) => match registry.protected().await {
-                Ok(protected) => (self.recognise(registry).await?, Some(protected)),
-                Err(_) => (Identity::Unknown(WhyUnknown::Stale), None),
-            },
+            Some(registry) => {
+                // Known at once as long as the engine's events are followed; else the engine is asked.
+                let waiting = (!registry.is_fresh()).then(|| self.place.wait()).transpose()?;
+                let protected = registry.protected().await;
+                drop(waiting);
+                match protected {
+                    Ok(protected) => (self.recognise(registry).await?, Some(protected)),
+                    Err(_) => (Identity::Unknown(WhyUnknown::Stale), None),
+                }
+            }
         };
         // Asking DNS is for those whom its answer is for.
         let by_default = match &identity {
