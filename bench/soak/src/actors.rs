@@ -159,6 +159,10 @@ impl Actor {
                         count(&self.tally.requests);
                         count(&self.tally.refusals);
                     }
+                    // While the engine is away, nobody can say who asks, and then nobody may do anything.
+                    None if matches!(answer.status, 502 | 503) => {
+                        self.failed(&format!("{} to what is forbidden", answer.status));
+                    }
                     None => self.wrong(format!("{} to what is forbidden", answer.status)),
                 }
                 if closes {
@@ -427,7 +431,7 @@ impl Actor {
         if how == "hangs" {
             if let Ok(answer) = timeout(Duration::from_millis(300), wire.answer()).await {
                 match answer {
-                    Ok(answer) if answer.status != 502 => {
+                    Ok(answer) if !matches!(answer.status, 502 | 503) => {
                         self.wrong(format!("{} to what hangs", answer.status));
                     }
                     Ok(_) | Err(_) => self.failed("an answer to what hangs"),
@@ -437,7 +441,7 @@ impl Actor {
             return Ok(());
         }
         let fine = match wire.answer().await {
-            Ok(answer) => answer.status == 502 || !answer.whole,
+            Ok(answer) => matches!(answer.status, 502 | 503) || !answer.whole,
             // The connection ended before anything was sent.
             Err(_) => true,
         };
