@@ -88,12 +88,10 @@ fn plain(stream: &[u8], to_head: bool) -> Option<Answer> {
         match name.as_str() {
             "content-length" => length = std::str::from_utf8(&value).ok()?.parse::<u64>().ok(),
             "transfer-encoding" => chunked = true,
-            "connection" => {
-                // One that is no text names nothing, and the connection ends.
-                if value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
-                    let text = std::str::from_utf8(&value).ok()?.to_ascii_lowercase();
-                    named.extend(text.split(',').map(|name| name.trim().to_owned()));
-                }
+            // One that is no text names nothing, and the connection ends.
+            "connection" if value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) => {
+                let text = std::str::from_utf8(&value).ok()?.to_ascii_lowercase();
+                named.extend(text.split(',').map(|name| name.trim().to_owned()));
             }
             _ => {}
         }
