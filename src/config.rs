@@ -207,7 +207,7 @@ impl Default for Limits {
             inspected_body_timeout: Duration::from_secs(30),
             connections: 10_000,
             connections_per_client: 1000,
-            streams_per_client: 512,
+            streams_per_client: 900,
             waiting: 4000,
         }
     }

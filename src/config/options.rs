@@ -418,7 +418,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         group: Group::Limits,
         takes: Takes::Value("NUMBER"),
-        default: Some("512"),
+        default: Some("900"),
         summary: "Carry at most this many streams of one client at once: events, logs, stats, attach, exec and the like",
         details: "More are answered with 429. A client is the same as for `-maxconnectionsperclient`, and what is left below that one is kept for short requests.",
         ..setting(
