@@ -89,8 +89,8 @@ fn exchange(
     if !body.is_empty() {
         fields.push(("Content-Length", &length));
     }
-    stream.write_all(head(method, target, &fields).as_bytes())?;
-    stream.write_all(body)?;
+    // In one piece: whoever answers without reading the body may have closed before a second one.
+    stream.write_all(&[head(method, target, &fields).as_bytes(), body].concat())?;
     let mut reader = BufReader::new(stream);
     let (status, fields) = read_head(&mut reader)?;
     let mut answer = Answer { status, fields, body: Vec::new() };

@@ -119,7 +119,7 @@ impl Stage {
     /// Calls the engine itself.
     pub(crate) fn call(&self, method: &str, target: &str, body: &Value) -> Answer {
         let json = [("Content-Type", "application/json")];
-        let body = body.to_string();
+        let body = if body.is_null() { String::new() } else { body.to_string() };
         let sent = sockwarden_e2e::http::over_unix(
             self.engine.socket(),
             method,
