@@ -194,26 +194,13 @@ impl FakeEngine {
         what: &str,
         wanted: impl Fn(&[Connection]) -> bool,
     ) -> Vec<Connection> {
-        self.until_within(PATIENCE, what, wanted).await
-    }
-
-    /// The same, with another patience.
-    ///
-    /// # Panics
-    /// When they are not in time.
-    pub(crate) async fn until_within(
-        &self,
-        patience: Duration,
-        what: &str,
-        wanted: impl Fn(&[Connection]) -> bool,
-    ) -> Vec<Connection> {
         let mut changes = self.log.changes.subscribe();
         let waiting = async {
             while !wanted(&self.log.lock().connections) {
                 let _ = changes.changed().await;
             }
         };
-        let in_time = tokio::time::timeout(patience, waiting).await.is_ok();
+        let in_time = tokio::time::timeout(PATIENCE, waiting).await.is_ok();
         let connections = self.connections();
         assert!(in_time, "{what} did not happen; the engine saw {connections:#?}");
         connections
