@@ -11,6 +11,7 @@ mod own;
 mod pin;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
