@@ -1,10 +1,10 @@
 //! The engine's socket, with two doors: [`Link::send`] for what clients were allowed, and [`Engine::ask`] for our own reading.
 
 pub mod events;
+pub mod head;
 mod link;
 pub mod own;
 mod transfer;
-pub mod wire;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use tokio::net::UnixStream;
 
-pub use link::{Answer, AnswerBody, EngineEnd, Link, RequestBody};
+pub use link::{Answer, AnswerBody, EngineEnd, Link};
 pub use own::{EngineVersion, OwnCall};
 pub use transfer::EngineBody;
 

@@ -18,3 +18,4 @@ pub mod run;
 pub mod sandbox;
 pub mod socket;
 pub mod startup;
+pub mod wire;

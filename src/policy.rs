@@ -8,8 +8,6 @@ mod pending;
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderValue, header};
-
 use crate::client::{Admission, Client, Identity, WhyUnknown};
 use crate::request::json::JsonError;
 use crate::request::{BodyKind, Head};
@@ -245,7 +243,7 @@ fn body_plan<B>(mut head: Head, declared: DeclaredBody<B>) -> Result<(Head, Body
     let Some(body) = declared.body else {
         // Engines up to 20.10 want the type even where there is nothing of it.
         if !(head.operation.body() == BodyKind::Json && content == Content::Json) {
-            head.fields.remove(header::CONTENT_TYPE);
+            head.fields.remove("content-type");
         }
         return Ok((head, Body::None));
     };
@@ -254,18 +252,18 @@ fn body_plan<B>(mut head: Head, declared: DeclaredBody<B>) -> Result<(Head, Body
     }
     let body = match head.operation.body() {
         BodyKind::None if content == Content::Json => {
-            head.fields.remove(header::CONTENT_TYPE);
+            head.fields.remove("content-type");
             Body::Discard(body)
         }
         BodyKind::None => return deny(head, DenyReason::BodyNotTaken),
         BodyKind::Json if is_coded(&head) => return deny(head, DenyReason::CodedBody),
         BodyKind::Json => {
-            head.fields.remove(header::CONTENT_ENCODING);
-            head.fields.set(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            head.fields.remove("content-encoding");
+            head.fields.set("content-type", "application/json");
             Body::Forward(body)
         }
         BodyKind::Tar => {
-            head.fields.set(header::CONTENT_TYPE, HeaderValue::from_static("application/x-tar"));
+            head.fields.set("content-type", "application/x-tar");
             Body::Forward(body)
         }
         BodyKind::Unknown if matches!(content, Content::Json | Content::Tar) => Body::Forward(body),
@@ -276,8 +274,8 @@ fn body_plan<B>(mut head: Head, declared: DeclaredBody<B>) -> Result<(Head, Body
 
 /// Whether the body goes through a coding first (RFC 9110 section 8.4). The daemon ignores the field and reads the coded bytes.
 fn is_coded(head: &Head) -> bool {
-    let mut codings = head.fields.all(&header::CONTENT_ENCODING);
-    codings.any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    let mut codings = head.fields.all("content-encoding");
+    codings.any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
 }
 
 /// The content types that matter here.
@@ -291,13 +289,15 @@ enum Content {
 
 impl Content {
     fn of(head: &Head) -> Self {
-        let mut values = head.fields.all(&header::CONTENT_TYPE);
+        let mut values = head.fields.all("content-type");
         let Some(value) = values.next() else { return Self::Other };
         // Two content types have two readings; a form is the worse one.
         if values.next().is_some() {
             return Self::Form;
         }
-        let text = value.to_str().unwrap_or("multipart/");
+        // A value beyond ASCII has several readings too.
+        let text = std::str::from_utf8(value).ok().filter(|text| text.is_ascii());
+        let text = text.unwrap_or("multipart/");
         let media_type =
             text.split([';', ',']).next().unwrap_or_default().trim().to_ascii_lowercase();
         match media_type.as_str() {

@@ -5,22 +5,16 @@ pub mod hijack;
 mod inspection;
 mod rarely;
 pub mod refusal;
+mod reply;
 
-use std::convert::Infallible;
-use std::future::{pending, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -28,26 +22,24 @@ use crate::admission::AdmissionList;
 use crate::audit::{Outcome, Record, Verdict};
 use crate::bounds::{Bounds, Limit, OpenStream, Place};
 use crate::client::{Admission, Client, Identity, Peer, WhyUnknown};
-use crate::engine::{Answer, AnswerBody, Engine, EngineBody, EngineEnd, EngineError, Link};
+use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
 use crate::policy::{Allowed, DeclaredBody, Policy};
 use crate::registry::{Cut, Recognised, Registry};
-use crate::request::{AnswerKind, Head, Method, Operation, write_field};
+use crate::request::{AnswerKind, Method, Operation};
 use crate::rule::body::Protected;
 use crate::rule::labels::Rights;
 use crate::socket::Socket;
-use gate::{Gate, GateShared, Refused};
+use crate::wire::{ClientBody, Outgoing};
+use gate::{Gate, Next, Refused, Request};
 use inspection::{Inspector, Settled};
 use rarely::Rarely;
+use reply::{Reply, Writer};
 
 /// How long a request goes on, with nothing written, for a client that has ended its direction: `printf … | nc -N` still gets its
 /// answer, and a client that was killed frees the engine.
 const HALF_CLOSED_PATIENCE: Duration = Duration::from_secs(1);
 /// How long a connection that we end is read from, so that the client sees our answer before a reset.
 const LINGER: Duration = Duration::from_secs(1);
-/// The least that hyper may be told to buffer of one connection, in bytes.
-const LEAST_HTTP_BUFFER_BYTES: usize = 8 * 1024;
-/// What hyper's own limit on the fields of a head is where it is not told another; with it the fields need no allocation.
-const HYPER_FIELDS: usize = 100;
 
 /// What every connection shares.
 #[derive(Debug)]
@@ -99,71 +91,53 @@ impl Proxy {
     ) {
         let socket = Arc::new(socket);
         socket.tune();
-        let limits = *place.bounds().limits();
-        let (gate, shared) = Gate::new(Arc::clone(&socket), &limits);
-        let seat = Arc::new(Seat {
+        let mut gate = Gate::new(Arc::clone(&socket), place.bounds().limits());
+        let seat = Seat {
             client_name: Arc::from(peer.to_string()),
-            link: self.engine.link(),
             proxy: self,
             peer,
             place,
-            gate: shared,
-            hand_over: Mutex::new(None),
+            writer: Writer::new(Arc::clone(&socket)),
             recognised: tokio::sync::Mutex::new(None),
             cut: Arc::new(Cut::default()),
-        });
-        let service_seat = Arc::clone(&seat);
-        let service = service_fn(move |request| {
-            let seat = Arc::clone(&service_seat);
-            async move { Ok::<_, Infallible>(seat.answer(request).await) }
-        });
-        let mut http = http1::Builder::new();
-        // Above the gate's limits, so that the gate is the one that refuses.
-        http.half_close(true)
-            .title_case_headers(true)
-            .max_buf_size((2 * limits.head_bytes).max(LEAST_HTTP_BUFFER_BYTES));
-        if limits.head_fields > HYPER_FIELDS {
-            http.max_headers(limits.head_fields);
-        }
-        let mut connection = http.serve_connection(TokioIo::new(gate), service);
+        };
         let mut closing = false;
-        let end = loop {
-            let may_stop = !closing;
-            let mut rare = Rarely::new(async {
-                tokio::select! {
-                    () = half_closed_and_idle(&socket, &seat.gate) => Rare::End(End::ClientGone),
-                    reason = seat.cut.wait() => Rare::End(End::Cut(reason)),
-                    stage = next_stage(&mut stop), if may_stop => Rare::Stage(stage),
+        let end = {
+            let mut requests = pin!(seat.requests(&mut gate));
+            loop {
+                let may_stop = !closing;
+                let mut rare = Rarely::new(async {
+                    tokio::select! {
+                        () = half_closed_and_idle(&socket, &seat.writer) => Rare::End(End::ClientGone),
+                        reason = seat.cut.wait() => Rare::End(End::Cut(reason)),
+                        stage = next_stage(&mut stop), if may_stop => Rare::Stage(stage),
+                    }
+                });
+                let ended = poll_fn(|cx| match requests.as_mut().poll(cx) {
+                    Poll::Pending if closing && !seat.writer.is_writing() => {
+                        Poll::Ready(End::Stopped)
+                    }
+                    ended => ended,
+                });
+                let rare = tokio::select! {
+                    biased;
+                    end = ended => break end,
+                    rare = &mut rare => rare,
+                };
+                match rare {
+                    Rare::End(end) => break end,
+                    Rare::Stage(Stop::Running) => {}
+                    Rare::Stage(Stop::Draining) => seat.writer.drain(),
+                    Rare::Stage(Stop::Closing) => closing = true,
                 }
-            });
-            let ended = poll_fn(|cx| poll_connection(&mut connection, &seat, closing, cx));
-            let rare = tokio::select! {
-                biased;
-                end = ended => break end,
-                rare = &mut rare => rare,
-            };
-            match rare {
-                Rare::End(end) => break end,
-                Rare::Stage(Stop::Running) => {}
-                Rare::Stage(Stop::Draining) => Pin::new(&mut connection).graceful_shutdown(),
-                Rare::Stage(Stop::Closing) => closing = true,
             }
         };
         match end {
             End::HandOver(hand_over) => {
-                let parts = connection.into_parts();
-                let mut early = BytesMut::from(&parts.read_buf[..]);
-                early.extend_from_slice(&parts.io.into_inner().into_pending());
-                Box::pin(tunnel(socket, early.freeze(), hand_over, stop, &seat.cut)).await;
+                let early = gate.into_rest();
+                Box::pin(tunnel(socket, early, hand_over, stop, &seat.cut)).await;
             }
-            End::Done => {
-                drop(connection);
-                seat.link.close();
-                if let Some(refused) = seat.gate.take_refusal() {
-                    seat.answer_refused(&socket, refused).await;
-                }
-                linger(&socket).await;
-            }
+            End::Done => linger(&socket).await,
             End::Cut(reason) => {
                 tracing::info!(client = %seat.peer, reason, "a client's connection was closed");
             }
@@ -202,38 +176,13 @@ struct HandOver {
     _stream: Option<OpenStream>,
 }
 
-fn poll_connection<S>(
-    connection: &mut http1::Connection<TokioIo<Gate>, S>,
-    seat: &Seat,
-    closing: bool,
-    cx: &mut Context<'_>,
-) -> Poll<End>
-where
-    S: hyper::service::HttpService<Incoming, ResBody = AnswerStream>,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    if Pin::new(&mut *connection).poll(cx).is_ready() {
-        return Poll::Ready(End::Done);
-    }
-    if closing && seat.gate.is_flushed() {
-        return Poll::Ready(End::Stopped);
-    }
-    let mut slot = seat.hand_over.lock().unwrap_or_else(PoisonError::into_inner);
-    // Answers to earlier, pipelined requests may still sit in hyper's buffer; it is polled again until they are out.
-    if slot.is_some() && seat.gate.is_flushed() {
-        slot.take().map_or(Poll::Pending, |it| Poll::Ready(End::HandOver(it)))
-    } else {
-        Poll::Pending
-    }
-}
-
 /// Done when the client has ended its direction and nothing was written to it for a while.
-async fn half_closed_and_idle(socket: &Socket, gate: &GateShared) {
+async fn half_closed_and_idle(socket: &Socket, writer: &Writer) {
     socket.peer_ended().await;
     loop {
-        let before = gate.bytes_written();
+        let before = writer.written();
         tokio::time::sleep(HALF_CLOSED_PATIENCE).await;
-        if gate.bytes_written() == before {
+        if writer.written() == before {
             return;
         }
     }
@@ -290,53 +239,91 @@ struct Seat {
     peer: Peer,
     place: Place,
     client_name: Arc<str>,
-    gate: Arc<GateShared>,
-    link: Link,
-    hand_over: Mutex<Option<Box<HandOver>>>,
+    writer: Writer,
     /// Who was recognised, so that a connection pays for it once.
     recognised: tokio::sync::Mutex<Option<Recognised>>,
     cut: Arc<Cut>,
 }
 
+/// What follows an answer.
+enum After {
+    /// The next request.
+    Next,
+    /// The end of the connection.
+    Close,
+    /// Bytes outside HTTP.
+    HandOver(Box<HandOver>),
+}
+
 impl Seat {
-    async fn answer(&self, request: Request<Incoming>) -> Response<AnswerStream> {
+    /// Answers one request after the other, until the connection ends or leaves HTTP.
+    async fn requests(&self, gate: &mut Gate) -> End {
+        let mut link = self.proxy.engine.link();
+        let mut out = Outgoing::default();
+        loop {
+            let next = poll_fn(|cx| {
+                if gate.is_idle() && self.writer.is_draining() {
+                    return Poll::Ready(Next::End);
+                }
+                gate.poll_next(cx)
+            });
+            let request = match next.await {
+                Next::Request(request) => request,
+                Next::Refused(refused) => {
+                    let telling = self.answer_refused(*refused, gate, &mut out);
+                    let _ = tokio::time::timeout(LINGER, telling).await;
+                    return End::Done;
+                }
+                Next::End => return End::Done,
+            };
+            match self.answer(request, gate, &mut link, &mut out).await {
+                After::Next => {}
+                After::Close => return End::Done,
+                After::HandOver(hand_over) => return End::HandOver(hand_over),
+            }
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: Request,
+        gate: &mut Gate,
+        link: &mut Link,
+        out: &mut Outgoing,
+    ) -> After {
+        let Request { head, is_old, keeps, wants_upgrade } = request;
         let mut record = Record::open(Arc::clone(&self.client_name));
-        let (parts, body) = request.into_parts();
-        // The gate checked both before hyper saw the head; without them there is nothing to judge.
-        let (Some(method), Some(target)) =
-            (Method::parse(parts.method.as_str()), self.gate.take_target())
-        else {
-            let refused = "the request head was not understood; send it as RFC 9112 says";
-            return respond(
-                record,
-                StatusCode::BAD_REQUEST,
-                refused,
-                Outcome::Refused,
-                Connection::Close,
-            );
-        };
-        let head = Head::new(method, target, &parts.headers);
-        record.method = Some(method);
+        record.method = Some(head.method);
         head.target.versioned_path().clone_into(&mut record.path);
         record.operation = head.operation;
+        let mut reply = Reply {
+            writer: &self.writer,
+            out,
+            interim: gate.interim(),
+            is_to_head: head.method == Method::Head,
+            is_old,
+            keeps,
+        };
         let (client, protected) = match self.client().await {
             Ok(client) => client,
-            Err(limit) => return self.limited(record, limit),
+            Err(limit) => return self.limited(record, limit, reply).await,
         };
         if let Identity::Containers(_) = &client.identity {
             record.client = Arc::from(client.to_string());
         }
-        let body = (!body.is_end_stream()).then_some(body);
-        let has_body = body.is_some();
-        let wants_upgrade = parts.headers.contains_key(header::UPGRADE);
+        let body = gate.body();
+        // A body that nobody will read would have to be read before the next request.
+        let refusing_ends =
+            body.is_some() || wants_upgrade || matches!(client.identity, Identity::Unknown(_));
         let declared = DeclaredBody { body };
         let judgement = self.proxy.policy.judge(&client, protected, head, declared);
         let limits = self.place.bounds().limits();
         match self.proxy.inspector.settle(&self.proxy.engine, limits, judgement).await {
-            Settled::Limited(limit) => self.limited(record, limit),
+            Settled::Limited(limit) => self.limited(record, limit, reply).await,
             Settled::Failed { status, message, outcome } => {
                 record.failure = Some(message.clone());
-                respond(record, status, &message, outcome, Connection::Close)
+                reply.keeps = false;
+                reply.own(record, status, &message, outcome).await
             }
             Settled::Denied(denied) => {
                 record.verdict = Verdict::Refused(refusal::reason(&denied.reason));
@@ -346,25 +333,13 @@ impl Seat {
                 if let Some(registry) = &self.proxy.registry {
                     registry.refused(&client.identity, &message);
                 }
-                let is_unknown = matches!(client.identity, Identity::Unknown(_));
-                // The body that nobody will read would have to be read before the next request.
-                let connection = if has_body || wants_upgrade || is_unknown {
-                    Connection::Close
-                } else {
-                    Connection::KeepAlive
-                };
-                respond(
-                    record,
-                    refusal::status(&denied.reason),
-                    &message,
-                    Outcome::Refused,
-                    connection,
-                )
+                reply.keeps &= !refusing_ends;
+                let status = refusal::status(&denied.reason);
+                reply.own(record, status, &message, Outcome::Refused).await
             }
             Settled::Allowed(allowed) => {
                 record.verdict = Verdict::Allowed(allowed.grant().clone());
-                // Else the HTTP library would keep room for this as long as the connection lives.
-                Box::pin(self.carry(allowed, record)).await
+                self.carry(allowed, record, link, reply).await
             }
         }
     }
@@ -426,78 +401,62 @@ impl Seat {
         Ok(identity)
     }
 
-    async fn carry(
+    async fn carry<'a>(
         &self,
-        allowed: Allowed<Incoming>,
+        allowed: Allowed<ClientBody<'a>>,
         mut record: Record,
-    ) -> Response<AnswerStream> {
-        let is_head = allowed.head().method == Method::Head;
-        let wants_upgrade = allowed.head().upgrade.is_some();
+        link: &'a mut Link,
+        mut reply: Reply<'_>,
+    ) -> After {
+        // Bytes meant for a tunnel that was not opened must not be read as requests.
+        reply.keeps &= allowed.head().upgrade.is_none();
         let running = self.proxy.finite.enter(record.operation);
         let stream = match record.operation.answer() {
             AnswerKind::Plain => None,
             AnswerKind::Endless | AnswerKind::Upgrade(_) => match self.place.open_stream() {
                 Ok(stream) => Some(stream),
-                Err(limit) => return self.limited(record, limit),
+                Err(limit) => return self.limited(record, limit, reply).await,
             },
         };
-        let sent = self.link.send(allowed).await;
-        let Answer { status, fields, body } = match sent {
+        let Answer { status, fields, is_dated, body } = match link.send(allowed).await {
             Ok(answer) => answer,
             Err(error) => {
                 record.failure = Some(with_sources(&error));
                 let (status, message) = refusal::engine_failure(&error);
                 let outcome =
                     if status.is_client_error() { Outcome::Aborted } else { Outcome::EngineFailed };
-                return respond(record, status, &message, outcome, Connection::Close);
+                reply.keeps = false;
+                return reply.own(record, status, &message, outcome).await;
             }
         };
         record.status = Some(status);
         match body {
-            AnswerBody::Stream(body) => {
-                let mut stream = AnswerStream::Engine(EngineAnswer {
-                    body,
-                    record,
-                    _running: running,
-                    _stream: stream,
-                });
-                if is_head || stream.is_end_stream() {
-                    stream.finish();
-                }
-                let mut response = Response::new(stream);
-                *response.status_mut() = status;
-                *response.headers_mut() = fields;
-                if wants_upgrade {
-                    // Bytes meant for a tunnel that was not opened must not be read as requests.
-                    response
-                        .headers_mut()
-                        .insert(header::CONNECTION, HeaderValue::from_static("close"));
-                }
-                response
-            }
+            AnswerBody::Stream(body) => reply.stream(record, status, &fields, is_dated, body).await,
             AnswerBody::Hijacked(engine) => {
                 drop(running);
-                let head = answer_head(status, &fields);
-                let hand_over = HandOver { head, engine: *engine, record, _stream: stream };
-                *self.hand_over.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some(Box::new(hand_over));
-                // The connection's owner takes over from here and drops this future.
-                pending().await
+                let head = reply.hijack(status, &fields);
+                After::HandOver(Box::new(HandOver {
+                    head,
+                    engine: *engine,
+                    record,
+                    _stream: stream,
+                }))
             }
         }
     }
 
     /// Refuses a request because of a limit.
-    fn limited(&self, mut record: Record, limit: Limit) -> Response<AnswerStream> {
+    async fn limited(&self, mut record: Record, limit: Limit, mut reply: Reply<'_>) -> After {
         let bounds = self.place.bounds();
         bounds.reached(limit, &record.client);
         let message = limit.message(bounds.limits());
         record.verdict = Verdict::Refused(message.clone());
-        respond(record, limit.status(), &message, Outcome::Refused, Connection::Close)
+        reply.keeps = false;
+        reply.own(record, limit.status(), &message, Outcome::Refused).await
     }
 
     /// Answers a message that the gate stopped.
-    async fn answer_refused(&self, socket: &Socket, refused: Refused) {
+    async fn answer_refused(&self, refused: Refused, gate: &Gate, out: &mut Outgoing) {
         if let Some(limit) = refused.limit {
             self.place.bounds().reached(limit, &self.client_name);
         }
@@ -508,23 +467,16 @@ impl Seat {
             .map(|raw| raw.split('?').next().unwrap_or_default().to_owned())
             .unwrap_or_default();
         record.verdict = Verdict::Refused(refused.message.clone());
-        record.status = Some(refused.status);
-        record.outcome = Outcome::Refused;
-        let body = refusal::body(&refused.message, record.id);
-        let mut fields = HeaderMap::new();
-        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        fields.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        let mut answer = BytesMut::from(&answer_head(refused.status, &fields)[..]);
-        answer.extend_from_slice(body.as_bytes());
-        let _ = tokio::time::timeout(LINGER, socket.write_all(&answer)).await;
+        let reply = Reply {
+            writer: &self.writer,
+            out,
+            interim: gate.interim(),
+            is_to_head: refused.method == Some(Method::Head),
+            is_old: false,
+            keeps: false,
+        };
+        reply.own(record, refused.status, &refused.message, Outcome::Refused).await;
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Connection {
-    KeepAlive,
-    Close,
 }
 
 /// An error and what caused it, on one line.
@@ -536,117 +488,6 @@ fn with_sources(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
-}
-
-/// An answer of our own.
-fn respond(
-    mut record: Record,
-    status: StatusCode,
-    message: &str,
-    outcome: Outcome,
-    connection: Connection,
-) -> Response<AnswerStream> {
-    record.status = Some(status);
-    record.outcome = outcome;
-    if let Verdict::Unjudged = record.verdict {
-        record.verdict = Verdict::Refused(message.to_owned());
-    }
-    let body = Bytes::from(refusal::body(message, record.id));
-    let mut response = Response::new(AnswerStream::Own(Some(body)));
-    *response.status_mut() = status;
-    let fields = response.headers_mut();
-    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if connection == Connection::Close {
-        fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
-}
-
-/// A status line and fields as they go on the wire, with the reason phrase the Engine uses for a hijacked connection.
-fn answer_head(status: StatusCode, fields: &HeaderMap) -> Bytes {
-    let is_raw = fields.get(header::UPGRADE).is_some_and(|token| token == "tcp");
-    let phrase = if is_raw { "UPGRADED" } else { status.canonical_reason().unwrap_or("Unknown") };
-    let mut head = format!("HTTP/1.1 {} {phrase}\r\n", status.as_u16()).into_bytes();
-    for (name, value) in fields {
-        write_field(&mut head, name, value);
-    }
-    head.extend_from_slice(b"\r\n");
-    Bytes::from(head)
-}
-
-/// The body of an answer: the engine's, as it comes, or our own.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
-enum AnswerStream {
-    Engine(EngineAnswer),
-    Own(Option<Bytes>),
-}
-
-#[derive(Debug)]
-struct EngineAnswer {
-    body: EngineBody,
-    record: Record,
-    _running: Option<Running>,
-    _stream: Option<OpenStream>,
-}
-
-impl AnswerStream {
-    fn finish(&mut self) {
-        if let Self::Engine(answer) = self {
-            answer.record.outcome = Outcome::Answered;
-        }
-    }
-}
-
-impl Body for AnswerStream {
-    type Data = Bytes;
-    type Error = EngineError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, EngineError>>> {
-        match self.get_mut() {
-            Self::Own(body) => Poll::Ready(body.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Engine(answer) => {
-                let frame = std::task::ready!(Pin::new(&mut answer.body).poll_frame(cx));
-                match &frame {
-                    Some(Ok(frame)) => {
-                        answer.record.bytes_out +=
-                            frame.data_ref().map_or(0, |data| data.len() as u64);
-                    }
-                    Some(Err(error)) => {
-                        answer.record.outcome = match error {
-                            EngineError::ClientBody => Outcome::Aborted,
-                            _ => Outcome::EngineFailed,
-                        };
-                        answer.record.failure = Some(with_sources(error));
-                    }
-                    None => {}
-                }
-                if frame.is_none() || answer.body.is_end_stream() {
-                    answer.record.outcome = Outcome::Answered;
-                }
-                Poll::Ready(frame)
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Own(body) => body.is_none(),
-            Self::Engine(answer) => answer.body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Own(body) => {
-                SizeHint::with_exact(body.as_ref().map_or(0, |bytes| bytes.len() as u64))
-            }
-            Self::Engine(answer) => answer.body.size_hint(),
-        }
-    }
 }
 
 /// Counts the requests that end by themselves: a stop waits for those.

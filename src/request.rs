@@ -2,14 +2,14 @@
 //!
 //! Pure: text in, values or a reason out. Nothing here knows who asks or what is allowed.
 
+pub mod fields;
 pub mod json;
 pub mod operation;
 pub mod target;
 
 use std::fmt;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-
+pub use fields::Fields;
 pub use operation::{AnswerKind, BodyKind, Operation, Upgrade};
 pub use target::{ApiVersion, Query, RequestTarget, TargetError};
 
@@ -29,10 +29,16 @@ pub struct Head {
 }
 
 impl Head {
-    /// Puts a head together; the operation follows from method and target, so the two cannot disagree.
-    pub fn new(method: Method, target: RequestTarget, fields: &HeaderMap) -> Self {
+    /// Puts a head together; the operation follows from method and target, so the two cannot disagree. What is no field is left out.
+    pub fn new<'a>(
+        method: Method,
+        target: RequestTarget,
+        fields: impl IntoIterator<Item = (&'a str, &'a [u8]), IntoIter: Clone>,
+    ) -> Self {
         let operation = Operation::find(method, target.path());
-        let upgrade = operation.upgrade().filter(|_| fields.contains_key(header::UPGRADE));
+        let fields = fields.into_iter();
+        let asks = || fields.clone().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
+        let upgrade = operation.upgrade().filter(|_| asks());
         Self { method, target, operation, fields: EndToEndFields::from_client(fields), upgrade }
     }
 }
@@ -97,96 +103,56 @@ impl fmt::Display for Method {
 
 /// The client's fields without those that belong to its own connection (RFC 9110 section 7.6.1), and without those that
 /// would let it speak past the judge.
-#[derive(Clone, Default)]
-pub struct EndToEndFields(HeaderMap);
-
-impl fmt::Debug for EndToEndFields {
-    /// The names alone: credentials travel in values (`X-Registry-Auth`).
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.keys()).finish()
-    }
-}
+#[derive(Debug, Clone, Default)]
+pub struct EndToEndFields(Fields);
 
 impl EndToEndFields {
-    fn from_client(fields: &HeaderMap) -> Self {
-        let named: Vec<HeaderName> = connection_options(fields);
-        let kept = fields
-            .iter()
-            .filter(|(name, _)| {
-                !is_hop_by_hop(name) && !is_ours_to_set(name) && !named.contains(name)
-            })
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
+    fn from_client<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])> + Clone) -> Self {
+        let options = fields.clone().filter(|(name, _)| name.eq_ignore_ascii_case("connection"));
+        let named: Vec<&[u8]> =
+            options.flat_map(|(_, value)| fields::connection_options(value)).collect();
+        let is_named = |name: &str| named.iter().any(|it| it.eq_ignore_ascii_case(name.as_bytes()));
+        let mut kept = Fields::with_capacity(USUAL_BYTES);
+        for (name, value) in fields {
+            if !fields::is_hop_by_hop(name) && !is_ours_to_set(name) && !is_named(name) {
+                let _ = kept.push(name, value);
+            }
+        }
         Self(kept)
     }
 
-    /// The fields, for the engine room to send.
-    pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        self.0.iter()
+    /// The fields as they are sent.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 
-    /// Every value of a field.
-    pub fn all(&self, name: &HeaderName) -> impl Iterator<Item = &HeaderValue> {
-        self.0.get_all(name).iter()
+    /// Every value of a field, whatever the case of its name.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.0.all(name)
     }
 
     /// Takes a field out.
-    pub fn remove(&mut self, name: HeaderName) {
-        self.0.remove(name);
+    pub fn remove(&mut self, name: &str) {
+        self.0.remove(|it| it.eq_ignore_ascii_case(name));
     }
 
     /// Sets a field that sockwarden decides about, such as the content type of a body it knows.
-    pub fn set(&mut self, name: HeaderName, value: HeaderValue) {
-        self.0.insert(name, value);
+    pub fn set(&mut self, name: &'static str, value: &'static str) {
+        self.remove(name);
+        let _ = self.0.push(name, value.as_bytes());
     }
 }
 
-/// Writes a field as it stands in a head, with a capital letter at the start of each word of its name, as Go writes names.
-pub fn write_field(wire: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    let mut starts = true;
-    wire.extend(name.as_str().bytes().map(|byte| {
-        let byte = if starts { byte.to_ascii_uppercase() } else { byte };
-        starts = byte == b'-';
-        byte
-    }));
-    wire.extend_from_slice(b": ");
-    wire.extend_from_slice(value.as_bytes());
-    wire.extend_from_slice(b"\r\n");
-}
+/// What the fields of most requests need, in bytes.
+const USUAL_BYTES: usize = 192;
 
-const HOP_BY_HOP: &[&str] = &[
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-/// Whether a field belongs to one connection only, RFC 9110 section 7.6.1.
-pub fn is_hop_by_hop(name: &HeaderName) -> bool {
-    HOP_BY_HOP.contains(&name.as_str())
-}
-
-/// `Host` is ours because the authority never decides anything; the length is hyper's to write from the body it has; `Expect` is
+/// `Host` is ours because the authority never decides anything; the length is written from the body there is; `Expect` is
 /// answered by us; the rest would carry a claim about who asks.
-fn is_ours_to_set(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    matches!(name, "host" | "content-length" | "expect" | "http2-settings" | "forwarded")
-        || name.starts_with("x-forwarded-")
-}
-
-fn connection_options(fields: &HeaderMap) -> Vec<HeaderName> {
-    fields
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|option| option.trim().parse().ok())
-        .collect()
+fn is_ours_to_set(name: &str) -> bool {
+    const OURS: [&str; 5] = ["host", "content-length", "expect", "http2-settings", "forwarded"];
+    const CLAIMS: &str = "x-forwarded-";
+    OURS.iter().any(|it| it.eq_ignore_ascii_case(name))
+        || name.get(..CLAIMS.len()).is_some_and(|start| start.eq_ignore_ascii_case(CLAIMS))
 }
 
 #[cfg(test)]
@@ -195,13 +161,9 @@ mod tests {
 
     #[track_caller]
     fn check(sent: &[(&str, &str)], kept: &[&str]) {
-        let mut fields = HeaderMap::new();
-        for (name, value) in sent {
-            fields.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
-        }
-        let names: Vec<String> =
-            EndToEndFields::from_client(&fields).0.keys().map(ToString::to_string).collect();
-        assert_eq!(names, kept);
+        let sent = sent.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let fields = EndToEndFields::from_client(sent);
+        assert_eq!(fields.0.iter().map(|(name, _)| name).collect::<Vec<_>>(), kept);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! A connected stream socket that two parties hold: the HTTP library reads and writes it, and we watch it, shut it down, or take it over
-//! once it has left HTTP.
+//! A connected stream socket that two parties hold: one reads and writes messages, and one watches it, shuts it down, or takes it over once
+//! it has left HTTP.
 
 use std::io;
 use std::net::Shutdown;
@@ -201,7 +201,7 @@ impl Socket {
 const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The reading and writing half that an HTTP library gets.
+/// What an HTTP library gets to read and write, for our own questions.
 #[derive(Debug, Clone)]
 pub struct SharedSocket(pub Arc<Socket>);
 

@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use body_cases::{CASES, Case, Engine, Limits, Want};
-use http::{HeaderMap, HeaderValue, header};
 use sockwarden::client::{Admission, Client, Identity, Peer};
 use sockwarden::policy::{Body, DeclaredBody, Judgement, Policy};
 use sockwarden::proxy::refusal;
@@ -85,9 +84,7 @@ fn judge(case: &Case) -> Result<String, (u16, String)> {
     let method = Method::parse(method).unwrap();
     // The gate answers those that are no targets, before there is anything to judge.
     let target = RequestTarget::parse(target).map_err(|error| (400, error.to_string()))?;
-    let mut fields = HeaderMap::new();
-    fields.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let head = Head::new(method, target, &fields);
+    let head = Head::new(method, target, [("Content-Type", &b"application/json"[..])]);
     let body = objects.text(case.body);
     let declared = DeclaredBody { body: (!body.is_empty()).then(|| body.clone()) };
     let mut judgement =

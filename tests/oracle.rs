@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use http::HeaderMap;
 use sockwarden::client::{Admission, Client, Container, ContainerId, Identity, Peer, WhyUnknown};
 use sockwarden::policy::{DeclaredBody, DenyReason, Judgement, Policy};
 use sockwarden::request::{Head, Method, RequestTarget};
@@ -485,9 +484,7 @@ fn the_judge_and_the_oracle_agree() {
             let body = random.once_in(3);
             // What has two readings never comes to the judge.
             let Ok(target) = RequestTarget::parse(&random.encode(&path)) else { continue };
-            let mut fields = HeaderMap::new();
-            fields.insert("content-type", "application/json".parse().unwrap());
-            let head = Head::new(method, target, &fields);
+            let head = Head::new(method, target, [("Content-Type", &b"application/json"[..])]);
             let client = Client {
                 peer: Peer::tcp("172.18.0.2:5".parse().unwrap(), "172.18.0.3".parse().unwrap()),
                 admission: if listed { Admission::Listed } else { Admission::Unlisted },

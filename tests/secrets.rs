@@ -1,7 +1,6 @@
 //! What clients send in confidence does not show in anything that is printed for debugging.
 #![cfg(test)]
 
-use http::{HeaderMap, HeaderName};
 use sockwarden::client::{Admission, Client, Identity, Peer};
 use sockwarden::policy::{DeclaredBody, Judgement, Policy};
 use sockwarden::request::{Head, Method, RequestTarget};
@@ -16,16 +15,15 @@ fn judge(pattern: &str, target: &str) -> Judgement<String> {
     let path = AnchoredRegex::new(pattern).unwrap().into();
     let rules = [Rule { origin, method: Method::Post, path }].into_iter().collect();
     let list = Allowlist { rules, ..Allowlist::default() };
-    let mut fields = HeaderMap::new();
-    for name in ["x-registry-auth", "x-registry-config", "authorization", "cookie"] {
-        fields.insert(HeaderName::from_static(name), SECRET.parse().unwrap());
-    }
-    fields.insert("content-type", "application/json".parse().unwrap());
+    let secret = |name| (name, SECRET.as_bytes());
+    let json = ("content-type", &b"application/json"[..]);
+    let fields = ["x-registry-auth", "x-registry-config", "authorization", "cookie"];
+    let fields = fields.map(secret).into_iter().chain([json]);
     let target = RequestTarget::parse(&format!("{target}?fromSrc={SECRET}")).unwrap();
     let peer = Peer::tcp("172.18.0.2:5".parse().unwrap(), "172.18.0.3".parse().unwrap());
     let client = Client { peer, admission: Admission::Listed, identity: Identity::Plain };
     let body = DeclaredBody { body: Some(body()) };
-    let head = Head::new(Method::Post, target, &fields);
+    let head = Head::new(Method::Post, target, fields);
     Policy::new(list, Defaults::default()).judge(&client, None, head, body)
 }
 

@@ -1,46 +1,45 @@
 //! The engine side of one client connection: opened when first needed, never shared, closed with it.
 
-use std::fmt;
 use std::future::poll_fn;
-use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_body::{Frame, SizeHint};
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use http::StatusCode;
 
-use super::transfer::{Connection, EngineBody, Exchange, Home, Upload, UploadError};
-use super::wire::{AnswerHead, Framing};
+use super::head::AnswerHead;
+use super::transfer::{EngineBody, Exchange, RequestBody, Upload, UploadError};
 use super::{Engine, EngineError};
 use crate::policy::{Allowed, Body};
+use crate::request::Fields;
 use crate::socket::Socket;
+use crate::wire::{ClientBody, Framing, Incoming};
 
 /// The engine connection that belongs to one client connection.
 #[derive(Debug)]
 pub struct Link {
     engine: Engine,
     /// The connection while nothing is under way on it.
-    idle: Home,
+    idle: Option<Incoming>,
 }
 
 impl Link {
     pub(super) fn new(engine: Engine) -> Self {
-        Self { engine, idle: Home::default() }
+        Self { engine, idle: None }
     }
 
     /// Sends what was judged, exactly as it was judged, and waits for the head of the answer.
     ///
     /// # Errors
     /// When the engine cannot be reached, goes away, or answers with something no client may see.
-    pub async fn send(&self, allowed: Allowed<Incoming>) -> Result<Answer, EngineError> {
+    pub async fn send<'a>(
+        &'a mut self,
+        allowed: Allowed<ClientBody<'a>>,
+    ) -> Result<Answer<'a>, EngineError> {
         let (head, body) = allowed.into_parts();
         let body = match body {
             Body::None => RequestBody::Empty,
             Body::Forward(body) => RequestBody::Stream(body),
-            Body::Judged(text) => RequestBody::Whole(Some(Bytes::from(text))),
+            Body::Judged(text) => RequestBody::Whole(Bytes::from(text)),
             Body::Discard(body) => {
                 discard(body).await?;
                 RequestBody::Empty
@@ -50,7 +49,7 @@ impl Link {
         let can_upgrade = head.operation.upgrade().is_some();
         let mut upload = Upload::new(&head, body)
             .ok_or(EngineError::Unexpected("the request cannot be written"))?;
-        let idle = self.take_idle();
+        let idle = self.idle.take().filter(is_quiet);
         let mut is_reused = idle.is_some();
         let mut connection = match idle {
             Some(connection) => connection,
@@ -74,33 +73,23 @@ impl Link {
         }
     }
 
-    /// Closes the engine connection, if one is open.
-    pub fn close(&self) {
-        drop(self.take_idle());
+    async fn open(&self) -> Result<Incoming, EngineError> {
+        Ok(Incoming::new(self.engine.connect().await?))
     }
 
-    fn take_idle(&self) -> Option<Connection> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).take();
-        idle.filter(Connection::is_quiet)
-    }
-
-    async fn open(&self) -> Result<Connection, EngineError> {
-        Ok(Connection::new(self.engine.connect().await?))
-    }
-
-    async fn answer(
-        &self,
+    async fn answer<'a>(
+        &'a mut self,
         head: AnswerHead,
-        mut exchange: Exchange,
+        mut exchange: Exchange<'a>,
         asks_upgrade: bool,
         can_upgrade: bool,
-    ) -> Result<Answer, EngineError> {
+    ) -> Result<Answer<'a>, EngineError> {
         let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
         if switches && !asks_upgrade {
             return Err(EngineError::Unexpected("it changes protocols though nobody asked"));
         }
         let is_hijacked = switches || (can_upgrade && is_raw_stream(&head));
-        let AnswerHead { status, mut fields, upgrade, framing, keeps } = head;
+        let AnswerHead { status, mut fields, upgrade, is_dated, framing, keeps } = head;
         let body = if is_hijacked {
             // What is still to come of the request is HTTP, and goes before what is not.
             let rest = poll_fn(|cx| exchange.upload.poll(cx, &exchange.connection.socket)).await;
@@ -108,37 +97,47 @@ impl Link {
                 UploadError::Client => EngineError::ClientBody,
                 UploadError::Engine(error) => EngineError::Broken(error.into()),
             })?;
-            let Connection { socket, input, .. } = exchange.connection;
+            let Incoming { socket, input, .. } = exchange.connection;
             AnswerBody::Hijacked(Box::new(EngineEnd { socket, early: input.freeze() }))
         } else {
-            let home = Arc::clone(&self.idle);
-            AnswerBody::Stream(EngineBody::new(exchange, framing, keeps, home))
+            let home = keeps.then_some(&mut self.idle);
+            AnswerBody::Stream(EngineBody::new(exchange, framing, home))
         };
         if switches {
-            fields.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-            fields.insert(header::UPGRADE, upgrade.unwrap_or(HeaderValue::from_static("tcp")));
+            let token = upgrade.as_deref().unwrap_or(b"tcp");
+            if !(fields.push("Connection", b"Upgrade") && fields.push("Upgrade", token)) {
+                return Err(EngineError::NotHttp("its upgrade is malformed"));
+            }
         }
-        Ok(Answer { status, fields, body })
+        Ok(Answer { status, fields, is_dated, body })
     }
+}
+
+/// Whether the engine has neither closed an idle connection nor said anything that nobody asked for.
+fn is_quiet(idle: &Incoming) -> bool {
+    let nothing_came = idle.socket.try_read(&mut [0_u8; 1].as_mut_slice());
+    idle.input.is_empty()
+        && nothing_came.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
 /// What the engine answered, ready to be passed on.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Answer<'a> {
     /// Its status.
     pub status: StatusCode,
     /// Its end-to-end fields; of a hijacked connection also the two that say so.
-    pub fields: HeaderMap,
+    pub fields: Fields,
+    /// Whether `Date` is one of them.
+    pub is_dated: bool,
     /// What follows the head.
-    pub body: AnswerBody,
+    pub body: AnswerBody<'a>,
 }
 
 /// What follows the head of an answer.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "the large one is the usual one")]
-pub enum AnswerBody {
+pub enum AnswerBody<'a> {
     /// A body.
-    Stream(EngineBody),
+    Stream(EngineBody<'a>),
     /// Bytes outside HTTP, both ways.
     Hijacked(Box<EngineEnd>),
 }
@@ -174,14 +173,15 @@ impl EngineEnd {
 /// The engine's own 200 in place of a 101: a raw stream without a length (moby `postContainersAttach`, facts of API 1.12 to today).
 /// `logs` uses the same content types, with chunked coding.
 fn is_raw_stream(head: &AnswerHead) -> bool {
-    let content_type =
-        head.fields.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    head.status == StatusCode::OK
-        && matches!(
+    let is_raw = |content_type: &[u8]| {
+        matches!(
             content_type,
             b"application/vnd.docker.raw-stream" | b"application/vnd.docker.multiplexed-stream"
         )
+    };
+    head.status == StatusCode::OK
         && head.framing == Framing::UntilClose
+        && head.fields.all("content-type").next().is_some_and(is_raw)
 }
 
 const READ_BYTES: usize = 16 * 1024;
@@ -189,67 +189,11 @@ const READ_BYTES: usize = 16 * 1024;
 /// The most of a body that is read to be thrown away, in bytes.
 const MAX_DISCARDED_BYTES: usize = 64 * 1024;
 
-async fn discard(mut body: Incoming) -> Result<(), EngineError> {
+async fn discard(mut body: ClientBody<'_>) -> Result<(), EngineError> {
     let mut left = MAX_DISCARDED_BYTES;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| EngineError::ClientBody)?;
-        let length = frame.data_ref().map_or(0, Bytes::len);
-        left = left.checked_sub(length).ok_or(EngineError::ClientBody)?;
+    while let Some(bytes) = body.next().await {
+        let bytes = bytes.map_err(|_| EngineError::ClientBody)?;
+        left = left.checked_sub(bytes.len()).ok_or(EngineError::ClientBody)?;
     }
     Ok(())
-}
-
-/// The body of a request to the engine.
-pub enum RequestBody {
-    /// None.
-    Empty,
-    /// One that was read and judged.
-    Whole(Option<Bytes>),
-    /// The client's, as it comes.
-    Stream(Incoming),
-}
-
-impl fmt::Debug for RequestBody {
-    /// Not what is in it: a container's environment is.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "Empty",
-            Self::Whole(_) => "Whole",
-            Self::Stream(_) => "Stream",
-        })
-    }
-}
-
-impl http_body::Body for RequestBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match self.get_mut() {
-            Self::Empty => Poll::Ready(None),
-            Self::Whole(body) => Poll::Ready(body.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Stream(body) => Pin::new(body).poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Empty => true,
-            Self::Whole(body) => body.is_none(),
-            Self::Stream(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Empty => SizeHint::with_exact(0),
-            Self::Whole(body) => {
-                SizeHint::with_exact(body.as_ref().map_or(0, |bytes| bytes.len() as u64))
-            }
-            Self::Stream(body) => body.size_hint(),
-        }
-    }
 }

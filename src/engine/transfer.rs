@@ -3,82 +3,39 @@
 //! Nothing here is a task: whoever waits for the answer drives both directions, so a request body goes on while the answer already comes,
 //! and everything ends when nobody waits any more.
 
-use std::fmt;
 use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use bytes::buf::Chain;
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use http_body::{Body, Frame, SizeHint};
 
 use super::EngineError;
-use super::link::RequestBody;
-use super::wire::{AnswerHead, BodyLength, Framing, request_head};
+use super::head::{AnswerHead, BodyLength, request_head};
 use crate::request::{Head, Method};
 use crate::socket::Socket;
+use crate::wire::{ClientBody, Framing, Incoming, Outgoing};
 
-/// How much room a read gets, in bytes: at first, and at most where reads keep filling it.
-const LEAST_READ_BYTES: usize = 4 * 1024;
-const MOST_READ_BYTES: usize = 128 * 1024;
-
-/// A connection to the engine on which nothing is under way.
-#[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) socket: Arc<Socket>,
-    /// What was read and belongs to nobody yet.
-    pub(super) input: BytesMut,
-    room: usize,
+/// The body of a request to the engine.
+pub(super) enum RequestBody<'a> {
+    /// None.
+    Empty,
+    /// One that was read and judged.
+    Whole(Bytes),
+    /// The client's, as it comes.
+    Stream(ClientBody<'a>),
 }
-
-impl Connection {
-    pub(super) fn new(socket: Arc<Socket>) -> Self {
-        Self { socket, input: BytesMut::new(), room: LEAST_READ_BYTES }
-    }
-
-    /// Whether the engine has neither closed it nor said anything that nobody asked for.
-    pub(super) fn is_quiet(&self) -> bool {
-        let nothing_came = self.socket.try_read(&mut [0_u8; 1].as_mut_slice());
-        self.input.is_empty()
-            && nothing_came.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-    }
-
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Poll::Ready(result) = self.socket.poll_read_more(cx, &mut self.input, self.room) else {
-            if self.input.is_empty() {
-                // A silent stream holds no buffer.
-                self.input = BytesMut::new();
-            }
-            return Poll::Pending;
-        };
-        let read = result?;
-        if read >= self.room {
-            self.room = (self.room * 2).min(MOST_READ_BYTES);
-        } else if read < self.room / 4 {
-            self.room = (self.room / 2).max(LEAST_READ_BYTES);
-        }
-        Poll::Ready(Ok(read))
-    }
-}
-
-/// Where a connection goes that can carry another request.
-pub(super) type Home = Arc<Mutex<Option<Connection>>>;
 
 /// A request that is being sent.
-pub(super) struct Upload {
-    /// What is to be written next: framing or the head, data, framing.
-    piece: Piece,
-    body: RequestBody,
-    /// How much of the body is to come, where its length was told.
-    left: Option<u64>,
+#[derive(Debug)]
+pub(super) struct Upload<'a> {
+    out: Outgoing,
+    /// What follows, until all of it was read.
+    body: Option<ClientBody<'a>>,
+    is_chunked: bool,
     state: UploadState,
     /// Whether the engine may have seen any of it.
     began: bool,
 }
-
-type Piece = Chain<Chain<Bytes, Bytes>, Bytes>;
 
 #[derive(Debug, PartialEq, Eq)]
 enum UploadState {
@@ -98,37 +55,21 @@ pub(super) enum UploadError {
     Engine(io::Error),
 }
 
-fn piece(front: impl Into<Bytes>, data: Bytes, back: &'static [u8]) -> Piece {
-    front.into().chain(data).chain(Bytes::from_static(back))
-}
-
-impl fmt::Debug for Upload {
-    /// Not what is sent: credentials are in it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Upload")
-            .field("left", &self.left)
-            .field("state", &self.state)
-            .field("began", &self.began)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Upload {
+impl<'a> Upload<'a> {
     /// A request to be sent; `None` where its head cannot be written.
-    pub(super) fn new(head: &Head, body: RequestBody) -> Option<Self> {
-        let length = match body.size_hint().exact() {
-            _ if body.is_end_stream() => BodyLength::Nothing,
-            Some(bytes) => BodyLength::Exact(bytes),
-            None => BodyLength::Unknown,
+    pub(super) fn new(head: &Head, body: RequestBody<'a>) -> Option<Self> {
+        let (length, whole, body) = match body {
+            RequestBody::Empty => (BodyLength::Nothing, Bytes::new(), None),
+            RequestBody::Whole(bytes) => (BodyLength::Exact(bytes.len() as u64), bytes, None),
+            RequestBody::Stream(body) => {
+                let length = body.length().map_or(BodyLength::Unknown, BodyLength::Exact);
+                (length, Bytes::new(), Some(body))
+            }
         };
-        let left = match length {
-            BodyLength::Nothing => Some(0),
-            BodyLength::Exact(bytes) => Some(bytes),
-            BodyLength::Unknown => None,
-        };
-        let head = request_head(head, length)?;
-        let state = UploadState::Running;
-        Some(Self { piece: piece(head, Bytes::new(), b""), body, left, state, began: false })
+        let mut out = Outgoing::from(request_head(head, length)?);
+        out.bytes(whole);
+        let is_chunked = length == BodyLength::Unknown;
+        Some(Self { out, body, is_chunked, state: UploadState::Running, began: false })
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -152,65 +93,53 @@ impl Upload {
         socket: &Socket,
     ) -> Poll<Result<(), UploadError>> {
         while self.state == UploadState::Running {
-            while self.piece.has_remaining() {
-                let written = ready!(socket.poll_write_buf(cx, &mut self.piece));
-                match written {
-                    Ok(1..) => self.began = true,
-                    Ok(0) => return Poll::Ready(Err(self.stop(io::ErrorKind::WriteZero.into()))),
-                    Err(error) => return Poll::Ready(Err(self.stop(error))),
-                }
-            }
-            if self.left == Some(0) {
-                self.state = UploadState::Done;
-                // The answer may go on for hours, and the head held credentials.
-                self.piece = piece(Bytes::new(), Bytes::new(), b"");
-                break;
-            }
-            let frame = ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose();
-            let Ok(frame) = frame else { return Poll::Ready(Err(UploadError::Client)) };
-            match (frame.map(Frame::into_data), self.left) {
-                (None, None) => {
-                    self.left = Some(0);
-                    self.piece = piece(Bytes::from_static(b"0\r\n\r\n"), Bytes::new(), b"");
-                }
-                // Bytes beyond what the head says would be a request that nobody judged; too few would make one of the next.
-                (None, Some(_)) => return Poll::Ready(Err(UploadError::Client)),
-                (Some(Ok(data)), Some(left)) => match left.checked_sub(data.len() as u64) {
-                    Some(left) => {
-                        self.left = Some(left);
-                        self.piece = piece(Bytes::new(), data, b"");
+            while !self.out.is_empty() {
+                match ready!(self.out.poll_write(cx, socket)) {
+                    Ok(_) => self.began = true,
+                    Err(error) => {
+                        self.state = UploadState::Stopped;
+                        return Poll::Ready(Err(UploadError::Engine(error)));
                     }
-                    None => return Poll::Ready(Err(UploadError::Client)),
-                },
-                (Some(Ok(data)), None) if data.has_remaining() => {
-                    let size = format!("{:x}\r\n", data.len());
-                    self.piece = piece(size, data, b"\r\n");
                 }
-                // Trailers are dropped.
-                (Some(_), _) => {}
+            }
+            // The answer may go on for hours, and the head held credentials.
+            self.out.release();
+            let Some(body) = &mut self.body else {
+                self.state = UploadState::Done;
+                break;
+            };
+            // A body that ends early is an error of its own: too few bytes would make one of the next request.
+            let (out, is_chunked) = (&mut self.out, self.is_chunked);
+            let read = ready!(body.poll_data(cx, |input, count| {
+                if is_chunked { out.data_as_chunk(input, count) } else { out.data(input, count) }
+            }));
+            match read {
+                Some(Ok(())) => {}
+                Some(Err(_)) => return Poll::Ready(Err(UploadError::Client)),
+                None => {
+                    self.body = None;
+                    if self.is_chunked {
+                        self.out.last_chunk();
+                    }
+                }
             }
         }
         Poll::Ready(Ok(()))
-    }
-
-    fn stop(&mut self, error: io::Error) -> UploadError {
-        self.state = UploadState::Stopped;
-        UploadError::Engine(error)
     }
 }
 
 /// A request whose answer has not begun.
 #[derive(Debug)]
-pub(super) struct Exchange {
-    pub(super) connection: Connection,
-    pub(super) upload: Upload,
+pub(super) struct Exchange<'a> {
+    pub(super) connection: Incoming,
+    pub(super) upload: Upload<'a>,
     is_head: bool,
     /// Why the engine took no more of the request.
     failed: Option<io::Error>,
 }
 
-impl Exchange {
-    pub(super) fn new(connection: Connection, upload: Upload, method: Method) -> Self {
+impl<'a> Exchange<'a> {
+    pub(super) fn new(connection: Incoming, upload: Upload<'a>, method: Method) -> Self {
         Self { connection, upload, is_head: method == Method::Head, failed: None }
     }
 
@@ -259,24 +188,73 @@ const SWITCHING: StatusCode = StatusCode::SWITCHING_PROTOCOLS;
 
 /// The body of an answer, as it comes. Dropped before its end it closes the connection, which is how the daemon learns to cancel.
 #[derive(Debug)]
-pub struct EngineBody {
+pub struct EngineBody<'a> {
     /// Gone when the body is over or has failed.
-    connection: Option<Connection>,
+    connection: Option<Incoming>,
     framing: Framing,
-    upload: Upload,
-    keeps: bool,
-    home: Home,
-    /// How it failed, until that was told.
-    failure: Option<EngineError>,
+    upload: Upload<'a>,
+    /// Where the connection goes if it can carry another request.
+    home: Option<&'a mut Option<Incoming>>,
 }
 
-impl EngineBody {
-    pub(super) fn new(exchange: Exchange, framing: Framing, keeps: bool, home: Home) -> Self {
+impl<'a> EngineBody<'a> {
+    pub(super) fn new(
+        exchange: Exchange<'a>,
+        framing: Framing,
+        home: Option<&'a mut Option<Incoming>>,
+    ) -> Self {
         let Exchange { connection, upload, .. } = exchange;
-        let connection = Some(connection);
-        let mut body = Self { connection, framing, upload, keeps, home, failure: None };
+        let mut body = Self { connection: Some(connection), framing, upload, home };
         body.end_if_done();
         body
+    }
+
+    /// How its end is found.
+    pub fn framing(&self) -> &Framing {
+        &self.framing
+    }
+
+    /// Whether all of it was taken.
+    pub fn is_over(&self) -> bool {
+        self.framing.is_done()
+    }
+
+    /// Waits for bytes and lets `take` take them, so many, from the front of what was read; nothing at the end of the body.
+    ///
+    /// # Errors
+    /// When the engine breaks off, or the client's own body does. There is nothing more to be asked for then.
+    pub fn poll_data<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut take: impl FnMut(&mut BytesMut, usize) -> T,
+    ) -> Poll<Option<Result<T, EngineError>>> {
+        let Some(connection) = &mut self.connection else { return Poll::Ready(None) };
+        match self.upload.poll(cx, &connection.socket) {
+            // What the engine does not want any more does not spoil its answer.
+            Poll::Pending | Poll::Ready(Ok(()) | Err(UploadError::Engine(_))) => {}
+            Poll::Ready(Err(UploadError::Client)) => {
+                return Poll::Ready(Some(Err(EngineError::ClientBody)));
+            }
+        }
+        let taken = loop {
+            let taken = self.framing.next(&mut connection.input, &mut take);
+            match taken.map_err(EngineError::NotHttp).transpose() {
+                None if self.framing.is_done() => break None,
+                None => {}
+                some => break some,
+            }
+            let read = ready!(connection.poll_fill(cx));
+            match read.map_err(|error| EngineError::Broken(error.into()))? {
+                0 if self.framing == Framing::UntilClose => self.framing = Framing::Length(0),
+                0 => {
+                    let early = io::Error::from(io::ErrorKind::UnexpectedEof);
+                    break Some(Err(EngineError::Broken(early.into())));
+                }
+                _ => {}
+            }
+        };
+        self.end_if_done();
+        Poll::Ready(taken)
     }
 
     /// At the end of the body, gives back a connection that can carry another request, and closes any other.
@@ -286,84 +264,11 @@ impl EngineBody {
         }
         // Bytes behind the answer belong to no request, least of all to the next one.
         if let Some(connection) = self.connection.take()
-            && self.keeps
             && self.upload.is_done()
             && connection.input.is_empty()
+            && let Some(home) = self.home.take()
         {
-            let connection = Connection { input: BytesMut::new(), ..connection };
-            *self.home.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
-        }
-    }
-
-    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, EngineError>> {
-        let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(None)) };
-        match self.upload.poll(cx, &connection.socket) {
-            // What the engine does not want any more does not spoil its answer.
-            Poll::Pending | Poll::Ready(Ok(()) | Err(UploadError::Engine(_))) => {}
-            Poll::Ready(Err(UploadError::Client)) => {
-                return Poll::Ready(Err(EngineError::ClientBody));
-            }
-        }
-        loop {
-            let bytes = self.framing.next(&mut connection.input);
-            if let Some(bytes) = bytes.map_err(EngineError::NotHttp)? {
-                return Poll::Ready(Ok(Some(bytes)));
-            }
-            if self.framing.is_done() {
-                return Poll::Ready(Ok(None));
-            }
-            let read = ready!(connection.poll_fill(cx));
-            match read.map_err(|error| EngineError::Broken(error.into()))? {
-                0 if self.framing == Framing::UntilClose => {
-                    self.framing = Framing::Length(0);
-                    return Poll::Ready(Ok(None));
-                }
-                0 => {
-                    let early = io::Error::from(io::ErrorKind::UnexpectedEof);
-                    return Poll::Ready(Err(EngineError::Broken(early.into())));
-                }
-                _ => {}
-            }
-        }
-    }
-}
-
-impl Body for EngineBody {
-    type Data = Bytes;
-    type Error = EngineError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, EngineError>>> {
-        let this = self.get_mut();
-        if let Some(error) = this.failure.take() {
-            return Poll::Ready(Some(Err(error)));
-        }
-        match ready!(this.poll_bytes(cx)) {
-            Ok(bytes) => {
-                this.end_if_done();
-                Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
-            }
-            Err(error) => {
-                this.connection = None;
-                this.failure = Some(error);
-                // The HTTP library throws away what it has not written when a body fails, and the head is among it; it writes when we
-                // make it wait.
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.connection.is_none() && self.framing.is_done() && self.failure.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self.framing {
-            Framing::Length(left) => SizeHint::with_exact(left),
-            Framing::Chunked(_) | Framing::UntilClose => SizeHint::default(),
+            *home = Some(connection);
         }
     }
 }

@@ -1,89 +1,73 @@
-//! The gate: what a client's bytes must look like before the HTTP library sees them.
+//! The gate: reads what a client sends, one message at a time.
 //!
-//! hyper is lenient where a proxy must not be: it drops a `Content-Length` beside a `Transfer-Encoding`, takes bare line feeds, sends absolute
-//! targets on, cuts fragments off, and answers what it cannot read with an empty 400. The gate sits beneath it, reads each head as a
-//! whole, refuses what RFC 9112 leaves to interpretation, and hands over exactly one message at a time; bytes behind a message stay
-//! here until the next one is wanted, or until the connection leaves HTTP. The target it keeps to itself: hyper gets `/` in its place.
-//! Beyond that it only ever refuses: framing stays hyper's business, and where the two could disagree the gate would stop a message,
-//! never add one.
+//! A proxy that decides must not guess, and a refusal must say why. So each head is read as a whole, and what RFC 9112 leaves to
+//! interpretation is refused: a `Content-Length` beside a `Transfer-Encoding`, bare line feeds, absolute targets, fragments. Of what was
+//! read only values are left: method, target, end-to-end fields, and how the body ends. Bytes behind a message stay here until the next
+//! one is wanted, or until the connection leaves HTTP.
 
-use std::io;
 use std::mem::MaybeUninit;
-use std::ops::Range;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use http::StatusCode;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use crate::bounds::Limit;
 use crate::config::Limits;
-use crate::request::{Method, RequestTarget, TargetError};
-use crate::socket::{SharedSocket, Socket};
+use crate::request::fields::connection_options;
+use crate::request::{Head, Method, RequestTarget, TargetError};
+use crate::socket::Socket;
+use crate::wire::framing::Chunk;
+use crate::wire::{ClientBody, Framing, Incoming, Interim};
 
-/// The longest target that can be sent on, in bytes; one less than what the HTTP library's type for it holds.
+/// The longest target that can be sent on, in bytes.
 const MAX_TARGET_BYTES: usize = u16::MAX as usize - 1;
 /// The most fields that a limit on them can allow.
 const MOST_FIELDS: usize = 512;
 /// How long a new connection may stay silent before its first request.
 const FIRST_BYTE_DEADLINE: Duration = Duration::from_mins(1);
-/// The longest chunk-size line, in bytes; extensions are dropped, so nobody needs long ones.
-const MAX_CHUNK_LINE_BYTES: usize = 1024;
-/// The most trailer bytes of a chunked body; they are dropped.
-const MAX_TRAILER_BYTES: usize = 8 * 1024;
-const READ_BYTES: usize = 4 * 1024;
 
-/// A client connection as the HTTP library sees it.
+/// The reading side of a client connection.
 #[derive(Debug)]
 pub struct Gate {
-    socket: SharedSocket,
-    /// Bytes that were read and not handed over.
-    pending: BytesMut,
-    phase: Phase,
-    shared: Arc<GateShared>,
+    incoming: Incoming,
     limits: Limits,
+    /// How the end of the current message's body is found; done between messages.
+    body: Framing,
+    /// What was read and holds no end of a head, in bytes.
+    searched: usize,
     deadline: Pin<Box<Sleep>>,
-    /// Whether the current deadline is the one for a head that has begun.
+    /// Whether the deadline is the one for a head that has begun.
     head_begun: bool,
-    heads: u64,
+    is_first: bool,
+    interim: Arc<Interim>,
 }
 
+/// What comes next on a connection.
 #[derive(Debug)]
-enum Phase {
-    /// Collecting a head; so many bytes of it were searched for its end.
-    Head { searched: usize },
-    /// Handing over a checked head, then its body.
-    Deliver { left: usize, body: Framing },
-    /// Handing over a body.
-    Body(Framing),
-    /// Refused: the library reads the end of the stream.
-    Refused,
+pub enum Next {
+    /// A message that has one reading.
+    Request(Request),
+    /// One that does not, or that takes more than it may.
+    Refused(Box<Refused>),
+    /// Nothing.
+    End,
 }
 
-/// How the end of a body is found, RFC 9112 section 6.3.
+/// What a message says in front of its body.
 #[derive(Debug)]
-enum Framing {
-    Length(u64),
-    Chunked(Chunks),
-}
-
-/// What the gate and the rest of the connection tell each other.
-#[derive(Debug, Default)]
-pub struct GateShared {
-    state: Mutex<State>,
-    written: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    target: Option<RequestTarget>,
-    refusal: Option<Refused>,
-    unflushed: bool,
+pub struct Request {
+    /// What is asked.
+    pub head: Head,
+    /// Whether it speaks HTTP/1.0.
+    pub is_old: bool,
+    /// Whether the client wants to send another behind it.
+    pub keeps: bool,
+    /// Whether the client asks to leave HTTP, as it may or not.
+    pub wants_upgrade: bool,
 }
 
 /// Why the gate refused a message.
@@ -101,262 +85,97 @@ pub struct Refused {
     pub limit: Option<Limit>,
 }
 
-impl GateShared {
-    /// The target of the head that was handed over last.
-    pub fn take_target(&self) -> Option<RequestTarget> {
-        self.lock().target.take()
-    }
-
-    /// Why the connection's last message was refused, once.
-    pub fn take_refusal(&self) -> Option<Refused> {
-        self.lock().refusal.take()
-    }
-
-    /// Whether everything the library wrote has gone to the kernel.
-    pub fn is_flushed(&self) -> bool {
-        !self.lock().unflushed
-    }
-
-    /// How many bytes were written to the client, as a measure of progress.
-    pub fn bytes_written(&self) -> u64 {
-        self.written.load(Ordering::Relaxed)
-    }
-
-    fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(bytes)) = &result {
-            self.written.fetch_add(*bytes as u64, Ordering::Relaxed);
-        }
-        result
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        // The state is plain data, right whoever panicked.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Gate {
     /// A gate in front of a client's socket.
-    pub fn new(socket: Arc<Socket>, limits: &Limits) -> (Self, Arc<GateShared>) {
-        let shared = Arc::new(GateShared::default());
-        let gate = Self {
-            socket: SharedSocket(socket),
-            pending: BytesMut::new(),
-            phase: Phase::Head { searched: 0 },
-            shared: Arc::clone(&shared),
+    pub fn new(socket: Arc<Socket>, limits: &Limits) -> Self {
+        Self {
+            incoming: Incoming::new(socket),
             limits: *limits,
+            body: Framing::Length(0),
+            searched: 0,
             deadline: Box::pin(tokio::time::sleep(FIRST_BYTE_DEADLINE)),
             head_begun: false,
-            heads: 0,
-        };
-        (gate, shared)
+            is_first: true,
+            interim: Arc::default(),
+        }
+    }
+
+    /// Whether nothing has come of the next message.
+    pub fn is_idle(&self) -> bool {
+        self.body.is_done() && self.incoming.input.is_empty()
+    }
+
+    /// The interim answer that belongs to the current message.
+    pub fn interim(&self) -> Arc<Interim> {
+        Arc::clone(&self.interim)
+    }
+
+    /// The current message's body, if it has one that was not read to its end.
+    pub fn body(&mut self) -> Option<ClientBody<'_>> {
+        let Self { incoming, body, interim, .. } = self;
+        (!body.is_done()).then(|| ClientBody::new(incoming, body, interim))
     }
 
     /// What the client sent behind the last message: the first bytes of what follows HTTP.
-    pub fn into_pending(self) -> Bytes {
-        self.pending.freeze()
+    pub fn into_rest(self) -> Bytes {
+        self.incoming.input.freeze()
     }
 
-    fn refuse(&mut self, refused: Refused) {
-        self.phase = Phase::Refused;
-        self.pending.clear();
-        self.shared.lock().refusal = Some(refused);
-    }
-
-    /// Reads until a head is complete and checked, the stream ends, or the head is refused.
-    fn poll_head(&mut self, cx: &mut Context<'_>, mut searched: usize) -> Poll<io::Result<()>> {
+    /// Reads until the next head is complete and checked, the stream ends, or the head is refused; nothing is read behind a message
+    /// whose body was not read to its end.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next> {
+        if !self.body.is_done() {
+            return Poll::Ready(Next::End);
+        }
+        let refuse = |refused| Poll::Ready(Next::Refused(Box::new(refused)));
         loop {
+            let input = &mut self.incoming.input;
             // RFC 9112 section 2.2: a server should ignore an empty line in front of a request line.
-            while searched == 0 && self.pending.starts_with(b"\r\n") {
-                self.pending.advance(2);
+            while self.searched == 0 && input.starts_with(b"\r\n") {
+                input.advance(2);
             }
-            if let Some(end) = end_of_head(&self.pending, searched) {
-                match check_head(self.pending.get(..end).unwrap_or_default(), &self.limits) {
-                    Ok(head) => {
-                        self.shared.lock().target = Some(head.target);
-                        let left = blank_target(&mut self.pending, end, head.target_bytes);
-                        self.phase = Phase::Deliver { left, body: head.framing };
-                        self.heads += 1;
-                        self.head_begun = false;
-                    }
-                    Err(refused) => self.refuse(refused),
-                }
-                return Poll::Ready(Ok(()));
+            let most = self.limits.head_bytes;
+            let end = end_of_head(input, self.searched);
+            if let Some(end) = end.filter(|end| *end <= most) {
+                let checked = check_head(input.get(..end).unwrap_or_default(), &self.limits);
+                let (request, fields) = match checked {
+                    Ok(checked) => checked,
+                    Err(refused) => return refuse(refused),
+                };
+                input.advance(end);
+                self.body = fields.framing;
+                self.searched = 0;
+                self.head_begun = false;
+                self.is_first = false;
+                self.interim.reset(fields.expects_interim && !self.body.is_done());
+                return Poll::Ready(Next::Request(request));
             }
-            searched = self.pending.len();
-            self.phase = Phase::Head { searched };
-            if searched >= self.limits.head_bytes {
-                self.refuse(Refused::at(Limit::HeadBytes, &self.limits));
-                return Poll::Ready(Ok(()));
+            self.searched = input.len();
+            if self.searched >= most {
+                return refuse(Refused::at(Limit::HeadBytes, &self.limits));
             }
-            if searched > 0 && !self.head_begun {
+            if self.searched > 0 && !self.head_begun {
                 self.head_begun = true;
                 self.deadline.as_mut().reset(Instant::now() + self.limits.head_timeout);
             }
-            let room = READ_BYTES.min(self.limits.head_bytes - searched);
-            match self.socket.0.poll_read_more(cx, &mut self.pending, room) {
-                Poll::Ready(Ok(0)) if searched > 0 => {
-                    let message =
-                        "the connection ended inside a request head; send it whole".to_owned();
-                    self.refuse(Refused::new(StatusCode::BAD_REQUEST, message));
-                    return Poll::Ready(Ok(()));
+            match self.incoming.poll_fill(cx) {
+                Poll::Ready(Ok(0)) if self.searched > 0 => {
+                    let message = "the connection ended inside a request head; send it whole";
+                    return refuse(Refused::bad(message));
                 }
-                Poll::Ready(Ok(0)) => {
-                    self.phase = Phase::Refused;
-                    return Poll::Ready(Ok(()));
-                }
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::End),
                 Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => {
-                    if searched == 0 {
-                        // A silent connection holds no buffer.
-                        self.pending = BytesMut::new();
-                    }
-                    if self.head_begun || self.heads == 0 {
-                        ready!(self.deadline.as_mut().poll(cx));
-                        if self.head_begun {
-                            self.refuse(Refused::at(Limit::HeadTime, &self.limits));
-                        } else {
-                            self.phase = Phase::Refused;
-                        }
-                        return Poll::Ready(Ok(()));
-                    }
-                    return Poll::Pending;
+                Poll::Pending if self.head_begun => {
+                    ready!(self.deadline.as_mut().poll(cx));
+                    return refuse(Refused::at(Limit::HeadTime, &self.limits));
                 }
+                Poll::Pending if self.is_first => {
+                    ready!(self.deadline.as_mut().poll(cx));
+                    return Poll::Ready(Next::End);
+                }
+                Poll::Pending => return Poll::Pending,
             }
         }
-    }
-
-    /// Hands over body bytes, and puts back what belongs to the next message.
-    fn poll_body(
-        &mut self,
-        cx: &mut Context<'_>,
-        framing: &mut Framing,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let most = match framing {
-            Framing::Length(left) => {
-                usize::try_from(*left).unwrap_or(usize::MAX).min(buf.remaining())
-            }
-            Framing::Chunked(_) => buf.remaining(),
-        };
-        if self.pending.is_empty() {
-            ready!(self.socket.0.poll_read_into(cx, &mut (&mut *buf).limit(most)))?;
-        } else {
-            let count = most.min(self.pending.len());
-            buf.put_slice(self.pending.get(..count).unwrap_or_default());
-            self.pending.advance(count);
-        }
-        let fresh = buf.filled().get(before..).unwrap_or_default();
-        match framing {
-            Framing::Length(left) => *left = left.saturating_sub(fresh.len() as u64),
-            Framing::Chunked(chunks) => match chunks.advance(fresh) {
-                Ok(used) => {
-                    let surplus = fresh.get(used..).unwrap_or_default();
-                    if !surplus.is_empty() {
-                        let mut pending =
-                            BytesMut::with_capacity(surplus.len() + self.pending.len());
-                        pending.extend_from_slice(surplus);
-                        pending.extend_from_slice(&self.pending);
-                        self.pending = pending;
-                        buf.set_filled(before + used);
-                    }
-                }
-                Err(message) => {
-                    buf.set_filled(before);
-                    // The head was passed on already, so the library must see a failure, not an end.
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, message)));
-                }
-            },
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Framing {
-    fn is_done(&self) -> bool {
-        match self {
-            Self::Length(left) => *left == 0,
-            Self::Chunked(chunks) => chunks.state == ChunkState::Done,
-        }
-    }
-}
-
-impl AsyncRead for Gate {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        loop {
-            match std::mem::replace(&mut this.phase, Phase::Refused) {
-                Phase::Head { searched } => ready!({
-                    this.phase = Phase::Head { searched };
-                    this.poll_head(cx, searched)
-                })?,
-                Phase::Deliver { left, body } => {
-                    let count = left.min(buf.remaining()).min(this.pending.len());
-                    buf.put_slice(this.pending.get(..count).unwrap_or_default());
-                    this.pending.advance(count);
-                    if this.pending.is_empty() {
-                        // The answer may be a stream, and a silent one holds no buffer.
-                        this.pending = BytesMut::new();
-                    }
-                    let left = left - count;
-                    this.phase =
-                        if left > 0 { Phase::Deliver { left, body } } else { Phase::Body(body) };
-                    return Poll::Ready(Ok(()));
-                }
-                Phase::Body(framing) if framing.is_done() => {
-                    this.phase = Phase::Head { searched: 0 }
-                }
-                Phase::Body(mut framing) => {
-                    let result = this.poll_body(cx, &mut framing, buf);
-                    this.phase = Phase::Body(framing);
-                    return result;
-                }
-                Phase::Refused => return Poll::Ready(Ok(())),
-            }
-        }
-    }
-}
-
-impl AsyncWrite for Gate {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.shared.lock().unflushed = true;
-        let result = Pin::new(&mut self.socket).poll_write(cx, buf);
-        self.shared.wrote(result)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.shared.lock().unflushed = true;
-        let result = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
-        self.shared.wrote(result)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper flushes the socket once its own buffer is empty; that is what the hand-over waits for.
-        self.shared.lock().unflushed = false;
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The connection's owner may still have a refusal to write; it ends the direction itself.
-        Poll::Ready(Ok(()))
     }
 }
 
@@ -374,13 +193,6 @@ impl Refused {
     }
 }
 
-struct CheckedHead {
-    target: RequestTarget,
-    /// Where it stood.
-    target_bytes: Range<usize>,
-    framing: Framing,
-}
-
 /// Where the head ends, if its empty line is there; a bare line feed ends a line here too, so that it is found and refused.
 fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
     let from = searched.saturating_sub(3);
@@ -392,7 +204,7 @@ fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
     })
 }
 
-fn check_head(head: &[u8], limits: &Limits) -> Result<CheckedHead, Refused> {
+fn check_head(head: &[u8], limits: &Limits) -> Result<(Request, CheckedFields), Refused> {
     let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let fields = fields.get_mut(..limits.head_fields).unwrap_or_default();
     let mut request = httparse::Request::new(&mut []);
@@ -428,11 +240,11 @@ fn check_head(head: &[u8], limits: &Limits) -> Result<CheckedHead, Refused> {
         )));
     }
     let minor = request.version.unwrap_or_default();
-    let framing = check_fields(request.headers, minor).map_err(named)?;
-    if request.method.and_then(Method::parse).is_none() {
+    let checked = check_fields(request.headers, minor).map_err(named)?;
+    let Some(method) = request.method.and_then(Method::parse) else {
         let message = "the method is none the Engine API has; methods are written in capitals, for example `GET`".to_owned();
         return Err(named(Refused::new(StatusCode::METHOD_NOT_ALLOWED, message)));
-    }
+    };
     let raw_target = request.path.unwrap_or_default();
     let target = RequestTarget::parse(raw_target)
         .map_err(|error: TargetError| named(Refused::bad(&error.to_string())))?;
@@ -442,23 +254,14 @@ fn check_head(head: &[u8], limits: &Limits) -> Result<CheckedHead, Refused> {
             format!("the target is longer than {MAX_TARGET_BYTES} bytes; send a shorter one");
         return Err(named(Refused::new(StatusCode::URI_TOO_LONG, message)));
     }
-    // One space ends the method, and nothing in front of the method holds one.
-    let start = head.iter().position(|&byte| byte == b' ').map_or(0, |space| space + 1);
-    Ok(CheckedHead { target, target_bytes: start..start + raw_target.len(), framing })
-}
-
-/// Writes `/` in place of the target and says how long the head is then. The target was read and travels beside the head; the HTTP library
-/// would read it again, and answer an empty 400 to bytes that Go's takes, such as the quotes of `?filters={"type":["container"]}`.
-fn blank_target(pending: &mut BytesMut, head_end: usize, target: Range<usize>) -> usize {
-    let removed = target.len().saturating_sub(1);
-    if let Some(bytes) = pending.get_mut(..target.end) {
-        bytes.copy_within(..target.start, removed);
-        if let Some(last) = bytes.last_mut() {
-            *last = b'/';
-        }
-        pending.advance(removed);
-    }
-    head_end - removed
+    let fields = request.headers.iter().map(|field| (field.name, field.value));
+    let request = Request {
+        head: Head::new(method, target, fields),
+        is_old: minor == 0,
+        keeps: checked.keeps,
+        wants_upgrade: checked.wants_upgrade,
+    };
+    Ok((request, checked))
 }
 
 fn has_bare_line_end(head: &[u8]) -> bool {
@@ -468,154 +271,75 @@ fn has_bare_line_end(head: &[u8]) -> bool {
     })
 }
 
-/// The fields that say how long the message is, and the ones that two readers may weigh differently.
-fn check_fields(fields: &[httparse::Header<'_>], minor: u8) -> Result<Framing, Refused> {
+/// What the fields say of the message and the connection.
+struct CheckedFields {
+    framing: Framing,
+    keeps: bool,
+    wants_upgrade: bool,
+    expects_interim: bool,
+}
+
+/// The fields that say how long the message is and how the connection goes on, and the ones that two readers may weigh differently.
+fn check_fields(fields: &[httparse::Header<'_>], minor: u8) -> Result<CheckedFields, Refused> {
     let mut length = None;
     let mut chunked = false;
     let mut hosts = 0;
+    let mut connection = Vec::new();
+    let mut wants_upgrade = false;
+    let mut expects_interim = false;
     for field in fields {
+        let is = |name: &str| field.name.eq_ignore_ascii_case(name);
         if field.name.is_empty() {
             return Err(Refused::bad("a field has no name; send it as RFC 9110 section 5.1 says"));
         }
-        if field.name.eq_ignore_ascii_case("content-length") {
-            let text = std::str::from_utf8(field.value).unwrap_or_default();
-            let plain = !text.is_empty()
-                && text.len() <= 19
-                && text.bytes().all(|byte| byte.is_ascii_digit());
-            let value = text.parse::<u64>().ok().filter(|_| plain);
-            if length
-                .replace(
-                    value.ok_or_else(|| {
-                        Refused::bad("the Content-Length is not a number; send one")
-                    })?,
-                )
-                .is_some()
-            {
+        if is("content-length") {
+            let is_plain = field.value.len() <= 19 && field.value.iter().all(u8::is_ascii_digit);
+            let text = std::str::from_utf8(field.value).ok().filter(|_| is_plain);
+            let value = text
+                .and_then(|text| text.parse::<u64>().ok())
+                .ok_or_else(|| Refused::bad("the Content-Length is not a number; send one"))?;
+            if length.replace(value).is_some() {
                 return Err(Refused::bad("there is more than one Content-Length; send one"));
             }
-        } else if field.name.eq_ignore_ascii_case("transfer-encoding") {
+        } else if is("transfer-encoding") {
             if chunked || minor == 0 || !field.value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
                 return Err(Refused::bad(
                     "the Transfer-Encoding is not exactly one `chunked` on HTTP/1.1; send the body plainly",
                 ));
             }
             chunked = true;
-        } else if field.name.eq_ignore_ascii_case("host") {
+        } else if is("host") {
             hosts += 1;
-        } else if field.name.eq_ignore_ascii_case("expect")
-            && !field.value.trim_ascii().eq_ignore_ascii_case(b"100-continue")
-        {
-            let message = "the only expectation understood is `100-continue`".to_owned();
-            return Err(Refused::new(StatusCode::EXPECTATION_FAILED, message));
+        } else if is("expect") {
+            if !field.value.trim_ascii().eq_ignore_ascii_case(b"100-continue") {
+                let message = "the only expectation understood is `100-continue`".to_owned();
+                return Err(Refused::new(StatusCode::EXPECTATION_FAILED, message));
+            }
+            // RFC 9110 section 10.1.1: HTTP/1.0 has no interim answers.
+            expects_interim = minor > 0;
+        } else if is("connection") {
+            connection.extend(connection_options(field.value));
+        } else if is("upgrade") {
+            wants_upgrade = true;
         }
     }
     if hosts > 1 || (hosts == 0 && minor > 0) {
         return Err(Refused::bad("the request needs exactly one Host field; send one"));
     }
-    match (length, chunked) {
-        (Some(_), true) => Err(Refused::bad(
-            "there is a Content-Length beside a Transfer-Encoding; send one of them",
-        )),
-        (Some(length), false) => Ok(Framing::Length(length)),
-        (None, true) => Ok(Framing::Chunked(Chunks::default())),
-        (None, false) => Ok(Framing::Length(0)),
-    }
-}
-
-/// Follows chunked framing (RFC 9112 section 7.1) far enough to know where the body ends.
-#[derive(Debug, Default)]
-struct Chunks {
-    state: ChunkState,
-    line_bytes: usize,
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-enum ChunkState {
-    /// Inside a size line; the size so far, and whether its digits are over.
-    #[default]
-    Start,
-    Size(u64),
-    Extension(u64),
-    SizeLf(u64),
-    Data(u64),
-    DataCr,
-    DataLf,
-    /// Behind the last chunk: at the start of a trailer line, or inside one.
-    TrailerStart,
-    Trailer,
-    TrailerLf,
-    EndLf,
-    Done,
-}
-
-impl Chunks {
-    /// Goes over `bytes` and says how many of them belong to this body.
-    fn advance(&mut self, bytes: &[u8]) -> Result<usize, &'static str> {
-        const BROKEN: &str = "broken chunked framing";
-        let mut at = 0;
-        while let Some(&byte) = bytes.get(at) {
-            if let ChunkState::Data(left) = self.state {
-                let here = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len() - at);
-                at += here;
-                let left = left - here as u64;
-                self.state = if left == 0 { ChunkState::DataCr } else { ChunkState::Data(left) };
-                continue;
-            }
-            if self.state == ChunkState::Done {
-                break;
-            }
-            self.line_bytes += 1;
-            self.state = match (&self.state, byte) {
-                (ChunkState::Start, _) => ChunkState::Size(hex_digit(byte).ok_or(BROKEN)?),
-                (ChunkState::Size(size) | ChunkState::Extension(size), b'\r') => {
-                    ChunkState::SizeLf(*size)
-                }
-                (ChunkState::Size(size), b';' | b' ' | b'\t') => ChunkState::Extension(*size),
-                (ChunkState::Size(size), _) => {
-                    let digit = hex_digit(byte).ok_or(BROKEN)?;
-                    ChunkState::Size(
-                        size.checked_mul(16)
-                            .and_then(|size| size.checked_add(digit))
-                            .ok_or(BROKEN)?,
-                    )
-                }
-                (
-                    ChunkState::Extension(_) | ChunkState::TrailerStart | ChunkState::Trailer,
-                    b'\n',
-                ) => return Err(BROKEN),
-                (ChunkState::Extension(size), _) => ChunkState::Extension(*size),
-                (ChunkState::SizeLf(0) | ChunkState::TrailerLf, b'\n') => ChunkState::TrailerStart,
-                (ChunkState::SizeLf(size), b'\n') => ChunkState::Data(*size),
-                (ChunkState::DataCr, b'\r') => ChunkState::DataLf,
-                (ChunkState::DataLf, b'\n') => ChunkState::Start,
-                (ChunkState::TrailerStart, b'\r') => ChunkState::EndLf,
-                (ChunkState::Trailer, b'\r') => ChunkState::TrailerLf,
-                (ChunkState::TrailerStart | ChunkState::Trailer, _) => ChunkState::Trailer,
-                (ChunkState::EndLf, b'\n') => ChunkState::Done,
-                _ => return Err(BROKEN),
-            };
-            at += 1;
-            let most = match self.state {
-                ChunkState::Start | ChunkState::Data(_) => {
-                    self.line_bytes = 0;
-                    MAX_CHUNK_LINE_BYTES
-                }
-                ChunkState::TrailerStart
-                | ChunkState::Trailer
-                | ChunkState::TrailerLf
-                | ChunkState::EndLf => MAX_TRAILER_BYTES,
-                _ => MAX_CHUNK_LINE_BYTES,
-            };
-            if self.line_bytes > most {
-                return Err("a chunk line or the trailers are too long");
-            }
+    let framing = match (length, chunked) {
+        (Some(_), true) => {
+            return Err(Refused::bad(
+                "there is a Content-Length beside a Transfer-Encoding; send one of them",
+            ));
         }
-        Ok(at)
-    }
-}
-
-fn hex_digit(byte: u8) -> Option<u64> {
-    char::from(byte).to_digit(16).map(u64::from)
+        (Some(length), false) => Framing::Length(length),
+        (None, true) => Framing::Chunked(Chunk::Size),
+        (None, false) => Framing::Length(0),
+    };
+    let says = |option: &[u8]| connection.iter().any(|it| it.eq_ignore_ascii_case(option));
+    // RFC 9112 section 9.3: HTTP/1.0 has to ask for what HTTP/1.1 takes for granted.
+    let keeps = !says(b"close") && (minor > 0 || says(b"keep-alive"));
+    Ok(CheckedFields { framing, keeps, wants_upgrade, expects_interim })
 }
 
 #[cfg(test)]

@@ -4,9 +4,6 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use http_body::Body as _;
-use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::refusal;
@@ -15,6 +12,7 @@ use crate::bounds::Limit;
 use crate::config::Limits;
 use crate::engine::Engine;
 use crate::policy::{Allowed, Denied, Judgement};
+use crate::wire::ClientBody;
 
 /// The memory that all bodies under inspection may take beyond their first [`UNIT_BYTES`], in bytes.
 const SHARED_BYTES: usize = 64 * 1024 * 1024;
@@ -36,8 +34,8 @@ impl Default for Inspector {
 
 /// A judgement that has ended.
 #[derive(Debug)]
-pub(super) enum Settled {
-    Allowed(Allowed<Incoming>),
+pub(super) enum Settled<'a> {
+    Allowed(Allowed<ClientBody<'a>>),
     Denied(Box<Denied>),
     /// There is none, because the body is longer or slower than what is inspected. Nothing is passed on unread.
     Limited(Limit),
@@ -51,12 +49,12 @@ pub(super) enum Settled {
 
 impl Inspector {
     /// Brings a judgement to its end.
-    pub(super) async fn settle(
+    pub(super) async fn settle<'a>(
         &self,
         engine: &Engine,
         limits: &Limits,
-        judgement: Judgement<Incoming>,
-    ) -> Settled {
+        judgement: Judgement<ClientBody<'a>>,
+    ) -> Settled<'a> {
         let mut judgement = judgement;
         // What was read stays in memory until the judgement ends.
         let mut memory = Vec::new();
@@ -103,16 +101,16 @@ impl Inspector {
     /// Reads a body whole; its memory is given back with the permit.
     async fn read(
         &self,
-        mut body: Incoming,
+        mut body: ClientBody<'_>,
         most_bytes: usize,
     ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Unread> {
         let mut bytes = BytesMut::new();
         let mut memory: Option<OwnedSemaphorePermit> = None;
-        if body.size_hint().lower() > most_bytes as u64 {
+        if body.length().is_some_and(|length| length > most_bytes as u64) {
             return Err(Unread::TooLong);
         }
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| Unread::Broken)?.into_data() else { continue };
+        while let Some(data) = body.next().await {
+            let data = data.map_err(|_| Unread::Broken)?;
             let length = bytes.len() + data.len();
             if length > most_bytes {
                 return Err(Unread::TooLong);
@@ -140,6 +138,6 @@ enum Unread {
     Broken,
 }
 
-fn failed(status: StatusCode, message: &str, outcome: Outcome) -> Settled {
+fn failed(status: StatusCode, message: &str, outcome: Outcome) -> Settled<'static> {
     Settled::Failed { status, message: message.to_owned(), outcome }
 }

@@ -295,7 +295,6 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderMap;
 
     use super::*;
     use crate::request::{Method, RequestTarget};
@@ -303,7 +302,7 @@ mod tests {
 
     #[track_caller]
     fn check(method: Method, target: &str, want: &str) {
-        let head = Head::new(method, RequestTarget::parse(target).unwrap(), &HeaderMap::new());
+        let head = Head::new(method, RequestTarget::parse(target).unwrap(), []);
         let pattern = suggested_pattern(&head);
         assert_eq!(pattern, want);
         assert!(

@@ -1,29 +1,39 @@
-//! Whatever bytes a client sends, in whatever pieces: every message that the HTTP library reads through the gate is the one that a strict
-//! reader of our own, below, finds at that place of the stream, and its target is the one that travels beside it. A message that the
-//! strict reader finds at the start and that the proxy could serve is read, or refused with a reason.
+//! Whatever bytes a client sends, in whatever pieces: every message that the gate reads is the one that a strict reader of our own, below,
+//! finds at that place of the stream. A message that the strict reader finds at the start and that the proxy could serve is read, or
+//! refused with a reason.
 //!
 //! The first byte of the input says how long the pieces are; the rest is what the client sends.
 
-use std::cell::RefCell;
-use std::convert::Infallible;
-use std::rc::Rc;
+use std::future::poll_fn;
 use std::sync::Arc;
 
-use http_body_util::{BodyExt, Empty};
-use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use sockwarden::config::Limits;
-use sockwarden::proxy::gate::Gate;
+use sockwarden::proxy::gate::{Gate, Next};
 use sockwarden::request::{Method, RequestTarget};
 use sockwarden::socket::Socket;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
 /// More would fill the kernel's buffers with answers that nobody reads in time.
 const MOST_BYTES: usize = 64 * 1024;
+
+/// What belongs to one connection, or is ours to say.
+const OURS: [&str; 14] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "host",
+    "content-length",
+    "expect",
+    "http2-settings",
+    "forwarded",
+];
 
 #[derive(Debug, PartialEq, Eq)]
 struct Message {
@@ -65,57 +75,56 @@ pub(crate) fn check(input: &[u8]) {
     }
 }
 
-/// What the library reads, and whether the gate gave a reason for what it did not let through.
+/// What the gate reads, and whether it gave a reason for what it did not let through.
 async fn serve(stream: &[u8], piece: usize) -> (Vec<Message>, bool) {
     let (ours, mut client) = UnixStream::pair().unwrap();
-    let limits = Limits::default();
-    let (gate, shared) = Gate::new(Arc::new(Socket::Unix(ours)), &limits);
-    let seen = Rc::new(RefCell::new(Vec::new()));
-    let service = service_fn(|request: Request<Incoming>| {
-        let target = shared.take_target();
-        let seen = Rc::clone(&seen);
-        async move {
-            let (parts, body) = request.into_parts();
-            let mut fields: Vec<_> = parts.headers.iter().map(field).collect();
-            fields.sort_by(|(one, _), (other, _)| one.cmp(other));
-            let body = body.collect().await.ok().map(|body| body.to_bytes().to_vec());
-            let target = target.expect("a head came without its target");
-            let method = parts.method.to_string();
-            seen.borrow_mut().push(Message { method, target, fields, body });
-            let mut answer = Response::new(Empty::<Bytes>::new());
-            *answer.status_mut() = StatusCode::FORBIDDEN;
-            Ok::<_, Infallible>(answer)
-        }
-    });
-    let serving = async {
-        // As the proxy does it.
-        let connection = http1::Builder::new()
-            .half_close(true)
-            .max_buf_size(2 * limits.head_bytes)
-            .serve_connection(TokioIo::new(gate), service);
-        let _ = connection.await;
+    let mut gate = Gate::new(Arc::new(Socket::Unix(ours)), &Limits::default());
+    let reading = async move {
+        let mut seen = Vec::new();
+        let refused = loop {
+            let head = match poll_fn(|cx| gate.poll_next(cx)).await {
+                Next::Request(request) => request.head,
+                Next::Refused(_) => break true,
+                Next::End => break false,
+            };
+            let mut whole = Some(Vec::new());
+            while let Some(mut body) = gate.body().filter(|_| whole.is_some()) {
+                match body.next().await {
+                    Some(Ok(bytes)) => whole.iter_mut().for_each(|it| it.extend_from_slice(&bytes)),
+                    Some(Err(_)) => whole = None,
+                    None => {}
+                }
+            }
+            let method = head.method.to_string();
+            let fields = fields(head.fields.as_bytes());
+            seen.push(Message { method, target: head.target, fields, body: whole });
+        };
+        (seen, refused)
     };
     let sending = async {
-        let (mut reader, mut writer) = client.split();
-        let sending = async {
-            for piece in stream.chunks(piece) {
-                // The gate may have ended the connection.
-                if writer.write_all(piece).await.is_err() {
-                    break;
-                }
-                tokio::task::yield_now().await;
+        for piece in stream.chunks(piece) {
+            // The gate may have ended the connection.
+            if client.write_all(piece).await.is_err() {
+                break;
             }
-            let _ = writer.shutdown().await;
-        };
-        let mut answers = Vec::new();
-        let _ = tokio::join!(sending, reader.read_to_end(&mut answers));
+            tokio::task::yield_now().await;
+        }
+        let _ = client.shutdown().await;
     };
-    tokio::join!(serving, sending);
-    (seen.take(), shared.take_refusal().is_some())
+    tokio::join!(reading, sending).0
 }
 
-fn field((name, value): (&http::HeaderName, &http::HeaderValue)) -> (String, Vec<u8>) {
-    (name.as_str().to_owned(), value.as_bytes().to_vec())
+/// The fields in what is sent on, without their order.
+fn fields(mut text: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut fields = Vec::new();
+    while let Some(line) = take_line(&mut text) {
+        let colon = line.iter().position(|byte| *byte == b':').unwrap();
+        let name = std::str::from_utf8(&line[..colon]).unwrap().to_ascii_lowercase();
+        fields.push((name, trim(&line[colon + 1..]).to_vec()));
+    }
+    assert!(text.is_empty());
+    fields.sort();
+    fields
 }
 
 /// The message at the start of the stream, which then begins behind it; `None` where there is none that has one reading only.
@@ -171,7 +180,16 @@ fn strict_message(stream: &mut &[u8]) -> Option<Message> {
         }
         _ => return None,
     };
-    fields.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let named: Vec<String> = values("connection")
+        .iter()
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .map(|name| String::from_utf8_lossy(trim(name)).to_ascii_lowercase())
+        .collect();
+    fields.retain(|(name, _)| {
+        let ours = OURS.contains(&name.as_str()) || name.starts_with("x-forwarded-");
+        !ours && !named.contains(name)
+    });
+    fields.sort();
     Some(Message { method, target, fields, body })
 }
 

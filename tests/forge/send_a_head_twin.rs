@@ -1,9 +1,9 @@
 //! What was allowed can be sent.
-use hyper::body::Incoming;
 use sockwarden::engine::Link;
 use sockwarden::policy::Allowed;
+use sockwarden::wire::ClientBody;
 
-async fn send(link: &mut Link, allowed: Allowed<Incoming>) {
+async fn send<'a>(link: &'a mut Link, allowed: Allowed<ClientBody<'a>>) {
     let _ = link.send(allowed).await;
 }
 

@@ -1,9 +1,9 @@
 //! What waits for its body cannot be sent.
-use hyper::body::Incoming;
 use sockwarden::engine::Link;
 use sockwarden::policy::Pending;
+use sockwarden::wire::ClientBody;
 
-async fn send(link: &mut Link, pending: Pending<Incoming>) {
+async fn send<'a>(link: &'a mut Link, pending: Pending<ClientBody<'a>>) {
     let _ = link.send(pending).await;
 }
 

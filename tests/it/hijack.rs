@@ -198,7 +198,7 @@ fn early_bytes_wait_for_the_answer() {
 #[test]
 fn websockets_and_h2c_are_carried_where_they_are_allowed() {
     let ws = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n";
-    let ws_out = "HTTP/1.1 101 Switching Protocols\r\nSec-Websocket-Accept: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    let ws_out = "HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     let h2c = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n";
     let handshake: &[&str] = &[
         "Connection: Upgrade",

@@ -1,8 +1,6 @@
 //! What the table of `tests/clauses.rs` does not say: engines that find another object than the one that was named, and what programs
 //! that create containers anew send back.
 
-use http::HeaderMap;
-
 use super::*;
 use crate::request::RequestTarget;
 use crate::rule::{AnchoredRegex, Origin, Rule, RuleSet};
@@ -39,7 +37,7 @@ fn rule(method: Method, pattern: &str) -> Rule {
 fn outcome(set: Set, rules: &[&str], line: &str, body: &str) -> String {
     let (method, target) = line.split_once(' ').unwrap();
     let method = Method::parse(method).unwrap();
-    let mut head = Head::new(method, RequestTarget::parse(target).unwrap(), &HeaderMap::new());
+    let mut head = Head::new(method, RequestTarget::parse(target).unwrap(), []);
     let mut body = (!body.is_empty())
         .then(|| Json::parse(body.as_bytes(), crate::request::json::Keys::Fields).unwrap());
     let rules = rules.iter().map(|pattern| rule(method, pattern)).collect::<RuleSet>();

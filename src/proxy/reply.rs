@@ -1,0 +1,242 @@
+//! Answers on their way to the client: the engine's, as they come, or our own.
+
+use std::future::poll_fn;
+use std::io::{self};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::{After, refusal, with_sources};
+use crate::audit::{Outcome, Record, Verdict};
+use crate::engine::{EngineBody, EngineError};
+use crate::request::Fields;
+use crate::socket::Socket;
+use crate::wire::{Framing, Interim, Outgoing};
+
+/// The writing side of a client connection.
+#[derive(Debug)]
+pub(super) struct Writer {
+    socket: Arc<Socket>,
+    /// How many bytes were written, as a measure of progress.
+    written: AtomicU64,
+    /// Whether something waits for the client to take it.
+    is_writing: AtomicBool,
+    /// Whether the answer that begins next is the last one.
+    is_draining: AtomicBool,
+}
+
+impl Writer {
+    pub(super) fn new(socket: Arc<Socket>) -> Self {
+        Self {
+            socket,
+            written: AtomicU64::new(0),
+            is_writing: AtomicBool::new(false),
+            is_draining: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_writing(&self) -> bool {
+        self.is_writing.load(Ordering::Relaxed)
+    }
+
+    /// Makes the answer that begins next the last one.
+    pub(super) fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+
+    fn poll_flush(&self, out: &mut Outgoing, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !out.is_empty() {
+            let written = out.poll_write(cx, &self.socket);
+            self.is_writing.store(written.is_pending(), Ordering::Relaxed);
+            self.written.fetch_add(ready!(written)? as u64, Ordering::Relaxed);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The answer to one request, before it is written.
+#[derive(Debug)]
+pub(super) struct Reply<'a> {
+    pub(super) writer: &'a Writer,
+    pub(super) out: &'a mut Outgoing,
+    pub(super) interim: Arc<Interim>,
+    /// Whether HEAD was asked, so that no body may follow.
+    pub(super) is_to_head: bool,
+    /// Whether HTTP/1.0 was asked, which knows no chunks.
+    pub(super) is_old: bool,
+    /// Whether another request may follow on the connection.
+    pub(super) keeps: bool,
+}
+
+/// How the client learns where the body of an answer ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Delivery {
+    /// By its length, or there is none.
+    Plain,
+    Chunked,
+    /// By the end of the connection.
+    UntilClose,
+}
+
+impl Reply<'_> {
+    /// Passes on what the engine answered.
+    pub(super) async fn stream(
+        mut self,
+        mut record: Record,
+        status: StatusCode,
+        fields: &Fields,
+        is_dated: bool,
+        mut body: EngineBody<'_>,
+    ) -> After {
+        let delivery = match body.framing() {
+            Framing::Length(_) => Delivery::Plain,
+            Framing::Chunked(_) | Framing::UntilClose if self.is_old => Delivery::UntilClose,
+            Framing::Chunked(_) | Framing::UntilClose => Delivery::Chunked,
+        };
+        self.keeps &= delivery != Delivery::UntilClose;
+        self.begin(status, fields.as_bytes(), is_dated);
+        if delivery == Delivery::Chunked {
+            self.out.text(b"Transfer-Encoding: chunked\r\n");
+        }
+        self.out.text(b"\r\n");
+        let is_chunked = delivery == Delivery::Chunked;
+        let mut ended = body.is_over() && !is_chunked;
+        let passed = poll_fn(|cx| {
+            loop {
+                let mut failed = None;
+                let mut is_silent = false;
+                while !ended && !is_silent && failed.is_none() && !self.out.is_full() {
+                    let out = &mut *self.out;
+                    let read = body.poll_data(cx, |input, count| {
+                        record.bytes_out += count as u64;
+                        if is_chunked {
+                            out.data_as_chunk(input, count);
+                        } else {
+                            out.data(input, count);
+                        }
+                    });
+                    match read {
+                        Poll::Ready(Some(Ok(()))) => ended = !is_chunked && body.is_over(),
+                        Poll::Ready(Some(Err(error))) => failed = Some(error),
+                        Poll::Ready(None) => {
+                            ended = true;
+                            if is_chunked {
+                                self.out.last_chunk();
+                            }
+                        }
+                        Poll::Pending => is_silent = true,
+                    }
+                }
+                let written = self.writer.poll_flush(self.out, cx);
+                ready!(written).map_err(|_| None)?;
+                if let Some(error) = failed {
+                    return Poll::Ready(Err(Some(error)));
+                }
+                if ended {
+                    return Poll::Ready(Ok(()));
+                }
+                if is_silent {
+                    // A silent stream holds no buffer.
+                    self.out.release();
+                    return Poll::Pending;
+                }
+            }
+        });
+        let passed: Result<(), Option<EngineError>> = passed.await;
+        record.outcome = match &passed {
+            Ok(()) => Outcome::Answered,
+            Err(None | Some(EngineError::ClientBody)) => Outcome::Aborted,
+            Err(Some(_)) => Outcome::EngineFailed,
+        };
+        if let Err(Some(error)) = &passed {
+            record.failure = Some(with_sources(error));
+        }
+        if passed.is_ok() && self.keeps { After::Next } else { After::Close }
+    }
+
+    /// Gives an answer of our own.
+    pub(super) async fn own(
+        mut self,
+        mut record: Record,
+        status: StatusCode,
+        message: &str,
+        outcome: Outcome,
+    ) -> After {
+        record.status = Some(status);
+        record.outcome = outcome;
+        if let Verdict::Unjudged = record.verdict {
+            record.verdict = Verdict::Refused(message.to_owned());
+        }
+        let body = refusal::body(message, record.id);
+        drop(record);
+        self.begin(status, b"Content-Type: application/json\r\n", false);
+        let length = format!("Content-Length: {}\r\n\r\n", body.len());
+        self.out.text(length.as_bytes());
+        if !self.is_to_head {
+            self.out.text(body.as_bytes());
+        }
+        let written = poll_fn(|cx| self.writer.poll_flush(self.out, cx)).await;
+        if written.is_ok() && self.keeps { After::Next } else { After::Close }
+    }
+
+    /// The head behind which the connection leaves HTTP, with the reason phrase that the Engine uses.
+    pub(super) fn hijack(self, status: StatusCode, fields: &Fields) -> Bytes {
+        let is_raw = fields.all("upgrade").next() == Some(b"tcp");
+        let phrase = if is_raw { "UPGRADED" } else { phrase(status) };
+        let mut head = [self.interim.end(), b"HTTP/1.1 "].concat();
+        for part in status_line(&status, phrase) {
+            head.extend_from_slice(part);
+        }
+        head.extend_from_slice(fields.as_bytes());
+        head.extend_from_slice(b"\r\n");
+        head.into()
+    }
+
+    /// Writes a head but for its last line.
+    fn begin(&mut self, status: StatusCode, fields: &[u8], is_dated: bool) {
+        self.keeps &= !self.writer.is_draining();
+        self.out.text(self.interim.end());
+        // As Go's server answers.
+        let version: &[u8] = if self.is_old { b"HTTP/1.0 " } else { b"HTTP/1.1 " };
+        self.out.text(version);
+        for part in status_line(&status, phrase(status)) {
+            self.out.text(part);
+        }
+        self.out.text(fields);
+        if !is_dated {
+            self.out.text(format!("Date: {}\r\n", now()).as_bytes());
+        }
+        if !self.keeps {
+            self.out.text(b"Connection: close\r\n");
+        } else if self.is_old {
+            self.out.text(b"Connection: keep-alive\r\n");
+        }
+    }
+}
+
+/// What RFC 9110 section 6.6.1 wants to be said.
+#[expect(clippy::disallowed_methods, reason = "nothing is decided by it")]
+fn now() -> httpdate::HttpDate {
+    SystemTime::now().into()
+}
+
+fn phrase(status: StatusCode) -> &'static str {
+    status.canonical_reason().unwrap_or("Unknown")
+}
+
+/// A status line behind its version.
+fn status_line<'a>(status: &'a StatusCode, phrase: &'a str) -> [&'a [u8]; 4] {
+    [status.as_str().as_bytes(), b" ", phrase.as_bytes(), b"\r\n"]
+}
