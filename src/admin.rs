@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use crate::bounds::Bounds;
 use crate::engine::Engine;
 use crate::registry::Registry;
+use crate::workers::Workers;
 
 /// The peer's address for health checks; users have it in their compose files.
 pub const HEALTH_ADDRESS: SocketAddr =
@@ -41,13 +42,19 @@ pub struct Admin {
     engine: Engine,
     registry: Option<Arc<Registry>>,
     bounds: Arc<Bounds>,
+    workers: Arc<Workers>,
     clients: Semaphore,
 }
 
 impl Admin {
     /// Answers about this engine and, where per-container allowlists are on, about its containers.
-    pub fn new(engine: Engine, registry: Option<Arc<Registry>>, bounds: Arc<Bounds>) -> Self {
-        Self { engine, registry, bounds, clients: Semaphore::new(MAX_CLIENTS) }
+    pub fn new(
+        engine: Engine,
+        registry: Option<Arc<Registry>>,
+        bounds: Arc<Bounds>,
+        workers: Arc<Workers>,
+    ) -> Self {
+        Self { engine, registry, bounds, workers, clients: Semaphore::new(MAX_CLIENTS) }
     }
 
     /// Binds the health endpoint.
@@ -125,7 +132,8 @@ impl Admin {
         match (request.method(), request.uri().path(), scope) {
             (&Method::GET | &Method::HEAD, "/health", _) => {
                 // Before our own question, so that it does not count.
-                let usage = self.bounds.usage();
+                let mut usage = self.bounds.usage();
+                usage.tasks += self.workers.tasks();
                 let (status, mut body) = match self.engine.ping().await {
                     Ok(()) => (StatusCode::OK, serde_json::json!({ "status": "healthy" })),
                     Err(error) => (
@@ -314,8 +322,13 @@ mod tests {
         let engine = Engine::new(std::path::Path::new("/nonexistent/engine.sock"));
         let mut serving = JoinSet::new();
         serving.spawn(
-            Arc::new(Admin::new(engine, None, Bounds::new(Limits::default(), 1000)))
-                .serve_private(listener),
+            Arc::new(Admin::new(
+                engine,
+                None,
+                Bounds::new(Limits::default(), 1000),
+                Arc::new(Workers::start(1).unwrap()),
+            ))
+            .serve_private(listener),
         );
         let (status, body) = ask(Some(us), "/health").await.unwrap();
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);

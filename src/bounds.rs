@@ -263,7 +263,7 @@ impl Bounds {
         }
     }
 
-    /// What is taken, and what was reached; to be asked within the runtime that serves.
+    /// What is taken, and what was reached; of the tasks, those of the calling thread's runtime.
     pub fn usage(&self) -> Usage {
         let taken = self.lock();
         let reached = Limit::ALL.iter().zip(&self.reached).map(|(limit, reached)| LimitUsage {

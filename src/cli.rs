@@ -20,6 +20,7 @@ use crate::log;
 use crate::run;
 use crate::run::{Ended, StartError};
 use crate::sandbox;
+use crate::workers::{self, Workers};
 
 /// The exit codes that users may rely on.
 mod exit {
@@ -33,8 +34,6 @@ mod exit {
     pub(super) const WATCHDOG: u8 = 10;
 }
 
-/// Threads for blocking calls, which here are name look-ups only.
-const BLOCKING_THREADS: usize = 32;
 /// More worker threads than this gain nothing in front of one engine.
 const MOST_WORKERS: usize = 4;
 
@@ -93,16 +92,13 @@ fn serve(
             "the sandbox is off, as `-nosandbox` says; switch it on again when you know what was in its way"
         );
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
-        .max_blocking_threads(BLOCKING_THREADS)
-        .enable_all()
-        .build()
-        .context("the threads that serve requests cannot be started")?;
+    let started = Workers::start(workers).and_then(|workers| Ok((workers, workers::runtime()?)));
+    let (workers, runtime) =
+        started.context("the threads that serve requests cannot be started")?;
     let result = runtime.block_on(async {
         let asked = stop_signal()?;
         let (ready, _) = oneshot::channel();
-        Ok::<_, anyhow::Error>(run::serve(config, asked, ready).await)
+        Ok::<_, anyhow::Error>(run::serve(config, workers, asked, ready).await)
     })?;
     // A name look-up that hangs must not hold the exit.
     runtime.shutdown_background();

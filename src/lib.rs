@@ -19,3 +19,4 @@ pub mod sandbox;
 pub mod socket;
 pub mod startup;
 pub mod wire;
+pub mod workers;

@@ -18,6 +18,7 @@ use crate::client::Peer;
 use crate::config::ListenerAddress;
 use crate::proxy::{self, Proxy, Stop};
 use crate::socket::Socket;
+use crate::workers::{Desk, Workers};
 
 /// The pause after a failed accept, which is nearly always a lack of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -118,11 +119,13 @@ impl Listener {
         self,
         proxy: Arc<Proxy>,
         bounds: Arc<Bounds>,
+        workers: Arc<Workers>,
         mut stop: watch::Receiver<Stop>,
     ) {
         let mut connections = Connections {
             proxy,
             bounds,
+            workers,
             farewells: Arc::new(Semaphore::new(FAREWELLS)),
             tasks: JoinSet::new(),
         };
@@ -191,6 +194,7 @@ impl Failures {
 struct Connections {
     proxy: Arc<Proxy>,
     bounds: Arc<Bounds>,
+    workers: Arc<Workers>,
     farewells: Arc<Semaphore>,
     tasks: JoinSet<()>,
 }
@@ -201,7 +205,24 @@ impl Connections {
         match self.bounds.admit(&peer) {
             Ok(place) => {
                 let (proxy, stop) = (Arc::clone(&self.proxy), stop.clone());
-                self.tasks.spawn(proxy.serve(socket, peer, place, stop));
+                let Desk { runtime, busy } = self.workers.desk();
+                let Some(runtime) = runtime else {
+                    self.tasks.spawn(async move {
+                        proxy.serve(socket, peer, place, stop).await;
+                        drop(busy);
+                    });
+                    return;
+                };
+                let moving = async move {
+                    match socket.into_std().and_then(Socket::from_std) {
+                        Ok(socket) => proxy.serve(socket, peer, place, stop).await,
+                        Err(error) => {
+                            tracing::error!(client = %peer, error = %error, "a connection cannot be watched and is closed; if this repeats, raise the limit of open files");
+                        }
+                    }
+                    drop(busy);
+                };
+                self.tasks.spawn_on(moving, &runtime);
             }
             Err(limit) => {
                 self.bounds.reached(limit, &peer);

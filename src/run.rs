@@ -17,6 +17,7 @@ use crate::proxy::{Proxy, Stop};
 use crate::registry::{LabelPolicy, Registry};
 use crate::rule::Allowlist;
 use crate::startup;
+use crate::workers::Workers;
 
 /// How long connections get to close after everything that runs was finished or given up.
 const CLOSING_DEADLINE: Duration = Duration::from_secs(1);
@@ -55,6 +56,7 @@ pub enum StartError {
 /// When the engine's socket is unusable or a listener cannot be bound; nothing was served then.
 pub async fn serve(
     config: Config,
+    workers: Workers,
     asked: impl Future<Output = ()>,
     ready: oneshot::Sender<String>,
 ) -> Result<Ended, StartError> {
@@ -80,6 +82,7 @@ pub async fn serve(
         }
         None => None,
     };
+    let workers = Arc::new(workers);
     let bounds = Bounds::new(config.limits, listen::connection_limit());
     let proxy = Arc::new(Proxy::new(
         policy,
@@ -87,12 +90,17 @@ pub async fn serve(
         engine.clone(),
         registry.clone(),
     ));
-    let admin = Arc::new(Admin::new(engine.clone(), registry.clone(), Arc::clone(&bounds)));
+    let admin = Arc::new(Admin::new(
+        engine.clone(),
+        registry.clone(),
+        Arc::clone(&bounds),
+        Arc::clone(&workers),
+    ));
     let address = listener.address();
     let (stop, stopped) = watch::channel(Stop::Running);
 
     let mut serving = JoinSet::new();
-    serving.spawn(listener.serve(Arc::clone(&proxy), Arc::clone(&bounds), stopped));
+    serving.spawn(listener.serve(Arc::clone(&proxy), Arc::clone(&bounds), workers, stopped));
     // Tasks that never end in order; if one does, the process must not go on without it.
     let mut running: JoinSet<Ended> = JoinSet::new();
     if let Some(listener) = health {

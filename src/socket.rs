@@ -31,7 +31,38 @@ macro_rules! on {
     };
 }
 
+/// A socket that no runtime watches.
+#[derive(Debug)]
+pub enum StdSocket {
+    /// TCP.
+    Tcp(std::net::TcpStream),
+    /// Unix, `SOCK_STREAM`.
+    Unix(std::os::unix::net::UnixStream),
+}
+
 impl Socket {
+    /// Takes it away from the runtime that watches it.
+    ///
+    /// # Errors
+    /// When the kernel does not let it go.
+    pub fn into_std(self) -> io::Result<StdSocket> {
+        match self {
+            Self::Tcp(stream) => stream.into_std().map(StdSocket::Tcp),
+            Self::Unix(stream) => stream.into_std().map(StdSocket::Unix),
+        }
+    }
+
+    /// Has it watched by the runtime that this is called in.
+    ///
+    /// # Errors
+    /// When the kernel has no room to watch it.
+    pub fn from_std(socket: StdSocket) -> io::Result<Self> {
+        match socket {
+            StdSocket::Tcp(stream) => TcpStream::from_std(stream).map(Self::Tcp),
+            StdSocket::Unix(stream) => UnixStream::from_std(stream).map(Self::Unix),
+        }
+    }
+
     /// Waits for data, then appends it to `buffer`; 0 is the end of the stream.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ const ROOMS: &[&str] = &[
     "admission",
     "log",
     "socket",
+    "workers",
     "wire",
     "engine",
     "startup",

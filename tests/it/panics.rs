@@ -13,6 +13,7 @@ use sockwarden::policy::Policy;
 use sockwarden::proxy::{Proxy, Stop};
 use sockwarden::rule::body::Defaults;
 use sockwarden::rule::{Allowlist, AnchoredRegex, Origin, Rule, RuleSet};
+use sockwarden::workers::Workers;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -107,7 +108,8 @@ fn a_panic_ends_its_own_connection_and_is_counted() {
         let listener = Listener::bind(&address).unwrap();
         let (stop, stopped) = watch::channel(Stop::Running);
         let mut serving = JoinSet::new();
-        serving.spawn(listener.serve(proxy, Arc::clone(&bounds), stopped));
+        let workers = Arc::new(Workers::start(1).unwrap());
+        serving.spawn(listener.serve(proxy, Arc::clone(&bounds), workers, stopped));
         let _log = tracing::subscriber::set_default(Fragile);
         quieten();
 

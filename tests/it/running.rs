@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use sockwarden::config::{ListenerAddress, Watchdog};
 use sockwarden::run::{Ended, StartError, serve};
+use sockwarden::workers::Workers;
 use tokio::sync::oneshot;
 
 use crate::fake_engine::{CHUNKED, Connection, Gate, Reply, Step, UPGRADED, docker_like};
@@ -87,8 +88,14 @@ fn what_is_in_the_way_is_said_before_anything_is_served() {
         ] {
             let mut config = Setup::allowing(&[]).config;
             config.engine_socket = path(name);
-            let error =
-                serve(config, std::future::pending(), oneshot::channel().0).await.unwrap_err();
+            let error = serve(
+                config,
+                Workers::start(1).unwrap(),
+                std::future::pending(),
+                oneshot::channel().0,
+            )
+            .await
+            .unwrap_err();
             assert!(matches!(error, StartError::Engine(_)), "{error}");
             let text = error.to_string();
             assert!(

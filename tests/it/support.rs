@@ -8,6 +8,7 @@ use sockwarden::config::{AllowFrom, Config, Limits, ListenerAddress, LogSettings
 use sockwarden::request::Method;
 use sockwarden::rule::{AnchoredRegex, Origin, Rule, RuleSet};
 use sockwarden::run::{Ended, StartError, serve};
+use sockwarden::workers::Workers;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
@@ -137,7 +138,7 @@ impl Setup {
         let asked = async {
             let _ = stopped.await;
         };
-        serving.spawn(serve(config, asked, ready));
+        serving.spawn(serve(config, Workers::start(2).unwrap(), asked, ready));
         let Ok(address) = timeout(PATIENCE, is_ready).await.unwrap() else {
             let ended = serving.join_next().await.unwrap().unwrap();
             return Err(ended.expect_err("it ended before it was ready"));
