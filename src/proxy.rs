@@ -97,7 +97,7 @@ impl Proxy {
             proxy: self,
             peer,
             place,
-            writer: Writer::new(Arc::clone(&socket)),
+            writer: Writer::new(Arc::clone(&socket), stop.clone()),
             recognised: tokio::sync::Mutex::new(None),
             cut: Arc::new(Cut::default()),
         };
@@ -126,9 +126,8 @@ impl Proxy {
                 };
                 match rare {
                     Rare::End(end) => break end,
-                    Rare::Stage(Stop::Running) => {}
-                    Rare::Stage(Stop::Draining) => seat.writer.drain(),
-                    Rare::Stage(Stop::Closing) => closing = true,
+                    // The requests, asked again, find out that they are draining.
+                    Rare::Stage(stage) => closing = stage == Stop::Closing,
                 }
             }
         };

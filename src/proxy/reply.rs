@@ -9,8 +9,9 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::StatusCode;
+use tokio::sync::watch;
 
-use super::{After, refusal, with_sources};
+use super::{After, Stop, refusal, with_sources};
 use crate::audit::{Outcome, Record, Verdict};
 use crate::engine::{EngineBody, EngineError};
 use crate::request::Fields;
@@ -25,18 +26,12 @@ pub(super) struct Writer {
     written: AtomicU64,
     /// Whether something waits for the client to take it.
     is_writing: AtomicBool,
-    /// Whether the answer that begins next is the last one.
-    is_draining: AtomicBool,
+    stop: watch::Receiver<Stop>,
 }
 
 impl Writer {
-    pub(super) fn new(socket: Arc<Socket>) -> Self {
-        Self {
-            socket,
-            written: AtomicU64::new(0),
-            is_writing: AtomicBool::new(false),
-            is_draining: AtomicBool::new(false),
-        }
+    pub(super) fn new(socket: Arc<Socket>, stop: watch::Receiver<Stop>) -> Self {
+        Self { socket, written: AtomicU64::new(0), is_writing: AtomicBool::new(false), stop }
     }
 
     pub(super) fn written(&self) -> u64 {
@@ -47,13 +42,9 @@ impl Writer {
         self.is_writing.load(Ordering::Relaxed)
     }
 
-    /// Makes the answer that begins next the last one.
-    pub(super) fn drain(&self) {
-        self.is_draining.store(true, Ordering::Relaxed);
-    }
-
+    /// Whether the answer that begins next is the last one.
     pub(super) fn is_draining(&self) -> bool {
-        self.is_draining.load(Ordering::Relaxed)
+        *self.stop.borrow() > Stop::Running
     }
 
     fn poll_flush(&self, out: &mut Outgoing, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
