@@ -219,10 +219,21 @@ struct LineWriter<'w, 'b> {
 
 impl LineWriter<'_, '_> {
     fn field(&mut self, name: &str, value: &str) -> fmt::Result {
-        if self.json {
-            write!(self.writer, ",\"{name}\":{}", Json(value))
-        } else {
-            write!(self.writer, " {name}={}", Text(value))
+        let (front, behind) = if self.json { (",\"", "\":") } else { (" ", "=") };
+        for part in [front, name, behind] {
+            self.writer.write_str(part)?;
+        }
+        match Plain::of(value) {
+            // Most are, and need no escapes.
+            Plain::Word if !self.json => self.writer.write_str(value),
+            Plain::Word | Plain::Words if !self.json || !is_plain_number(value) => {
+                for part in ["\"", value, "\""] {
+                    self.writer.write_str(part)?;
+                }
+                Ok(())
+            }
+            _ if self.json => write!(self.writer, "{}", Json(value)),
+            _ => write!(self.writer, "{}", Text(value)),
         }
     }
 }
@@ -285,6 +296,29 @@ impl Visit for Fields<'_, '_, '_> {
     }
 }
 
+/// What can be told of a value at a glance.
+enum Plain {
+    /// It means itself, bare or quoted.
+    Word,
+    /// It means itself when it is quoted.
+    Words,
+    No,
+}
+
+impl Plain {
+    fn of(value: &str) -> Self {
+        let is_in = |byte: u8| matches!(byte, b'!' | b'#'..=b'<' | b'>'..=b'[' | b']'..=b'~');
+        if value.is_empty() || !value.bytes().all(|byte| is_in(byte) | matches!(byte, b' ' | b'='))
+        {
+            Self::No
+        } else if value.bytes().all(is_in) {
+            Self::Word
+        } else {
+            Self::Words
+        }
+    }
+}
+
 /// A JSON value: a number where it is one, else a string without raw control characters.
 struct Json<'a>(&'a str);
 
@@ -327,6 +361,12 @@ mod tests {
 
     #[track_caller]
     fn check(value: &str, text: &str, json: &str) {
+        for (is_json, want) in [(false, text), (true, json)] {
+            let mut line = String::new();
+            let mut writer = Writer::new(&mut line);
+            LineWriter { writer: &mut writer, json: is_json }.field("a", value).unwrap();
+            assert_eq!(line.split_once(['=', ':']).unwrap().1, want);
+        }
         assert_eq!(
             (Text(value).to_string().as_str(), Json(value).to_string().as_str()),
             (text, json)
@@ -336,6 +376,9 @@ mod tests {
     #[test]
     fn values_hold_no_raw_control_character() {
         check("plain", "plain", "\"plain\"");
+        check("a=b", "\"a=b\"", "\"a=b\"");
+        check("back\\slash", "\"back\\\\slash\"", "\"back\\\\slash\"");
+        check("größer", "größer", "\"größer\"");
         check("two words", "\"two words\"", "\"two words\"");
         check("", "\"\"", "\"\"");
         check("42", "42", "42");

@@ -2,6 +2,7 @@
 //! would allow it, and the id under which the log has it.
 
 use http::StatusCode;
+use serde::Serializer as _;
 
 use crate::audit::RecordId;
 use crate::bounds::Limit;
@@ -221,9 +222,14 @@ pub fn engine_failure(error: &EngineError) -> (StatusCode, String) {
 }
 
 /// The body of an answer of ours.
-pub fn body(message: &str, id: RecordId) -> String {
-    let message = format!("sockwarden: {message} (id {id})");
-    format!("{{\"message\":{}}}\n", serde_json::Value::String(message))
+pub fn body(message: &str, id: RecordId) -> Vec<u8> {
+    let mut body = Vec::with_capacity(message.len() + 64);
+    body.extend_from_slice(b"{\"message\":");
+    // Memory takes what is written to it.
+    let text = format_args!("sockwarden: {message} (id {id})");
+    let _ = serde_json::Serializer::new(&mut body).collect_str(&text);
+    body.extend_from_slice(b"}\n");
+    body
 }
 
 /// The answer on a connection for which there is no place; nothing was read from it.

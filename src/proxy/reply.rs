@@ -1,5 +1,6 @@
 //! Answers on their way to the client: the engine's, as they come, or our own.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self};
 use std::sync::Arc;
@@ -173,10 +174,9 @@ impl Reply<'_> {
         let body = refusal::body(message, record.id);
         drop(record);
         self.begin(status, b"Content-Type: application/json\r\n", false);
-        let length = format!("Content-Length: {}\r\n\r\n", body.len());
-        self.out.text(length.as_bytes());
+        self.out.write(format_args!("Content-Length: {}\r\n\r\n", body.len()));
         if !self.is_to_head {
-            self.out.text(body.as_bytes());
+            self.out.text(&body);
         }
         let written = poll_fn(|cx| self.writer.poll_flush(self.out, cx)).await;
         if written.is_ok() && self.keeps { After::Next } else { After::Close }
@@ -207,7 +207,11 @@ impl Reply<'_> {
         }
         self.out.text(fields);
         if !is_dated {
-            self.out.text(format!("Date: {}\r\n", now()).as_bytes());
+            date(|date| {
+                for part in [b"Date: ", date, b"\r\n"] {
+                    self.out.text(part);
+                }
+            });
         }
         if !self.keeps {
             self.out.text(b"Connection: close\r\n");
@@ -217,10 +221,21 @@ impl Reply<'_> {
     }
 }
 
-/// What RFC 9110 section 6.6.1 wants to be said.
+/// Gives the date as RFC 9110 section 6.6.1 wants it to be said; it is put together once a second.
 #[expect(clippy::disallowed_methods, reason = "nothing is decided by it")]
-fn now() -> httpdate::HttpDate {
-    SystemTime::now().into()
+fn date(tell: impl FnOnce(&[u8])) {
+    thread_local! {
+        static LAST: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
+    }
+    let now = SystemTime::now();
+    let second = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    LAST.with_borrow_mut(|(last, text)| {
+        if *last != second || text.is_empty() {
+            *last = second;
+            *text = httpdate::fmt_http_date(now);
+        }
+        tell(text.as_bytes());
+    });
 }
 
 fn phrase(status: StatusCode) -> &'static str {

@@ -382,8 +382,10 @@ const fn is_query_byte(byte: u8) -> bool {
 /// A text for a message, shortened and without control characters.
 pub fn printable(text: &str) -> Cow<'_, str> {
     const MOST_CHARS: usize = 512;
-    let clean = text.chars().all(|c| !c.is_control());
-    if clean && text.len() <= MOST_CHARS {
+    let is_short = text.len() <= MOST_CHARS;
+    // Most are ASCII, which is seen faster.
+    let is_plain = |text: &str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_short && (is_plain(text) || text.chars().all(|c| !c.is_control())) {
         return Cow::Borrowed(text);
     }
     let mut short: String = text

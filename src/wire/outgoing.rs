@@ -59,6 +59,13 @@ impl Outgoing {
         self.copied.extend_from_slice(text);
     }
 
+    /// Adds text that is put together in place.
+    pub fn write(&mut self, text: std::fmt::Arguments<'_>) {
+        debug_assert!(self.takes_more());
+        // Memory takes what is written to it.
+        let _ = self.copied.write_fmt(text);
+    }
+
     /// Takes data from the front of `input`.
     pub fn data(&mut self, input: &mut BytesMut, count: usize) {
         debug_assert!(self.takes_more());
@@ -86,8 +93,7 @@ impl Outgoing {
         if count == 0 {
             return;
         }
-        // Memory takes what is written to it.
-        let _ = write!(self.copied, "{count:x}\r\n");
+        self.write(format_args!("{count:x}\r\n"));
         self.data(input, count);
         if self.large.is_empty() {
             self.text(LINE_END);
