@@ -5,10 +5,7 @@
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tracing::field::{Field, Visit};
@@ -22,11 +19,12 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::LogSettings;
 
-/// How many lines may wait for the writing thread.
-const QUEUED_LINES: usize = 8192;
-
-/// How much is written at once, in bytes, give or take a line.
-const MOST_BATCH_BYTES: usize = 64 * 1024;
+/// How much may wait for the writing thread, in bytes; a line has some 400.
+const QUEUED_BYTES: usize = 4 * 1024 * 1024;
+/// How much room is kept for the next lines, in bytes.
+const KEPT_BYTES: usize = 64 * 1024;
+/// How long the last lines may take to be written.
+const LAST_LINES_DEADLINE: Duration = Duration::from_secs(2);
 /// How long the writing thread rests between two batches.
 const REST: Duration = Duration::from_millis(2);
 
@@ -35,20 +33,20 @@ const REST: Duration = Duration::from_millis(2);
 /// # Errors
 /// When logging was started before.
 pub fn start(settings: LogSettings) -> Result<Logging, tracing::subscriber::SetGlobalDefaultError> {
-    let (queue, lines) = sync_channel(QUEUED_LINES);
-    let dropped = Arc::new(AtomicU64::new(0));
-    let sink = Sink { queue, dropped: Arc::clone(&dropped) };
+    let queue = Arc::<Queue>::default();
+    let sink = Sink(Arc::clone(&queue));
     let format = Format { json: settings.json };
-    let layer = tracing_subscriber::fmt::layer().event_format(format).with_writer(sink.clone());
+    let layer = tracing_subscriber::fmt::layer().event_format(format).with_writer(sink);
     tracing::subscriber::set_global_default(
         tracing_subscriber::registry().with(LevelFilter::from_level(settings.level)).with(layer),
     )?;
     std::panic::set_hook(Box::new(tell_panic));
-    let writer = std::thread::Builder::new()
-        .name("log".to_owned())
-        .spawn(move || write_lines(&lines, &dropped, format))
-        .ok();
-    Ok(Logging { sink, writer })
+    let lines = Arc::clone(&queue);
+    let writer = std::thread::Builder::new().name("log".to_owned());
+    // Without the thread nobody reads the log, and nobody waits for its last line.
+    let started = writer.spawn(move || write_lines(&lines, format));
+    queue.lock().is_written = started.is_err();
+    Ok(Logging { queue })
 }
 
 /// Writes where we panicked, in place of a text on standard error. What it was about is told by the request's own record. A message that
@@ -63,37 +61,82 @@ fn tell_panic(panic: &std::panic::PanicHookInfo<'_>) {
 #[derive(Debug)]
 #[must_use]
 pub struct Logging {
-    sink: Sink,
-    writer: Option<JoinHandle<()>>,
+    queue: Arc<Queue>,
 }
 
 impl Drop for Logging {
     fn drop(&mut self) {
         // The subscriber lives as long as the process and holds the queue too, so the end has to be said.
-        if self.sink.queue.send(Line::End).is_ok()
-            && let Some(writer) = self.writer.take()
-        {
-            let _ = writer.join();
-        }
+        let mut waiting = self.queue.lock();
+        waiting.is_over = true;
+        self.queue.news.notify_all();
+        // Whoever reads standard output may have stopped reading; we end all the same.
+        let all_written = |waiting: &mut Waiting| !waiting.is_written;
+        drop(self.queue.written.wait_timeout_while(waiting, LAST_LINES_DEADLINE, all_written));
     }
 }
 
-enum Line {
-    Text(Vec<u8>),
-    End,
+/// Lines on their way to the writing thread.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    /// For the writing thread: there are lines, or there will be no more.
+    news: Condvar,
+    /// By the writing thread: the last line is out.
+    written: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    /// Lines for which there was no room.
+    dropped: u64,
+    /// Whether the writing thread waits for news.
+    is_idle: bool,
+    is_over: bool,
+    is_written: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Whole lines, whoever panicked.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for lines and swaps them for an empty buffer; says how many were dropped, or nothing when there will be no more.
+    fn take(&self, lines: &mut Vec<u8>) -> Option<u64> {
+        let mut waiting = self.lock();
+        while waiting.lines.is_empty() && waiting.dropped == 0 {
+            if waiting.is_over {
+                waiting.is_written = true;
+                self.written.notify_all();
+                return None;
+            }
+            waiting.is_idle = true;
+            waiting = self.news.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting.is_idle = false;
+        }
+        std::mem::swap(&mut waiting.lines, lines);
+        Some(std::mem::take(&mut waiting.dropped))
+    }
 }
 
 #[derive(Debug, Clone)]
-struct Sink {
-    queue: SyncSender<Line>,
-    dropped: Arc<AtomicU64>,
-}
+struct Sink(Arc<Queue>);
 
 impl io::Write for Sink {
     /// The formatter hands over one whole line at a time.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if let Err(TrySendError::Full(_)) = self.queue.try_send(Line::Text(line.to_vec())) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        let mut waiting = self.0.lock();
+        if waiting.lines.len() + line.len() > QUEUED_BYTES {
+            waiting.dropped += 1;
+        } else {
+            waiting.lines.extend_from_slice(line);
+        }
+        // Waking the writing thread costs whoever logs more than the line does. So only the first line after a silence does it, and those
+        // that come while it writes or rests are written together.
+        if std::mem::take(&mut waiting.is_idle) {
+            self.0.news.notify_one();
         }
         Ok(line.len())
     }
@@ -111,27 +154,17 @@ impl<'a> MakeWriter<'a> for Sink {
     }
 }
 
-fn write_lines(lines: &Receiver<Line>, dropped: &AtomicU64, format: Format) {
+fn write_lines(queue: &Queue, format: Format) {
     let mut out = io::stdout();
-    let mut batch = Vec::new();
-    let mut open = true;
-    while open {
-        // Waking us costs whoever logs more than the line does. So the first line after a silence is written at once, and those that come
-        // while we rest are written together.
-        open = lines.recv().is_ok_and(|line| line.append_to(&mut batch));
-        while open
-            && batch.len() < MOST_BATCH_BYTES
-            && let Ok(line) = lines.try_recv()
-        {
-            open = line.append_to(&mut batch);
-        }
+    let mut lines = Vec::new();
+    while let Some(dropped) = queue.take(&mut lines) {
         // Nobody is left to tell when standard output is gone.
-        let _ = out.write_all(&batch);
-        batch.clear();
-        let lost = dropped.swap(0, Ordering::Relaxed);
-        if lost > 0 {
+        let _ = out.write_all(&lines);
+        lines.clear();
+        lines.shrink_to(KEPT_BYTES);
+        if dropped > 0 {
             let mut text = String::new();
-            let count = lost.to_string();
+            let count = dropped.to_string();
             let fields = [
                 ("msg", "log lines were dropped because standard output is read too slowly"),
                 ("count", count.as_str()),
@@ -142,21 +175,8 @@ fn write_lines(lines: &Receiver<Line>, dropped: &AtomicU64, format: Format) {
             let _ = out.write_all(text.as_bytes());
         }
         let _ = out.flush();
-        if open {
+        if !queue.lock().is_over {
             std::thread::sleep(REST);
-        }
-    }
-}
-
-impl Line {
-    /// Whether more lines may follow.
-    fn append_to(self, batch: &mut Vec<u8>) -> bool {
-        match self {
-            Self::Text(line) => {
-                batch.extend_from_slice(&line);
-                true
-            }
-            Self::End => false,
         }
     }
 }
@@ -371,6 +391,24 @@ mod tests {
             (Text(value).to_string().as_str(), Json(value).to_string().as_str()),
             (text, json)
         );
+    }
+
+    #[test]
+    fn lines_wait_up_to_a_limit_and_the_rest_is_counted() {
+        let queue = Arc::<Queue>::default();
+        let mut sink = Sink(Arc::clone(&queue));
+        let line = [b'x'; 1024];
+        for _ in 0..QUEUED_BYTES / line.len() + 3 {
+            assert_eq!(sink.write(&line).unwrap(), line.len());
+        }
+        let mut lines = Vec::new();
+        assert_eq!((queue.take(&mut lines), lines.len()), (Some(3), QUEUED_BYTES));
+        lines.clear();
+        sink.write_all(b"next").unwrap();
+        assert_eq!((queue.take(&mut lines), lines.as_slice()), (Some(0), &b"next"[..]));
+        lines.clear();
+        queue.lock().is_over = true;
+        assert_eq!((queue.take(&mut lines), queue.lock().is_written), (None, true));
     }
 
     #[test]
