@@ -127,7 +127,7 @@ impl Drop for Record {
                     $level,
                     client = &*self.client,
                     method = self.method.map_or("-", Method::as_str),
-                    path = %printable(&self.path),
+                    path = &*printable(&self.path),
                     operation = self.operation.id(),
                     verdict,
                     reason,

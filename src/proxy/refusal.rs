@@ -1,6 +1,8 @@
 //! Refusals and failures as a Docker client shows them: JSON with a `message` that says what was asked, why it was refused and what
 //! would allow it, and the id under which the log has it.
 
+use std::fmt;
+
 use http::StatusCode;
 use serde::Serializer as _;
 
@@ -66,7 +68,7 @@ fn joined(errors: &[LabelError]) -> String {
 pub fn message(client: &Client, denied: &Denied, label_prefix: Option<&str>) -> String {
     let Denied { head, reason } = denied;
     let method = head.method;
-    let asked = format!("{method} {}", printable(head.target.versioned_path()));
+    let asked = fmt::from_fn(|f| write!(f, "{method} {}", printable(head.target.versioned_path())));
     match reason {
         DenyReason::NotAdmitted => match (&client.identity, label_prefix) {
             (Identity::Containers(_), Some(prefix)) => {
@@ -101,18 +103,22 @@ pub fn message(client: &Client, denied: &Denied, label_prefix: Option<&str>) -> 
         }
         DenyReason::NoMethod | DenyReason::NoPath => {
             let pattern = suggested_pattern(head);
-            let what = if *reason == DenyReason::NoMethod {
-                format!("{client} may not use {method} at all, so {asked} is refused")
-            } else {
-                format!("{asked} is not allowed for {client}")
-            };
-            let cure = match (own_list(client), label_prefix) {
+            let what = fmt::from_fn(|f| {
+                if *reason == DenyReason::NoMethod {
+                    write!(f, "{client} may not use {method} at all, so {asked} is refused")
+                } else {
+                    write!(f, "{asked} is not allowed for {client}")
+                }
+            });
+            let cure = fmt::from_fn(|f| match (own_list(client), label_prefix) {
                 (Some(container), Some(prefix)) => {
                     let label = format!("{prefix}.allow.{}", method.as_str().to_ascii_lowercase());
-                    format!("the label `{label}.more={pattern}` on {container} would allow it")
+                    write!(f, "the label `{label}.more={pattern}` on {container} would allow it")
                 }
-                _ => format!("`-allow{method}='{pattern}'` (SP_ALLOW_{method}) would allow it"),
-            };
+                _ => {
+                    write!(f, "`-allow{method}='{pattern}'` (SP_ALLOW_{method}) would allow it")
+                }
+            });
             format!("{what}; {cure}")
         }
         DenyReason::BodyNotTaken => {
@@ -301,7 +307,6 @@ fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::request::{Method, RequestTarget};
     use crate::rule::AnchoredRegex;
