@@ -1,7 +1,7 @@
 //! Refusals and failures as a Docker client shows them: JSON with a `message` that says what was asked, why it was refused and what
 //! would allow it, and the id under which the log has it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use http::StatusCode;
 use serde::Serializer as _;
@@ -119,7 +119,10 @@ pub fn message(client: &Client, denied: &Denied, label_prefix: Option<&str>) -> 
                     write!(f, "`-allow{method}='{pattern}'` (SP_ALLOW_{method}) would allow it")
                 }
             });
-            format!("{what}; {cure}")
+            // The usual refusal, and a long one.
+            let mut message = String::with_capacity(320);
+            let _ = write!(message, "{what}; {cure}");
+            message
         }
         DenyReason::BodyNotTaken => {
             format!(
