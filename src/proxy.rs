@@ -419,14 +419,7 @@ impl Seat {
         };
         let Answer { status, fields, is_dated, body } = match link.send(allowed).await {
             Ok(answer) => answer,
-            Err(error) => {
-                record.failure = Some(with_sources(&error));
-                let (status, message) = refusal::engine_failure(&error);
-                let outcome =
-                    if status.is_client_error() { Outcome::Aborted } else { Outcome::EngineFailed };
-                reply.keeps = false;
-                return reply.own(record, status, &message, outcome).await;
-            }
+            Err(error) => return reply.engine_failed(record, &error).await,
         };
         record.status = Some(status);
         match body {

@@ -98,6 +98,9 @@ impl Reply<'_> {
             Framing::Chunked(_) | Framing::UntilClose => Delivery::Chunked,
         };
         self.keeps &= delivery != Delivery::UntilClose;
+        self.out.text(self.interim.end());
+        // What the client has seen cannot be taken back.
+        let mut began = !self.out.is_empty();
         self.begin(status, fields.as_bytes(), is_dated);
         if delivery == Delivery::Chunked {
             self.out.text(b"Transfer-Encoding: chunked\r\n");
@@ -105,9 +108,9 @@ impl Reply<'_> {
         self.out.text(b"\r\n");
         let is_chunked = delivery == Delivery::Chunked;
         let mut ended = body.is_over() && !is_chunked;
+        let mut failed = None;
         let passed = poll_fn(|cx| {
             loop {
-                let mut failed = None;
                 let mut is_silent = false;
                 while !ended && !is_silent && failed.is_none() && !self.out.is_full() {
                     let out = &mut *self.out;
@@ -131,9 +134,11 @@ impl Reply<'_> {
                         Poll::Pending => is_silent = true,
                     }
                 }
-                let written = self.writer.poll_flush(self.out, cx);
-                ready!(written).map_err(|_| None)?;
-                if let Some(error) = failed {
+                began |= failed.is_none() || record.bytes_out > 0;
+                if began {
+                    ready!(self.writer.poll_flush(self.out, cx)).map_err(|_| None)?;
+                }
+                if let Some(error) = failed.take() {
                     return Poll::Ready(Err(Some(error)));
                 }
                 if ended {
@@ -147,6 +152,13 @@ impl Reply<'_> {
             }
         });
         let passed: Result<(), Option<EngineError>> = passed.await;
+        if let Err(Some(error)) = &passed
+            && !began
+        {
+            // Nothing came, so the client can still be told.
+            self.out.clear();
+            return self.engine_failed(record, error).await;
+        }
         record.outcome = match &passed {
             Ok(()) => Outcome::Answered,
             Err(None | Some(EngineError::ClientBody)) => Outcome::Aborted,
@@ -156,6 +168,16 @@ impl Reply<'_> {
             record.failure = Some(with_sources(error));
         }
         if passed.is_ok() && self.keeps { After::Next } else { After::Close }
+    }
+
+    /// Says that the engine failed, or that the client's body did on its way there.
+    pub(super) async fn engine_failed(mut self, mut record: Record, error: &EngineError) -> After {
+        record.failure = Some(with_sources(error));
+        let (status, message) = refusal::engine_failure(error);
+        let outcome =
+            if status.is_client_error() { Outcome::Aborted } else { Outcome::EngineFailed };
+        self.keeps = false;
+        self.own(record, status, &message, outcome).await
     }
 
     /// Gives an answer of our own.

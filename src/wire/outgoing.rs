@@ -118,6 +118,11 @@ impl Outgoing {
         }
     }
 
+    /// Forgets what has not gone.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
     /// Gives back its room: what is silent holds none.
     pub fn release(&mut self) {
         if self.is_empty() {

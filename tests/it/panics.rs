@@ -32,8 +32,10 @@ struct Fragile;
 struct FatalPath(bool);
 
 impl Visit for FatalPath {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.0 |= field.name() == "path" && format!("{value:?}") == FATAL;
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0 |= field.name() == "path" && value == FATAL;
     }
 }
 
