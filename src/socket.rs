@@ -188,8 +188,8 @@ impl Socket {
 
     /// Waits until the peer has ended its direction or is gone altogether; data that is waiting unread does not hide it (`EPOLLRDHUP`).
     pub async fn peer_ended(&self) {
-        // tokio counts "read side closed" among what PRIORITY waits for, and nothing else sets PRIORITY on these sockets, so this neither
-        // returns for plain data nor takes the waker of the party that reads.
+        // tokio counts "read side closed" among what PRIORITY waits for, so this neither returns for plain data nor takes the waker of the
+        // party that reads. Only urgent data sets PRIORITY too; no HTTP client sends any, and who does hurts itself.
         let _ = on!(self, stream => stream.ready(Interest::PRIORITY).await);
     }
 

@@ -10,7 +10,7 @@ use http::StatusCode;
 
 use super::EngineError;
 use crate::request::Head;
-use crate::request::fields::{Fields, connection_options, is_hop_by_hop};
+use crate::request::fields::{Fields, MAX_CONNECTION_OPTIONS, connection_options, is_hop_by_hop};
 use crate::wire::Framing;
 use crate::wire::framing::Chunk;
 
@@ -108,13 +108,21 @@ impl AnswerHead {
         // RFC 9110 section 8.6.
         let has_no_length = matches!(status.as_u16(), 100..=199 | 204);
         let mut fields = Fields::with_capacity(length);
+        let mut is_dated = false;
         for field in response.headers.iter() {
-            let is_left_out = is_hop_by_hop(field.name)
-                || (has_no_length && field.name.eq_ignore_ascii_case("content-length"))
-                || reading.named.iter().any(|it| it.eq_ignore_ascii_case(field.name.as_bytes()));
-            if !is_left_out && !fields.push(field.name, field.value) {
+            let is_left_out = if field.name.eq_ignore_ascii_case("content-length") {
+                // It stays whatever the connection's options say, because the client finds the end of the body by it.
+                has_no_length
+            } else {
+                is_hop_by_hop(field.name) || reading.says(field.name.as_bytes())
+            };
+            if is_left_out {
+                continue;
+            }
+            if !fields.push(field.name, field.value) {
                 return Err(MALFORMED);
             }
+            is_dated |= field.name.eq_ignore_ascii_case("date");
         }
         let framing = match (reading.length, reading.chunked) {
             _ if has_no_body => Framing::Length(0),
@@ -126,10 +134,9 @@ impl AnswerHead {
             (None, false) => Framing::UntilClose,
         };
         let keeps = response.version == Some(1)
-            && !reading.named.iter().any(|it| it.eq_ignore_ascii_case(b"close"))
+            && !reading.says(b"close")
             && framing != Framing::UntilClose;
         let upgrade = reading.upgrade.map(<[u8]>::to_vec);
-        let is_dated = reading.is_dated;
         input.advance(length);
         Ok(Some(Self { status, fields, upgrade, is_dated, framing, keeps }))
     }
@@ -145,10 +152,14 @@ struct Reading<'a> {
     /// The options of the connection, which name fields that belong to it.
     named: Vec<&'a [u8]>,
     upgrade: Option<&'a [u8]>,
-    is_dated: bool,
 }
 
 impl<'a> Reading<'a> {
+    /// Whether this is among the connection's options.
+    fn says(&self, option: &[u8]) -> bool {
+        self.named.iter().any(|it| it.eq_ignore_ascii_case(option))
+    }
+
     fn note(&mut self, name: &str, value: &'a [u8]) -> Result<(), EngineError> {
         if name.eq_ignore_ascii_case("content-length") {
             let is_plain = value.len() <= 19 && value.iter().all(u8::is_ascii_digit);
@@ -169,10 +180,11 @@ impl<'a> Reading<'a> {
             } else {
                 self.named.push(b"close");
             }
+            if self.named.len() > MAX_CONNECTION_OPTIONS {
+                return Err(EngineError::TooLarge);
+            }
         } else if name.eq_ignore_ascii_case("upgrade") {
             self.upgrade = Some(value);
-        } else if name.eq_ignore_ascii_case("date") {
-            self.is_dated = true;
         }
         Ok(())
     }
@@ -248,6 +260,11 @@ mod tests {
         assert_eq!(head.upgrade.unwrap(), b"tcp");
         assert_eq!(head.fields.as_bytes(), b"X-B: 2\r\nX-B: 3\r\n");
         assert_eq!(input, "rest");
+        let text = "HTTP/1.1 200 OK\r\nConnection: content-length, date\r\nContent-Length: 4\r\nDate: x\r\n\r\nrest";
+        let head = AnswerHead::take(&mut BytesMut::from(text), false).unwrap().unwrap();
+        assert_eq!((head.fields.as_bytes(), head.is_dated), (&b"Content-Length: 4\r\n"[..], false));
+        let many = ", a".repeat(MAX_CONNECTION_OPTIONS + 1);
+        refused(&format!("HTTP/1.1 200 OK\r\nConnection: {many}\r\n\r\n"), "too large");
     }
 
     proptest! {

@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::bounds::Limit;
 use crate::config::Limits;
-use crate::request::fields::connection_options;
+use crate::request::fields::{MAX_CONNECTION_OPTIONS, connection_options};
 use crate::request::{Head, Method, RequestTarget, TargetError};
 use crate::socket::Socket;
 use crate::wire::framing::Chunk;
@@ -336,6 +336,11 @@ fn check_fields(fields: &[httparse::Header<'_>], minor: u8) -> Result<CheckedFie
         (None, true) => Framing::Chunked(Chunk::Size),
         (None, false) => Framing::Length(0),
     };
+    if connection.len() > MAX_CONNECTION_OPTIONS {
+        return Err(Refused::bad(&format!(
+            "the Connection field has more than {MAX_CONNECTION_OPTIONS} options; send fewer"
+        )));
+    }
     let says = |option: &[u8]| connection.iter().any(|it| it.eq_ignore_ascii_case(option));
     // RFC 9112 section 9.3: HTTP/1.0 has to ask for what HTTP/1.1 takes for granted.
     let keeps = !says(b"close") && (minor > 0 || says(b"keep-alive"));

@@ -131,9 +131,12 @@ pub fn is_hop_by_hop(name: &str) -> bool {
     HOP_BY_HOP.iter().any(|it| it.eq_ignore_ascii_case(name))
 }
 
+/// The most options of a connection that a message may name, because each is compared with each of its fields.
+pub const MAX_CONNECTION_OPTIONS: usize = 64;
+
 /// The options of a `Connection` field: `close`, or names of fields that belong to the connection.
 pub fn connection_options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|option| !option.is_empty())
 }
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ fn plain(stream: &[u8], to_head: bool) -> Option<Answer> {
             fields.push((name, value));
         }
     }
-    fields.retain(|(name, _)| !named.contains(name));
+    fields.retain(|(name, _)| name == "content-length" || !named.contains(name));
     fields.sort_by(|(one, _), (other, _)| one.cmp(other));
     let bodiless = to_head || matches!(status, 100..=199 | 204 | 304);
     let mut body = Vec::new();

@@ -185,6 +185,9 @@ fn strict_message(stream: &mut &[u8]) -> Option<Message> {
         .flat_map(|value| value.split(|byte| *byte == b','))
         .map(|name| String::from_utf8_lossy(trim(name)).to_ascii_lowercase())
         .collect();
+    if named.iter().filter(|name| !name.is_empty()).count() > 64 {
+        return None;
+    }
     fields.retain(|(name, _)| {
         let ours = OURS.contains(&name.as_str()) || name.starts_with("x-forwarded-");
         !ours && !named.contains(name)

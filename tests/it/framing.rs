@@ -111,6 +111,11 @@ fn broken_heads_are_refused() {
     ] {
         refused(ping(fields), 400);
     }
+    refused(ping(&format!("Host: a\r\nConnection: {}\r\n", "a, ".repeat(65))), 400);
+    refused(ping(&format!("Host: a\r\n{}", "Connection: a\r\n".repeat(65))), 400);
+    let (answers, _) =
+        outcome(ping(&format!("Host: a\r\nConnection: {}close\r\n", ", ".repeat(9000))));
+    assert_eq!(answers[0].status, 200);
     for head in [
         "GET /_ping HTTP/1.1\nHost: a\n\n",
         "GET /_ping HTTP/1.1\r\nHost: a\r\n\n",
