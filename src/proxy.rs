@@ -264,7 +264,12 @@ impl Seat {
                 if gate.is_idle() && self.writer.is_draining() {
                     return Poll::Ready(Next::End);
                 }
-                gate.poll_next(cx)
+                let next = gate.poll_next(cx);
+                if next.is_pending() {
+                    // A silent connection holds no buffer.
+                    out.release();
+                }
+                next
             });
             let request = match next.await {
                 Next::Request(request) => request,

@@ -263,11 +263,12 @@ impl<'a> EngineBody<'a> {
             return;
         }
         // Bytes behind the answer belong to no request, least of all to the next one.
-        if let Some(connection) = self.connection.take()
+        if let Some(mut connection) = self.connection.take()
             && self.upload.is_done()
             && connection.input.is_empty()
             && let Some(home) = self.home.take()
         {
+            connection.release();
             *home = Some(connection);
         }
     }

@@ -62,7 +62,7 @@ impl Incoming {
     }
 
     /// Gives back room in which nothing is: what is silent holds none.
-    fn release(&mut self) {
+    pub fn release(&mut self) {
         if self.input.is_empty() {
             self.input = BytesMut::new();
         }
