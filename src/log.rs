@@ -356,16 +356,38 @@ enum Plain {
 
 impl Plain {
     fn of(value: &str) -> Self {
-        let is_in = |byte: u8| matches!(byte, b'!' | b'#'..=b'<' | b'>'..=b'[' | b']'..=b'~');
-        if value.is_empty() || !value.bytes().all(|byte| is_in(byte) | matches!(byte, b' ' | b'='))
-        {
-            Self::No
-        } else if value.bytes().all(is_in) {
-            Self::Word
-        } else {
-            Self::Words
+        // Every byte is looked at, which takes less time than to stop at the first one that decides.
+        let seen = value.bytes().fold(0, |seen, byte| seen | kind(byte));
+        match seen {
+            0 if !value.is_empty() => Self::Word,
+            QUOTED => Self::Words,
+            _ => Self::No,
         }
     }
+}
+
+const QUOTED: u8 = 1;
+const ESCAPED: u8 = 2;
+
+/// Whether a byte has to be quoted, or worse.
+fn kind(byte: u8) -> u8 {
+    const KINDS: [u8; 256] = {
+        let mut kinds = [ESCAPED; 256];
+        let mut byte = b' ';
+        while byte <= b'~' {
+            #[expect(clippy::indexing_slicing, reason = "evaluated when we are built")]
+            {
+                kinds[byte as usize] = match byte {
+                    b' ' | b'=' => QUOTED,
+                    b'"' | b'\\' => ESCAPED,
+                    _ => 0,
+                };
+            }
+            byte += 1;
+        }
+        kinds
+    };
+    KINDS.get(usize::from(byte)).copied().unwrap_or(ESCAPED)
 }
 
 /// A JSON value: a number where it is one, else a string without raw control characters.
