@@ -72,6 +72,12 @@ pub(super) struct Reply<'a> {
     pub(super) keeps: bool,
 }
 
+/// What a head has beside its fields, in bytes, give or take some.
+const OTHER_HEAD_BYTES: usize = 256;
+
+/// For how much of a body room is made at once, in bytes.
+const USUAL_BODY_BYTES: usize = 4 * 1024;
+
 /// How the client learns where the body of an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Delivery {
@@ -92,16 +98,17 @@ impl Reply<'_> {
         is_dated: bool,
         mut body: EngineBody<'_>,
     ) -> After {
-        let delivery = match body.framing() {
-            Framing::Length(_) => Delivery::Plain,
-            Framing::Chunked(_) | Framing::UntilClose if self.is_old => Delivery::UntilClose,
-            Framing::Chunked(_) | Framing::UntilClose => Delivery::Chunked,
+        let (delivery, length) = match body.framing() {
+            Framing::Length(bytes) => (Delivery::Plain, *bytes),
+            Framing::Chunked(_) | Framing::UntilClose if self.is_old => (Delivery::UntilClose, 0),
+            Framing::Chunked(_) | Framing::UntilClose => (Delivery::Chunked, 0),
         };
+        let room = usize::try_from(length).unwrap_or(usize::MAX).min(USUAL_BODY_BYTES);
         self.keeps &= delivery != Delivery::UntilClose;
         self.out.text(self.interim.end());
         // What the client has seen cannot be taken back.
         let mut began = !self.out.is_empty();
-        self.begin(status, fields.as_bytes(), is_dated);
+        self.begin(status, fields.as_bytes(), is_dated, room);
         if delivery == Delivery::Chunked {
             self.out.text(b"Transfer-Encoding: chunked\r\n");
         }
@@ -195,7 +202,7 @@ impl Reply<'_> {
         }
         let body = refusal::body(message, record.id);
         drop(record);
-        self.begin(status, b"Content-Type: application/json\r\n", false);
+        self.begin(status, b"Content-Type: application/json\r\n", false, body.len());
         self.out.write(format_args!("Content-Length: {}\r\n\r\n", body.len()));
         if !self.is_to_head {
             self.out.text(&body);
@@ -217,9 +224,10 @@ impl Reply<'_> {
         head.into()
     }
 
-    /// Writes a head but for its last line.
-    fn begin(&mut self, status: StatusCode, fields: &[u8], is_dated: bool) {
+    /// Writes a head but for its last line, and makes room for so much of a body.
+    fn begin(&mut self, status: StatusCode, fields: &[u8], is_dated: bool, body_bytes: usize) {
         self.keeps &= !self.writer.is_draining();
+        self.out.reserve(fields.len() + OTHER_HEAD_BYTES + body_bytes);
         self.out.text(self.interim.end());
         // As Go's server answers.
         let version: &[u8] = if self.is_old { b"HTTP/1.0 " } else { b"HTTP/1.1 " };

@@ -53,6 +53,11 @@ impl Outgoing {
         self.large.is_empty() && self.end.is_empty()
     }
 
+    /// Makes room for so many bytes, because to grow little by little takes longer.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.copied.reserve(bytes);
+    }
+
     /// Adds text; as all that adds something, to be asked only while it is not full.
     pub fn text(&mut self, text: &[u8]) {
         debug_assert!(self.takes_more());
