@@ -31,6 +31,9 @@ const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 /// How many connections may wait to be accepted. A TCP client that finds no room tries again after a second, then after two more; the
 /// libraries' own number is 128.
 const BACKLOG: u16 = 1024;
+/// How long a peer may be silent before it is asked for a sign of life, and how long between two questions.
+const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// Connections that were refused a place and get a moment to see why; beyond that they are closed at once.
 const FAREWELLS: usize = 32;
 
@@ -289,6 +292,11 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // As the standard library binds: a restart finds its port though old connections linger.
     socket.set_reuseaddr(true)?;
+    // The connections inherit these: small writes go at once, and the kernel finds out about peers that vanished.
+    socket.set_nodelay(true)?;
+    let keep_alive =
+        socket2::TcpKeepalive::new().with_time(KEEP_ALIVE_IDLE).with_interval(KEEP_ALIVE_INTERVAL);
+    socket2::SockRef::from(&socket).set_tcp_keepalive(&keep_alive)?;
     socket.bind(address)?;
     socket.listen(BACKLOG.into())
 }
@@ -308,6 +316,19 @@ mod tests {
         let waiting: io::Result<Vec<_>> =
             (0..500).map(|_| std::net::TcpStream::connect_timeout(&address, patience)).collect();
         assert_eq!(waiting.unwrap().len(), 500);
+    }
+
+    #[tokio::test]
+    async fn connections_are_tuned() {
+        let any = ListenerAddress::Tcp("127.0.0.1:0".parse().unwrap());
+        let listener = Listener::bind(&any).unwrap();
+        let address = listener.address();
+        let _client = std::net::TcpStream::connect(address.strip_prefix("tcp://").unwrap());
+        let (Socket::Tcp(stream), _) = listener.accept().await.unwrap() else { panic!("no TCP") };
+        let socket = socket2::SockRef::from(&stream);
+        assert!(stream.nodelay().unwrap() && socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEP_ALIVE_IDLE);
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), KEEP_ALIVE_INTERVAL);
     }
 
     #[track_caller]

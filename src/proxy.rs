@@ -90,7 +90,6 @@ impl Proxy {
         mut stop: watch::Receiver<Stop>,
     ) {
         let socket = Arc::new(socket);
-        socket.tune();
         let mut gate = Gate::new(Arc::clone(&socket), place.bounds().limits());
         let seat = Seat {
             client_name: Arc::from(peer.to_string()),

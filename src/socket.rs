@@ -6,7 +6,6 @@ use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -215,22 +214,7 @@ impl Socket {
             () = std::future::ready(()) => false,
         }
     }
-
-    /// Asks the kernel to find out about peers that vanished, and to send small writes at once.
-    pub fn tune(&self) {
-        if let Self::Tcp(stream) = self {
-            let keep_alive = socket2::TcpKeepalive::new()
-                .with_time(KEEP_ALIVE_IDLE)
-                .with_interval(KEEP_ALIVE_INTERVAL);
-            // Both are comforts: a socket without them still carries requests.
-            let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&keep_alive);
-            let _ = stream.set_nodelay(true);
-        }
-    }
 }
-
-const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What an HTTP library gets to read and write, for our own questions.
 #[derive(Debug, Clone)]

@@ -57,13 +57,12 @@ impl Workers {
         Ok(Self { here: Arc::default(), others })
     }
 
-    /// A desk at the thread that has the fewest taken.
+    /// A desk at the thread that has the fewest taken; at the calling one if others have no fewer, because to move costs.
     pub fn desk(&self) -> Desk {
         let others = self.others.iter().map(|worker| (Some(&worker.runtime), &worker.busy));
-        let (runtime, busy) = others
-            .chain([(None, &self.here)])
-            .min_by_key(|(_, busy)| Arc::strong_count(busy))
-            .unwrap_or((None, &self.here));
+        let here = (None, &self.here);
+        let all = std::iter::once(here).chain(others);
+        let (runtime, busy) = all.min_by_key(|(_, busy)| Arc::strong_count(busy)).unwrap_or(here);
         Desk { runtime: runtime.cloned(), busy: Arc::clone(busy) }
     }
 
@@ -122,6 +121,8 @@ mod tests {
         let workers = Workers::start(2).unwrap();
         let (alive, ended) = oneshot::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
+        let here = workers.desk();
+        assert!(here.runtime.is_none());
         let desk = workers.desk();
         let _held = desk.runtime.unwrap().spawn(async move {
             tell.send(std::thread::current().name().map(str::to_owned)).unwrap();
