@@ -200,10 +200,8 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         self.line(&mut writer, *event.metadata().level(), |line| {
-            // `message` is tracing's name for what slog calls `msg`, and it comes first.
-            let mut fields = Fields { line, message: true, text: String::new(), result: Ok(()) };
-            event.record(&mut fields);
-            fields.message = false;
+            // The macros of tracing put the message in front of the other fields, where slog has it too.
+            let mut fields = Fields { line, text: String::new(), result: Ok(()) };
             event.record(&mut fields);
             fields.result
         })
@@ -287,22 +285,18 @@ impl LineWriter<'_, '_> {
     }
 }
 
-/// Writes an event's fields: its message, or all others.
+/// Writes an event's fields.
 struct Fields<'l, 'w, 'b> {
     line: &'l mut LineWriter<'w, 'b>,
-    message: bool,
     /// Where values are put together that are no text yet.
     text: String,
     result: fmt::Result,
 }
 
 impl Fields<'_, '_, '_> {
-    fn is_wanted(&self, field: &Field) -> bool {
-        (field.name() == "message") == self.message
-    }
-
     fn add(&mut self, field: &Field, value: &str) {
-        let name = if self.message { "msg" } else { field.name() };
+        // tracing's name, and slog's.
+        let name = if field.name() == "message" { "msg" } else { field.name() };
         let result = self.line.field(name, value);
         self.result = self.result.and(result);
     }
@@ -318,30 +312,24 @@ impl Fields<'_, '_, '_> {
 
 impl Visit for Fields<'_, '_, '_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if self.is_wanted(field) {
-            self.add(field, value);
-        }
+        self.add(field, value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if self.is_wanted(field) {
-            self.add_text(field, |text| {
-                let _ = write!(text, "{value:?}");
-            });
-        }
+        self.add_text(field, |text| {
+            let _ = write!(text, "{value:?}");
+        });
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        if self.is_wanted(field) {
-            self.add_text(field, |text| {
-                let _ = write!(text, "{value}");
-                let mut source = value.source();
-                while let Some(error) = source {
-                    let _ = write!(text, ": {error}");
-                    source = error.source();
-                }
-            });
-        }
+        self.add_text(field, |text| {
+            let _ = write!(text, "{value}");
+            let mut source = value.source();
+            while let Some(error) = source {
+                let _ = write!(text, ": {error}");
+                source = error.source();
+            }
+        });
     }
 }
 
@@ -441,6 +429,33 @@ mod tests {
         assert_eq!(
             (Text(value).to_string().as_str(), Json(value).to_string().as_str()),
             (text, json)
+        );
+    }
+
+    #[test]
+    fn the_message_comes_first() {
+        let queue = Arc::<Queue>::default();
+        for json in [false, true] {
+            let layer = tracing_subscriber::fmt::layer().event_format(Format { json });
+            let layer = layer.with_writer(Sink(Arc::clone(&queue)));
+            let subscriber = tracing_subscriber::registry().with(layer);
+            tracing::subscriber::with_default(subscriber, || {
+                let error = io::Error::other("late");
+                tracing::callsite::rebuild_interest_cache();
+                tracing::warn!(a = 1, b = "two words", error = %error, "it happened");
+            });
+        }
+        let mut lines = Vec::new();
+        queue.take(&mut lines);
+        let lines = String::from_utf8(lines).unwrap();
+        let lines: Vec<&str> =
+            lines.lines().map(|line| line.split_once("level").unwrap().1).collect();
+        assert_eq!(
+            lines,
+            [
+                "=WARN msg=\"it happened\" a=1 b=\"two words\" error=late",
+                "\":\"WARN\",\"msg\":\"it happened\",\"a\":1,\"b\":\"two words\",\"error\":\"late\"}"
+            ]
         );
     }
 
