@@ -3,6 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::reader::{MAPS, Seen};
 use super::*;
 
 /// Reads a body and prints it, or says why not.
