@@ -4,6 +4,7 @@
 //! variables and nothing else: no file, no socket, no name is looked up, so whether the engine is there is somebody else's question.
 
 mod arguments;
+mod commands;
 mod draft;
 mod mistake;
 pub mod options;

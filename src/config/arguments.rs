@@ -10,8 +10,9 @@ use std::os::unix::ffi::OsStrExt as _;
 
 use crate::rule::Origin;
 
+use super::commands::COMMANDS;
 use super::mistake::{Mistake, nearest, printable};
-use super::options::{COMMANDS, SETTINGS, Setting, Takes};
+use super::options::{SETTINGS, Setting, Takes};
 
 /// A value for a setting, and where it was written.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::options::{COMMANDS, EXIT_CODES, Group, Setting, Takes};
+use super::commands::{COMMANDS, EXIT_CODES};
+use super::options::{Group, Setting, Takes};
 
 /// The text of `--help`, at most 100 columns wide.
 pub fn help() -> String {

@@ -1,0 +1,49 @@
+//! The tables of subcommands and exit codes, which the parser, `--help` and `docs/reference.md` read.
+
+/// What the program can be told to do, by its first word.
+#[derive(Debug, Clone, Copy)]
+pub struct Command {
+    /// The word.
+    pub name: &'static str,
+    /// The words that follow it.
+    pub operands: &'static str,
+    /// What it does: a sentence without a full stop, in Markdown.
+    pub summary: &'static str,
+}
+
+/// Every subcommand; without one it is the first.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "serve",
+        operands: "[FLAGS]",
+        summary: "Run the proxy; this is what happens without a subcommand",
+    },
+    Command {
+        name: "request",
+        operands: "[-host HOST] [-data JSON] METHOD PATH",
+        summary: "Send one request to a proxy or an engine and print the answer, to try an allowlist by hand; \
+            `HOST` is `tcp://host:port` or `unix:///path`, by default `DOCKER_HOST`, else `tcp://127.0.0.1:2375`",
+    },
+    Command {
+        name: "healthcheck",
+        operands: "[-pid PID]",
+        summary: "Ask the proxy that runs in this container whether the engine answers; over a private socket, so no flag \
+            is needed; for `HEALTHCHECK` in an image without a shell. `-pid` says which one where several run",
+    },
+    Command {
+        name: "clients",
+        operands: "[-pid PID]",
+        summary: "Show which containers the proxy that runs in this container knows as clients, and what each may do",
+    },
+];
+
+/// How the proxy ends: the exit code, and when.
+pub const EXIT_CODES: &[(u8, &str)] = &[
+    (0, "Stopped by SIGTERM or SIGINT, or printed what was asked for"),
+    (
+        1,
+        "Failed while running; of `request`: no answer, or a status of 400 or above; of `healthcheck`: proxy or engine does not answer",
+    ),
+    (2, "The command line or a variable is wrong, or the engine's socket cannot be used"),
+    (10, "The watchdog found that the engine does not answer, and `-stoponwatchdog` is set"),
+];
