@@ -2,17 +2,17 @@
 
 /// What the program can be told to do, by its first word.
 #[derive(Debug, Clone, Copy)]
-pub struct Command {
+pub(super) struct Command {
     /// The word.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// The words that follow it.
-    pub operands: &'static str,
+    pub(super) operands: &'static str,
     /// What it does: a sentence without a full stop, in Markdown.
-    pub summary: &'static str,
+    pub(super) summary: &'static str,
 }
 
 /// Every subcommand; without one it is the first.
-pub const COMMANDS: &[Command] = &[
+pub(super) const COMMANDS: &[Command] = &[
     Command {
         name: "serve",
         operands: "[FLAGS]",
@@ -38,7 +38,7 @@ pub const COMMANDS: &[Command] = &[
 ];
 
 /// How the proxy ends: the exit code, and when.
-pub const EXIT_CODES: &[(u8, &str)] = &[
+pub(super) const EXIT_CODES: &[(u8, &str)] = &[
     (0, "Stopped by SIGTERM or SIGINT, or printed what was asked for"),
     (
         1,

@@ -63,7 +63,7 @@ syntax for the whole path, such as /v1\.\d+/version; several may be given for a 
 ";
 
 const INTRODUCTION: &str = "\
-<!-- Printed from the table in src/config/options.rs. To change it change the table, then run `UPDATE_EXPECT=1 cargo test`. -->
+<!-- Printed from the tables in src/config/options.rs and src/config/commands.rs. To change it change them, then run `UPDATE_EXPECT=1 cargo test`. -->
 
 # Reference
 
