@@ -45,7 +45,8 @@ impl Writer {
 
     /// Whether the answer that begins next is the last one.
     pub(super) fn is_draining(&self) -> bool {
-        *self.stop.borrow() > Stop::Running
+        // A stop only ever goes on, so any news is one. To look at it would take a lock that every thread shares.
+        self.stop.has_changed().unwrap_or(true)
     }
 
     fn poll_flush(&self, out: &mut Outgoing, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
