@@ -217,7 +217,7 @@ impl Connections {
                     return;
                 };
                 let moving = async move {
-                    match socket.into_std().and_then(Socket::from_std) {
+                    match socket.move_here() {
                         Ok(socket) => proxy.serve(socket, peer, place, stop).await,
                         Err(error) => {
                             tracing::error!(client = %peer, error = %error, "a connection cannot be watched and is closed; if this repeats, raise the limit of open files");

@@ -30,35 +30,15 @@ macro_rules! on {
     };
 }
 
-/// A socket that no runtime watches.
-#[derive(Debug)]
-pub enum StdSocket {
-    /// TCP.
-    Tcp(std::net::TcpStream),
-    /// Unix, `SOCK_STREAM`.
-    Unix(std::os::unix::net::UnixStream),
-}
-
 impl Socket {
-    /// Takes it away from the runtime that watches it.
+    /// Has it watched by the runtime that this is called in, and by no other.
     ///
     /// # Errors
-    /// When the kernel does not let it go.
-    pub fn into_std(self) -> io::Result<StdSocket> {
+    /// When the kernel does not let it go, or has no room to watch it.
+    pub fn move_here(self) -> io::Result<Self> {
         match self {
-            Self::Tcp(stream) => stream.into_std().map(StdSocket::Tcp),
-            Self::Unix(stream) => stream.into_std().map(StdSocket::Unix),
-        }
-    }
-
-    /// Has it watched by the runtime that this is called in.
-    ///
-    /// # Errors
-    /// When the kernel has no room to watch it.
-    pub fn from_std(socket: StdSocket) -> io::Result<Self> {
-        match socket {
-            StdSocket::Tcp(stream) => TcpStream::from_std(stream).map(Self::Tcp),
-            StdSocket::Unix(stream) => UnixStream::from_std(stream).map(Self::Unix),
+            Self::Tcp(stream) => TcpStream::from_std(stream.into_std()?).map(Self::Tcp),
+            Self::Unix(stream) => UnixStream::from_std(stream.into_std()?).map(Self::Unix),
         }
     }
 
