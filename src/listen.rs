@@ -292,11 +292,12 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // As the standard library binds: a restart finds its port though old connections linger.
     socket.set_reuseaddr(true)?;
-    // The connections inherit these: small writes go at once, and the kernel finds out about peers that vanished.
-    socket.set_nodelay(true)?;
+    // The connections inherit these: small writes go at once, and the kernel finds out about peers that vanished. Both are comforts: a
+    // socket without them still carries requests.
+    let _ = socket.set_nodelay(true);
     let keep_alive =
         socket2::TcpKeepalive::new().with_time(KEEP_ALIVE_IDLE).with_interval(KEEP_ALIVE_INTERVAL);
-    socket2::SockRef::from(&socket).set_tcp_keepalive(&keep_alive)?;
+    let _ = socket2::SockRef::from(&socket).set_tcp_keepalive(&keep_alive);
     socket.bind(address)?;
     socket.listen(BACKLOG.into())
 }
