@@ -14,7 +14,7 @@ check:
 
 # shell scripts
 shell:
-    shellcheck quickstart .ci/run
+    shellcheck quickstart .ci/run e2e/engines
 
 # real clients on a real engine
 e2e *args:
