@@ -48,7 +48,7 @@ impl Record {
             client,
             method: None,
             path: String::new(),
-            operation: Operation::UNKNOWN,
+            operation: Operation::Unknown,
             verdict: Verdict::Unjudged,
             status: None,
             outcome: Outcome::Aborted,

@@ -10,26 +10,60 @@ use std::sync::LazyLock;
 
 use super::Method;
 
-/// One operation of the Engine API, or none that we know.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Operation(Option<u8>);
+/// Makes [`Operation`] and its table of rows from one list, so that neither can lack what the other has.
+macro_rules! operations {
+    ($($id:ident: $method:ident, $template:literal, $body:ident, $answer:expr, $risk:expr;)*) => {
+        /// One operation of the Engine API, or none that we know.
+        ///
+        /// The rooms that judge match on it without a wildcard, so a new operation does not compile until each of them has decided about it.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Operation {
+            $(
+                #[doc = concat!("`", $template, "`, method ", stringify!($method), ".")]
+                $id,
+            )*
+            /// A request that is no known operation: only explicit path rules can allow it.
+            Unknown,
+        }
+
+        impl Operation {
+            /// Every known operation, in routing order.
+            pub const ALL: &'static [Self] = &[$(Self::$id),*];
+        }
+
+        /// One for each of [`Operation::ALL`].
+        static ROWS: &[Row] = {
+            use AnswerKind::{Endless, Plain, Upgrade as Upgrades};
+            use Upgrade::{H2c, Tcp, WebSocket};
+            &[$(Row {
+                id: stringify!($id),
+                method: Method::$method,
+                template: $template,
+                body: BodyKind::$body,
+                answer: $answer,
+                risk: $risk,
+            }),*]
+        };
+    };
+}
 
 impl Operation {
-    /// A request that is no known operation: only explicit path rules can allow it.
-    pub const UNKNOWN: Self = Self(None);
-
     /// The operation that the daemon would run for this method and (decoded, version-free, canonical) path.
     pub fn find(method: Method, path: &str) -> Self {
         let candidates = BY_SEGMENT.get(first_segment(path)).into_iter().flatten();
-        let mut routes =
-            candidates.filter_map(|index| Some((*index, ROUTES.get(usize::from(*index))?)));
-        let found = routes.find(|(_, route)| route.row.method == method && route.matches(path));
-        Self(found.map(|(index, _)| index))
+        candidates
+            .copied()
+            .find(|operation| {
+                operation
+                    .route()
+                    .is_some_and(|route| route.row.method == method && route.matches(path))
+            })
+            .unwrap_or(Self::Unknown)
     }
 
     /// Every known operation, in routing order.
     pub fn all() -> impl Iterator<Item = Self> {
-        (0..ROUTES.len()).filter_map(|index| Some(Self(Some(u8::try_from(index).ok()?))))
+        Self::ALL.iter().copied()
     }
 
     /// The `operationId`, for example `ContainerList`; `Unknown` for none.
@@ -72,12 +106,12 @@ impl Operation {
 
     /// `GET` and `HEAD /_ping`, which every admitted client may ask.
     pub fn is_ping(self) -> bool {
-        matches!(self.id(), "SystemPing" | "SystemPingHead")
+        self == Self::SystemPing || self == Self::SystemPingHead
     }
 
     /// Where in a (decoded, version-free) path of this operation its object is named, in bytes: the first `{name}` or `{id}`.
     pub fn object(self, path: &str) -> Option<Range<usize>> {
-        let route = ROUTES.get(usize::from(self.0?))?;
+        let route = self.route()?;
         let begin = route.prefix.len();
         let end = match route.hole {
             Hole::None => return None,
@@ -88,7 +122,11 @@ impl Operation {
     }
 
     fn row(self) -> Option<&'static Row> {
-        ROUTES.get(usize::from(self.0?)).map(|route| route.row)
+        ROWS.get(self as usize)
+    }
+
+    fn route(self) -> Option<&'static Route> {
+        ROUTES.get(self as usize)
     }
 }
 
@@ -159,17 +197,6 @@ struct Row {
     risk: Option<&'static str>,
 }
 
-const fn row(
-    id: &'static str,
-    method: Method,
-    template: &'static str,
-    body: BodyKind,
-    answer: AnswerKind,
-    risk: Option<&'static str>,
-) -> Row {
-    Row { id, method, template, body, answer, risk }
-}
-
 /// A row with its template taken apart once.
 struct Route {
     row: &'static Row,
@@ -222,12 +249,13 @@ impl Route {
 static ROUTES: LazyLock<Vec<Route>> = LazyLock::new(|| ROWS.iter().map(Route::new).collect());
 
 /// The routes by the first segment of their paths, in the daemon's order; no template begins with a name.
-static BY_SEGMENT: LazyLock<HashMap<&'static str, Vec<u8>>> = LazyLock::new(|| {
-    let mut routes: HashMap<_, Vec<u8>> = HashMap::new();
-    for (index, row) in (0..).zip(ROWS) {
-        routes.entry(first_segment(row.template)).or_default().push(index);
+static BY_SEGMENT: LazyLock<HashMap<&'static str, Vec<Operation>>> = LazyLock::new(|| {
+    let mut operations: HashMap<_, Vec<Operation>> = HashMap::new();
+    for operation in Operation::all() {
+        let template = operation.template().unwrap_or_default();
+        operations.entry(first_segment(template)).or_default().push(operation);
     }
-    routes
+    operations
 });
 
 fn first_segment(path: &str) -> &str {
@@ -235,126 +263,125 @@ fn first_segment(path: &str) -> &str {
     path.split_once('/').map_or(path, |(segment, _)| segment)
 }
 
-/// In the daemon's order: where two templates match, the first one runs.
-#[rustfmt::skip]
-static ROWS: &[Row] = &[
-    row("SystemPing", Method::Get, "/_ping", BodyKind::None, AnswerKind::Plain, None),
-    row("SystemPingHead", Method::Head, "/_ping", BodyKind::None, AnswerKind::Plain, None),
-    row("SystemVersion", Method::Get, "/version", BodyKind::None, AnswerKind::Plain, None),
-    row("SystemInfo", Method::Get, "/info", BodyKind::None, AnswerKind::Plain, None),
-    row("SystemEvents", Method::Get, "/events", BodyKind::None, AnswerKind::Endless, None),
-    row("SystemDataUsage", Method::Get, "/system/df", BodyKind::None, AnswerKind::Plain, None),
-    row("SystemAuth", Method::Post, "/auth", BodyKind::Json, AnswerKind::Plain, None),
-    row("ContainerList", Method::Get, "/containers/json", BodyKind::None, AnswerKind::Plain, None),
-    row("ContainerAttachWebsocket", Method::Get, "/containers/{name}/attach/ws", BodyKind::None, AnswerKind::Upgrade(Upgrade::WebSocket), Some("types into a running container: whatever its main process can do, the client can do")),
-    row("ContainerInspect", Method::Get, "/containers/{name}/json", BodyKind::None, AnswerKind::Plain, None),
-    row("ContainerTop", Method::Get, "/containers/{name}/top", BodyKind::None, AnswerKind::Plain, None),
-    row("ContainerLogs", Method::Get, "/containers/{name}/logs", BodyKind::None, AnswerKind::Endless, None),
-    row("ContainerStats", Method::Get, "/containers/{name}/stats", BodyKind::None, AnswerKind::Endless, None),
-    row("ContainerChanges", Method::Get, "/containers/{name}/changes", BodyKind::None, AnswerKind::Plain, None),
-    row("ContainerExport", Method::Get, "/containers/{name}/export", BodyKind::None, AnswerKind::Plain, Some("reads every file of every container, with its secrets")),
-    row("ContainerArchiveInfo", Method::Head, "/containers/{name}/archive", BodyKind::None, AnswerKind::Plain, None),
-    row("ContainerArchive", Method::Get, "/containers/{name}/archive", BodyKind::None, AnswerKind::Plain, Some("reads any file of any container, and through its mounts files of the host")),
-    row("PutContainerArchive", Method::Put, "/containers/{name}/archive", BodyKind::Tar, AnswerKind::Plain, Some("writes files as root into any container, and through its mounts onto the host")),
-    row("ContainerCreate", Method::Post, "/containers/create", BodyKind::Json, AnswerKind::Plain, Some("a created container may mount the host's file system and run privileged: it is root on the host")),
-    row("ContainerStart", Method::Post, "/containers/{name}/start", BodyKind::None, AnswerKind::Plain, None),
-    row("ContainerStop", Method::Post, "/containers/{name}/stop", BodyKind::None, AnswerKind::Plain, None),
-    row("ContainerRestart", Method::Post, "/containers/{name}/restart", BodyKind::None, AnswerKind::Plain, None),
-    row("ContainerKill", Method::Post, "/containers/{name}/kill", BodyKind::None, AnswerKind::Plain, None),
-    row("ContainerPause", Method::Post, "/containers/{name}/pause", BodyKind::None, AnswerKind::Plain, None),
-    row("ContainerUnpause", Method::Post, "/containers/{name}/unpause", BodyKind::None, AnswerKind::Plain, None),
-    row("ContainerWait", Method::Post, "/containers/{name}/wait", BodyKind::None, AnswerKind::Endless, None),
-    row("ContainerResize", Method::Post, "/containers/{name}/resize", BodyKind::None, AnswerKind::Plain, None),
-    row("ContainerRename", Method::Post, "/containers/{name}/rename", BodyKind::None, AnswerKind::Plain, None),
-    row("ContainerUpdate", Method::Post, "/containers/{name}/update", BodyKind::Json, AnswerKind::Plain, None),
-    row("ContainerAttach", Method::Post, "/containers/{name}/attach", BodyKind::None, AnswerKind::Upgrade(Upgrade::Tcp), Some("types into a running container: whatever its main process can do, the client can do")),
-    row("ContainerExec", Method::Post, "/containers/{name}/exec", BodyKind::Json, AnswerKind::Plain, Some("runs any command in any container, privileged ones and this proxy's neighbours included: it is root on the host")),
-    row("ContainerPrune", Method::Post, "/containers/prune", BodyKind::None, AnswerKind::Plain, None),
-    row("CheckpointList", Method::Get, "/containers/{name}/checkpoints", BodyKind::None, AnswerKind::Plain, None),
-    row("CheckpointCreate", Method::Post, "/containers/{name}/checkpoints", BodyKind::Json, AnswerKind::Plain, Some("writes a checkpoint to a directory of the client's choice on the host")),
-    row("CheckpointDelete", Method::Delete, "/containers/{name}/checkpoints/{checkpoint}", BodyKind::None, AnswerKind::Plain, Some("deletes a directory of the client's choice on the host")),
-    row("ContainerDelete", Method::Delete, "/containers/{name}", BodyKind::None, AnswerKind::Plain, None),
-    row("ExecInspect", Method::Get, "/exec/{id}/json", BodyKind::None, AnswerKind::Plain, None),
-    row("ExecStart", Method::Post, "/exec/{id}/start", BodyKind::Json, AnswerKind::Upgrade(Upgrade::Tcp), None),
-    row("ExecResize", Method::Post, "/exec/{id}/resize", BodyKind::None, AnswerKind::Plain, None),
-    row("ImageCommit", Method::Post, "/commit", BodyKind::Json, AnswerKind::Plain, Some("makes an image of any container under any tag: later containers may start from it")),
-    row("ImageList", Method::Get, "/images/json", BodyKind::None, AnswerKind::Plain, None),
-    row("ImageSearch", Method::Get, "/images/search", BodyKind::None, AnswerKind::Plain, None),
-    row("ImageGetAll", Method::Get, "/images/get", BodyKind::None, AnswerKind::Plain, Some("reads whole images, with whatever secrets were built into them")),
-    row("ImageGet", Method::Get, "/images/{name}/get", BodyKind::None, AnswerKind::Plain, Some("reads whole images, with whatever secrets were built into them")),
-    row("ImageInspect", Method::Get, "/images/{name}/json", BodyKind::None, AnswerKind::Plain, None),
-    row("ImageHistory", Method::Get, "/images/{name}/history", BodyKind::None, AnswerKind::Plain, None),
-    row("ImageAttestations", Method::Get, "/images/{name}/attestations", BodyKind::None, AnswerKind::Plain, None),
-    row("ImageCreate", Method::Post, "/images/create", BodyKind::Tar, AnswerKind::Plain, Some("pulls or imports any image under any tag, and makes the host fetch any address")),
-    row("ImageLoad", Method::Post, "/images/load", BodyKind::Tar, AnswerKind::Plain, Some("replaces any image under any tag: later containers start from it")),
-    row("ImagePrune", Method::Post, "/images/prune", BodyKind::None, AnswerKind::Plain, None),
-    row("ImagePush", Method::Post, "/images/{name}/push", BodyKind::None, AnswerKind::Plain, Some("sends any image to any registry")),
-    row("ImageTag", Method::Post, "/images/{name}/tag", BodyKind::None, AnswerKind::Plain, Some("moves any tag to another image: later containers start from it")),
-    row("ImageDelete", Method::Delete, "/images/{name}", BodyKind::None, AnswerKind::Plain, None),
-    row("DistributionInspect", Method::Get, "/distribution/{name}/json", BodyKind::None, AnswerKind::Plain, None),
-    row("ImageBuild", Method::Post, "/build", BodyKind::Tar, AnswerKind::Plain, Some("a build runs the client's commands on any network, the host's included, and writes any tag")),
-    row("BuildPrune", Method::Post, "/build/prune", BodyKind::None, AnswerKind::Plain, None),
-    row("BuildCancel", Method::Post, "/build/cancel", BodyKind::None, AnswerKind::Plain, None),
-    row("Session", Method::Post, "/session", BodyKind::None, AnswerKind::Upgrade(Upgrade::H2c), Some("opens a BuildKit session, which cannot be inspected: grant it only together with builds")),
-    row("Grpc", Method::Post, "/grpc", BodyKind::None, AnswerKind::Upgrade(Upgrade::H2c), Some("opens BuildKit's whole control interface, which cannot be inspected: the client can run any build")),
-    row("NetworkList", Method::Get, "/networks", BodyKind::None, AnswerKind::Plain, None),
-    row("NetworkInspect", Method::Get, "/networks/{id}", BodyKind::None, AnswerKind::Plain, None),
-    row("NetworkCreate", Method::Post, "/networks/create", BodyKind::Json, AnswerKind::Plain, Some("creates networks that may reach the host's own network")),
-    row("NetworkConnect", Method::Post, "/networks/{id}/connect", BodyKind::Json, AnswerKind::Plain, Some("connects any container to any network, also under the address of another")),
-    row("NetworkDisconnect", Method::Post, "/networks/{id}/disconnect", BodyKind::Json, AnswerKind::Plain, None),
-    row("NetworkPrune", Method::Post, "/networks/prune", BodyKind::None, AnswerKind::Plain, None),
-    row("NetworkDelete", Method::Delete, "/networks/{id}", BodyKind::None, AnswerKind::Plain, None),
-    row("VolumeList", Method::Get, "/volumes", BodyKind::None, AnswerKind::Plain, None),
-    row("VolumeInspect", Method::Get, "/volumes/{name}", BodyKind::None, AnswerKind::Plain, None),
-    row("VolumeCreate", Method::Post, "/volumes/create", BodyKind::Json, AnswerKind::Plain, Some("a created volume may be any directory or device of the host")),
-    row("VolumeUpdate", Method::Put, "/volumes/{name}", BodyKind::Json, AnswerKind::Plain, None),
-    row("VolumePrune", Method::Post, "/volumes/prune", BodyKind::None, AnswerKind::Plain, None),
-    row("VolumeDelete", Method::Delete, "/volumes/{name}", BodyKind::None, AnswerKind::Plain, None),
-    row("SwarmInspect", Method::Get, "/swarm", BodyKind::None, AnswerKind::Plain, Some("reads the tokens with which any machine joins the swarm")),
-    row("SwarmUnlockkey", Method::Get, "/swarm/unlockkey", BodyKind::None, AnswerKind::Plain, Some("reads the key that protects the swarm's secrets")),
-    row("SwarmInit", Method::Post, "/swarm/init", BodyKind::Json, AnswerKind::Plain, Some("turns the host into a swarm manager: services on it run as root")),
-    row("SwarmJoin", Method::Post, "/swarm/join", BodyKind::Json, AnswerKind::Plain, Some("joins a swarm of the client's choice, whose managers then run anything here")),
-    row("SwarmLeave", Method::Post, "/swarm/leave", BodyKind::None, AnswerKind::Plain, None),
-    row("SwarmUpdate", Method::Post, "/swarm/update", BodyKind::Json, AnswerKind::Plain, Some("changes the swarm's certificate authority and join tokens")),
-    row("SwarmUnlock", Method::Post, "/swarm/unlock", BodyKind::Json, AnswerKind::Plain, None),
-    row("ServiceList", Method::Get, "/services", BodyKind::None, AnswerKind::Plain, None),
-    row("ServiceCreate", Method::Post, "/services/create", BodyKind::Json, AnswerKind::Plain, Some("a created service may mount the host's file system: it is root on every node")),
-    row("ServiceLogs", Method::Get, "/services/{id:segment}/logs", BodyKind::None, AnswerKind::Endless, None),
-    row("ServiceInspect", Method::Get, "/services/{id:segment}", BodyKind::None, AnswerKind::Plain, None),
-    row("ServiceUpdate", Method::Post, "/services/{id:segment}/update", BodyKind::Json, AnswerKind::Plain, Some("an updated service may mount the host's file system: it is root on every node")),
-    row("ServiceDelete", Method::Delete, "/services/{id:segment}", BodyKind::None, AnswerKind::Plain, None),
-    row("NodeList", Method::Get, "/nodes", BodyKind::None, AnswerKind::Plain, None),
-    row("NodeInspect", Method::Get, "/nodes/{id:segment}", BodyKind::None, AnswerKind::Plain, None),
-    row("NodeUpdate", Method::Post, "/nodes/{id:segment}/update", BodyKind::Json, AnswerKind::Plain, None),
-    row("NodeDelete", Method::Delete, "/nodes/{id:segment}", BodyKind::None, AnswerKind::Plain, None),
-    row("TaskList", Method::Get, "/tasks", BodyKind::None, AnswerKind::Plain, None),
-    row("TaskLogs", Method::Get, "/tasks/{id:segment}/logs", BodyKind::None, AnswerKind::Endless, None),
-    row("TaskInspect", Method::Get, "/tasks/{id:segment}", BodyKind::None, AnswerKind::Plain, None),
-    row("SecretList", Method::Get, "/secrets", BodyKind::None, AnswerKind::Plain, None),
-    row("SecretCreate", Method::Post, "/secrets/create", BodyKind::Json, AnswerKind::Plain, None),
-    row("SecretInspect", Method::Get, "/secrets/{id:segment}", BodyKind::None, AnswerKind::Plain, None),
-    row("SecretUpdate", Method::Post, "/secrets/{id:segment}/update", BodyKind::Json, AnswerKind::Plain, None),
-    row("SecretDelete", Method::Delete, "/secrets/{id:segment}", BodyKind::None, AnswerKind::Plain, None),
-    row("ConfigList", Method::Get, "/configs", BodyKind::None, AnswerKind::Plain, Some("reads the contents of the swarm's configs")),
-    row("ConfigCreate", Method::Post, "/configs/create", BodyKind::Json, AnswerKind::Plain, None),
-    row("ConfigInspect", Method::Get, "/configs/{id:segment}", BodyKind::None, AnswerKind::Plain, Some("reads the contents of the swarm's configs")),
-    row("ConfigUpdate", Method::Post, "/configs/{id:segment}/update", BodyKind::Json, AnswerKind::Plain, None),
-    row("ConfigDelete", Method::Delete, "/configs/{id:segment}", BodyKind::None, AnswerKind::Plain, None),
-    row("PluginList", Method::Get, "/plugins", BodyKind::None, AnswerKind::Plain, None),
-    row("GetPluginPrivileges", Method::Get, "/plugins/privileges", BodyKind::None, AnswerKind::Plain, None),
-    row("PluginInspect", Method::Get, "/plugins/{name}/json", BodyKind::None, AnswerKind::Plain, None),
-    row("PluginPull", Method::Post, "/plugins/pull", BodyKind::Json, AnswerKind::Plain, Some("installs a plugin, which runs as root on the host")),
-    row("PluginCreate", Method::Post, "/plugins/create", BodyKind::Tar, AnswerKind::Plain, Some("installs a plugin, which runs as root on the host")),
-    row("PluginEnable", Method::Post, "/plugins/{name}/enable", BodyKind::None, AnswerKind::Plain, Some("starts a plugin, which runs as root on the host")),
-    row("PluginDisable", Method::Post, "/plugins/{name}/disable", BodyKind::None, AnswerKind::Plain, None),
-    row("PluginPush", Method::Post, "/plugins/{name}/push", BodyKind::None, AnswerKind::Plain, None),
-    row("PluginUpgrade", Method::Post, "/plugins/{name}/upgrade", BodyKind::Json, AnswerKind::Plain, Some("installs a plugin, which runs as root on the host")),
-    row("PluginSet", Method::Post, "/plugins/{name}/set", BodyKind::Json, AnswerKind::Plain, Some("reconfigures a plugin, which runs as root on the host")),
-    row("PluginDelete", Method::Delete, "/plugins/{name}", BodyKind::None, AnswerKind::Plain, None),
-    row("DebugVars", Method::Get, "/debug/vars", BodyKind::None, AnswerKind::Plain, None),
-    row("DebugPprof", Method::Get, "/debug/pprof", BodyKind::None, AnswerKind::Plain, Some("reads the daemon's memory, with its secrets")),
-    row("DebugPprofProfile", Method::Get, "/debug/pprof/{name}", BodyKind::None, AnswerKind::Plain, Some("reads the daemon's memory, with its secrets")),
-];
+// In the daemon's order: where two templates match, the first one runs.
+operations! {
+    SystemPing: Get, "/_ping", None, Plain, None;
+    SystemPingHead: Head, "/_ping", None, Plain, None;
+    SystemVersion: Get, "/version", None, Plain, None;
+    SystemInfo: Get, "/info", None, Plain, None;
+    SystemEvents: Get, "/events", None, Endless, None;
+    SystemDataUsage: Get, "/system/df", None, Plain, None;
+    SystemAuth: Post, "/auth", Json, Plain, None;
+    ContainerList: Get, "/containers/json", None, Plain, None;
+    ContainerAttachWebsocket: Get, "/containers/{name}/attach/ws", None, Upgrades(WebSocket), Some("types into a running container: whatever its main process can do, the client can do");
+    ContainerInspect: Get, "/containers/{name}/json", None, Plain, None;
+    ContainerTop: Get, "/containers/{name}/top", None, Plain, None;
+    ContainerLogs: Get, "/containers/{name}/logs", None, Endless, None;
+    ContainerStats: Get, "/containers/{name}/stats", None, Endless, None;
+    ContainerChanges: Get, "/containers/{name}/changes", None, Plain, None;
+    ContainerExport: Get, "/containers/{name}/export", None, Plain, Some("reads every file of every container, with its secrets");
+    ContainerArchiveInfo: Head, "/containers/{name}/archive", None, Plain, None;
+    ContainerArchive: Get, "/containers/{name}/archive", None, Plain, Some("reads any file of any container, and through its mounts files of the host");
+    PutContainerArchive: Put, "/containers/{name}/archive", Tar, Plain, Some("writes files as root into any container, and through its mounts onto the host");
+    ContainerCreate: Post, "/containers/create", Json, Plain, Some("a created container may mount the host's file system and run privileged: it is root on the host");
+    ContainerStart: Post, "/containers/{name}/start", None, Plain, None;
+    ContainerStop: Post, "/containers/{name}/stop", None, Plain, None;
+    ContainerRestart: Post, "/containers/{name}/restart", None, Plain, None;
+    ContainerKill: Post, "/containers/{name}/kill", None, Plain, None;
+    ContainerPause: Post, "/containers/{name}/pause", None, Plain, None;
+    ContainerUnpause: Post, "/containers/{name}/unpause", None, Plain, None;
+    ContainerWait: Post, "/containers/{name}/wait", None, Endless, None;
+    ContainerResize: Post, "/containers/{name}/resize", None, Plain, None;
+    ContainerRename: Post, "/containers/{name}/rename", None, Plain, None;
+    ContainerUpdate: Post, "/containers/{name}/update", Json, Plain, None;
+    ContainerAttach: Post, "/containers/{name}/attach", None, Upgrades(Tcp), Some("types into a running container: whatever its main process can do, the client can do");
+    ContainerExec: Post, "/containers/{name}/exec", Json, Plain, Some("runs any command in any container, privileged ones and this proxy's neighbours included: it is root on the host");
+    ContainerPrune: Post, "/containers/prune", None, Plain, None;
+    CheckpointList: Get, "/containers/{name}/checkpoints", None, Plain, None;
+    CheckpointCreate: Post, "/containers/{name}/checkpoints", Json, Plain, Some("writes a checkpoint to a directory of the client's choice on the host");
+    CheckpointDelete: Delete, "/containers/{name}/checkpoints/{checkpoint}", None, Plain, Some("deletes a directory of the client's choice on the host");
+    ContainerDelete: Delete, "/containers/{name}", None, Plain, None;
+    ExecInspect: Get, "/exec/{id}/json", None, Plain, None;
+    ExecStart: Post, "/exec/{id}/start", Json, Upgrades(Tcp), None;
+    ExecResize: Post, "/exec/{id}/resize", None, Plain, None;
+    ImageCommit: Post, "/commit", Json, Plain, Some("makes an image of any container under any tag: later containers may start from it");
+    ImageList: Get, "/images/json", None, Plain, None;
+    ImageSearch: Get, "/images/search", None, Plain, None;
+    ImageGetAll: Get, "/images/get", None, Plain, Some("reads whole images, with whatever secrets were built into them");
+    ImageGet: Get, "/images/{name}/get", None, Plain, Some("reads whole images, with whatever secrets were built into them");
+    ImageInspect: Get, "/images/{name}/json", None, Plain, None;
+    ImageHistory: Get, "/images/{name}/history", None, Plain, None;
+    ImageAttestations: Get, "/images/{name}/attestations", None, Plain, None;
+    ImageCreate: Post, "/images/create", Tar, Plain, Some("pulls or imports any image under any tag, and makes the host fetch any address");
+    ImageLoad: Post, "/images/load", Tar, Plain, Some("replaces any image under any tag: later containers start from it");
+    ImagePrune: Post, "/images/prune", None, Plain, None;
+    ImagePush: Post, "/images/{name}/push", None, Plain, Some("sends any image to any registry");
+    ImageTag: Post, "/images/{name}/tag", None, Plain, Some("moves any tag to another image: later containers start from it");
+    ImageDelete: Delete, "/images/{name}", None, Plain, None;
+    DistributionInspect: Get, "/distribution/{name}/json", None, Plain, None;
+    ImageBuild: Post, "/build", Tar, Plain, Some("a build runs the client's commands on any network, the host's included, and writes any tag");
+    BuildPrune: Post, "/build/prune", None, Plain, None;
+    BuildCancel: Post, "/build/cancel", None, Plain, None;
+    Session: Post, "/session", None, Upgrades(H2c), Some("opens a BuildKit session, which cannot be inspected: grant it only together with builds");
+    Grpc: Post, "/grpc", None, Upgrades(H2c), Some("opens BuildKit's whole control interface, which cannot be inspected: the client can run any build");
+    NetworkList: Get, "/networks", None, Plain, None;
+    NetworkInspect: Get, "/networks/{id}", None, Plain, None;
+    NetworkCreate: Post, "/networks/create", Json, Plain, Some("creates networks that may reach the host's own network");
+    NetworkConnect: Post, "/networks/{id}/connect", Json, Plain, Some("connects any container to any network, also under the address of another");
+    NetworkDisconnect: Post, "/networks/{id}/disconnect", Json, Plain, None;
+    NetworkPrune: Post, "/networks/prune", None, Plain, None;
+    NetworkDelete: Delete, "/networks/{id}", None, Plain, None;
+    VolumeList: Get, "/volumes", None, Plain, None;
+    VolumeInspect: Get, "/volumes/{name}", None, Plain, None;
+    VolumeCreate: Post, "/volumes/create", Json, Plain, Some("a created volume may be any directory or device of the host");
+    VolumeUpdate: Put, "/volumes/{name}", Json, Plain, None;
+    VolumePrune: Post, "/volumes/prune", None, Plain, None;
+    VolumeDelete: Delete, "/volumes/{name}", None, Plain, None;
+    SwarmInspect: Get, "/swarm", None, Plain, Some("reads the tokens with which any machine joins the swarm");
+    SwarmUnlockkey: Get, "/swarm/unlockkey", None, Plain, Some("reads the key that protects the swarm's secrets");
+    SwarmInit: Post, "/swarm/init", Json, Plain, Some("turns the host into a swarm manager: services on it run as root");
+    SwarmJoin: Post, "/swarm/join", Json, Plain, Some("joins a swarm of the client's choice, whose managers then run anything here");
+    SwarmLeave: Post, "/swarm/leave", None, Plain, None;
+    SwarmUpdate: Post, "/swarm/update", Json, Plain, Some("changes the swarm's certificate authority and join tokens");
+    SwarmUnlock: Post, "/swarm/unlock", Json, Plain, None;
+    ServiceList: Get, "/services", None, Plain, None;
+    ServiceCreate: Post, "/services/create", Json, Plain, Some("a created service may mount the host's file system: it is root on every node");
+    ServiceLogs: Get, "/services/{id:segment}/logs", None, Endless, None;
+    ServiceInspect: Get, "/services/{id:segment}", None, Plain, None;
+    ServiceUpdate: Post, "/services/{id:segment}/update", Json, Plain, Some("an updated service may mount the host's file system: it is root on every node");
+    ServiceDelete: Delete, "/services/{id:segment}", None, Plain, None;
+    NodeList: Get, "/nodes", None, Plain, None;
+    NodeInspect: Get, "/nodes/{id:segment}", None, Plain, None;
+    NodeUpdate: Post, "/nodes/{id:segment}/update", Json, Plain, None;
+    NodeDelete: Delete, "/nodes/{id:segment}", None, Plain, None;
+    TaskList: Get, "/tasks", None, Plain, None;
+    TaskLogs: Get, "/tasks/{id:segment}/logs", None, Endless, None;
+    TaskInspect: Get, "/tasks/{id:segment}", None, Plain, None;
+    SecretList: Get, "/secrets", None, Plain, None;
+    SecretCreate: Post, "/secrets/create", Json, Plain, None;
+    SecretInspect: Get, "/secrets/{id:segment}", None, Plain, None;
+    SecretUpdate: Post, "/secrets/{id:segment}/update", Json, Plain, None;
+    SecretDelete: Delete, "/secrets/{id:segment}", None, Plain, None;
+    ConfigList: Get, "/configs", None, Plain, Some("reads the contents of the swarm's configs");
+    ConfigCreate: Post, "/configs/create", Json, Plain, None;
+    ConfigInspect: Get, "/configs/{id:segment}", None, Plain, Some("reads the contents of the swarm's configs");
+    ConfigUpdate: Post, "/configs/{id:segment}/update", Json, Plain, None;
+    ConfigDelete: Delete, "/configs/{id:segment}", None, Plain, None;
+    PluginList: Get, "/plugins", None, Plain, None;
+    GetPluginPrivileges: Get, "/plugins/privileges", None, Plain, None;
+    PluginInspect: Get, "/plugins/{name}/json", None, Plain, None;
+    PluginPull: Post, "/plugins/pull", Json, Plain, Some("installs a plugin, which runs as root on the host");
+    PluginCreate: Post, "/plugins/create", Tar, Plain, Some("installs a plugin, which runs as root on the host");
+    PluginEnable: Post, "/plugins/{name}/enable", None, Plain, Some("starts a plugin, which runs as root on the host");
+    PluginDisable: Post, "/plugins/{name}/disable", None, Plain, None;
+    PluginPush: Post, "/plugins/{name}/push", None, Plain, None;
+    PluginUpgrade: Post, "/plugins/{name}/upgrade", Json, Plain, Some("installs a plugin, which runs as root on the host");
+    PluginSet: Post, "/plugins/{name}/set", Json, Plain, Some("reconfigures a plugin, which runs as root on the host");
+    PluginDelete: Delete, "/plugins/{name}", None, Plain, None;
+    DebugVars: Get, "/debug/vars", None, Plain, None;
+    DebugPprof: Get, "/debug/pprof", None, Plain, Some("reads the daemon's memory, with its secrets");
+    DebugPprofProfile: Get, "/debug/pprof/{name}", None, Plain, Some("reads the daemon's memory, with its secrets");
+}
 
 #[cfg(test)]
 mod tests {
