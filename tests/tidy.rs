@@ -4,30 +4,25 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every room, bottom-up. A room may use what stands in front of it.
-const ROOMS: &[&str] = &[
-    "request",
-    "rule",
-    "client",
-    "policy",
-    "audit",
-    "config",
-    "bounds",
-    "admission",
-    "log",
-    "socket",
-    "workers",
-    "wire",
-    "engine",
-    "startup",
-    "registry",
-    "admin",
-    "sandbox",
-    "proxy",
-    "listen",
-    "run",
-    "cli",
-];
+/// Every room with what it is for, bottom-up, as `src/lib.rs` says. A room may use those in front of it.
+fn map() -> Vec<(String, String)> {
+    let map = fs::read_to_string(source().join("lib.rs")).unwrap();
+    let mut rooms = Vec::new();
+    let mut purpose = String::new();
+    for line in map.lines() {
+        if let Some(words) = line.strip_prefix("/// ") {
+            purpose = words.trim_end_matches('.').to_owned();
+        } else if let Some(room) = line.strip_prefix("pub mod ") {
+            rooms.push((room.trim_end_matches(';').to_owned(), std::mem::take(&mut purpose)));
+        }
+    }
+    rooms
+}
+
+/// The names of the rooms, bottom-up.
+fn rooms() -> Vec<String> {
+    map().into_iter().map(|(room, _)| room).collect()
+}
 
 /// The rooms that decide: text and values in, values out.
 const PURE: &[&str] = &["request", "rule", "client", "policy"];
@@ -57,23 +52,27 @@ const IMPURE: &[&str] = &[
 ];
 
 #[test]
-fn every_room_has_its_place() {
-    let map = fs::read_to_string(source().join("lib.rs")).unwrap();
-    for line in map.lines() {
-        let Some(room) = line.trim().strip_prefix("pub mod ") else { continue };
-        let room = room.trim_end_matches(';');
-        assert!(ROOMS.contains(&room), "`{room}` has no place in the order of tests/tidy.rs");
-    }
+fn the_map_is_the_same_in_both_places() {
+    let architecture = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    let architecture = fs::read_to_string(architecture).unwrap();
+    let table: Vec<(String, String)> = architecture
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "))
+        .map(|(room, purpose)| (room.to_owned(), purpose.to_owned()))
+        .collect();
+    assert_eq!(table, map(), "ARCHITECTURE.md (left) and src/lib.rs (right)");
+    assert!(map().iter().all(|(_, purpose)| !purpose.is_empty()), "every room has a sentence");
 }
 
 #[test]
 fn no_room_uses_one_above_it() {
-    for (place, room) in ROOMS.iter().enumerate() {
+    let rooms = rooms();
+    for (place, room) in rooms.iter().enumerate() {
         for (file, text) in files_of(room) {
             for used in text.split("crate::").skip(1) {
                 let used: String =
                     used.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
-                let Some(other) = ROOMS.iter().position(|room| *room == used) else {
+                let Some(other) = rooms.iter().position(|room| *room == used) else {
                     panic!("{file}: `crate::{used}` is no room; write one path for each room");
                 };
                 assert!(other <= place, "{file}: `{room}` uses `{used}`, which stands above it");
@@ -107,7 +106,7 @@ fn the_rooms_that_decide_do_no_io() {
 /// and the `Date` of an answer.
 #[test]
 fn the_wall_clock_is_for_the_log() {
-    for room in ROOMS.iter().filter(|room| **room != "log") {
+    for room in rooms().iter().filter(|room| *room != "log") {
         for (file, text) in files_of(room) {
             let tells_it = file.ends_with("/proxy/reply.rs");
             assert!(tells_it || !text.contains("SystemTime"), "{file} looks at the wall clock");
