@@ -246,7 +246,7 @@ fn check_head(head: &[u8], limits: &Limits) -> Result<(Request, CheckedFields), 
         return Err(named(Refused::new(StatusCode::METHOD_NOT_ALLOWED, message)));
     };
     let raw_target = request.path.unwrap_or_default();
-    let target = RequestTarget::parse(raw_target)
+    let target = RequestTarget::parse_for(method, raw_target)
         .map_err(|error: TargetError| named(Refused::bad(&error.to_string())))?;
     // Encoding makes three bytes of one at most.
     if raw_target.len() > MAX_TARGET_BYTES / 3 && target.to_wire().len() > MAX_TARGET_BYTES {
