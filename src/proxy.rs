@@ -25,7 +25,7 @@ use crate::client::{Admission, Client, Identity, Peer, WhyUnknown};
 use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
 use crate::policy::{Allowed, DeclaredBody, Policy};
 use crate::registry::{Cut, Recognised, Registry};
-use crate::request::{AnswerKind, Method, Operation};
+use crate::request::{AnswerKind, Method};
 use crate::rule::body::Protected;
 use crate::rule::labels::Rights;
 use crate::socket::Socket;
@@ -413,8 +413,9 @@ impl Seat {
     ) -> After {
         // Bytes meant for a tunnel that was not opened must not be read as requests.
         reply.keeps &= allowed.head().upgrade.is_none();
-        let running = self.proxy.finite.enter(record.operation);
-        let stream = match record.operation.answer() {
+        let answers = allowed.head().answer();
+        let running = self.proxy.finite.enter(answers);
+        let stream = match answers {
             AnswerKind::Plain => None,
             AnswerKind::Endless | AnswerKind::Upgrade(_) => match self.place.open_stream() {
                 Ok(stream) => Some(stream),
@@ -497,8 +498,8 @@ struct FiniteState {
 }
 
 impl Finite {
-    fn enter(&self, operation: Operation) -> Option<Running> {
-        (operation.answer() == AnswerKind::Plain).then(|| {
+    fn enter(&self, answer: AnswerKind) -> Option<Running> {
+        (answer == AnswerKind::Plain).then(|| {
             self.0.running.fetch_add(1, Ordering::SeqCst);
             Running(Arc::clone(&self.0))
         })
