@@ -23,7 +23,7 @@ use crate::audit::{Outcome, Record, Verdict};
 use crate::bounds::{Bounds, Limit, OpenStream, Place};
 use crate::client::{Admission, Client, Identity, Peer, WhyUnknown};
 use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
-use crate::policy::{Allowed, DeclaredBody, Policy};
+use crate::policy::{Allowed, DeclaredBody, DenyReason, Policy};
 use crate::registry::{Cut, Recognised, Registry};
 use crate::request::{AnswerKind, Method};
 use crate::rule::body::Protected;
@@ -329,6 +329,9 @@ impl Seat {
                 reply.own(record, status, &message, outcome).await
             }
             Settled::Denied(denied) => {
+                let is_stranger =
+                    matches!(denied.reason, DenyReason::NotAdmitted | DenyReason::UnknownClient(_));
+                record.is_stranger = is_stranger;
                 record.verdict = Verdict::Refused(refusal::reason(&denied.reason));
                 let prefix =
                     self.proxy.registry.as_ref().map(|registry| registry.suggested_prefix());
@@ -336,7 +339,8 @@ impl Seat {
                 if let Some(registry) = &self.proxy.registry {
                     registry.refused(&client.identity, &message);
                 }
-                reply.keeps &= !refusing_ends;
+                // Nobody whom we do not serve may stay.
+                reply.keeps &= !refusing_ends && !is_stranger;
                 let status = refusal::status(&denied.reason);
                 reply.own(record, status, &message, Outcome::Refused).await
             }
