@@ -235,7 +235,7 @@ fn has_request_line(mut input: &[u8]) -> Result<bool, &'static str> {
                 "this port speaks HTTP, and the client began with TLS; use `tcp://` or `http://` without TLS: unset DOCKER_TLS and DOCKER_TLS_VERIFY, and leave out `--tls` and `--tlsverify`",
             );
         }
-        [b'P', b'R', b'I', b' ', ..] => {
+        [b'P', b'R', b'I', b' ', b'*', ..] => {
             return Err(
                 "this port speaks HTTP/1.1, and the client began with HTTP/2; use HTTP/1.1",
             );

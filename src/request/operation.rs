@@ -165,17 +165,34 @@ pub fn libpod_upgrade(method: Method, path: &str) -> Option<Upgrade> {
 /// Whether the slashes at these places of a path, which were encoded, belong to the name of an image or plugin, whose hole takes slashes for
 /// Docker and for Podman (`{name:.*}`): the route must be the same whether they separate or not.
 pub(super) fn takes_slashes(method: Method, path: &str, slashes: &[usize]) -> bool {
-    /// No template holds it, and no path.
-    const NO_SLASH: u8 = b'\0';
-    let mut joined = path.as_bytes().to_vec();
-    for at in slashes {
-        if let Some(byte) = joined.get_mut(*at) {
-            *byte = NO_SLASH;
-        }
-    }
-    let Ok(joined) = std::str::from_utf8(&joined) else { return false };
     let hole = slashes_hole(method, path);
-    hole.is_some() && hole == slashes_hole(method, joined)
+    hole.is_some() && hole == joined(path, slashes).and_then(|path| slashes_hole(method, &path))
+}
+
+/// Whether the slashes at these places, which were encoded, belong to one segment that Podman's own API looks up: its client asks for a
+/// container first when it is to show an image. To Podman, which routes on the encoded path, it is one segment; Docker has no such route.
+pub(super) fn keeps_slashes(method: Method, path: &str, slashes: &[usize]) -> bool {
+    const KINDS: &[&str] = &["containers", "networks", "pods", "volumes"];
+    let Some(path) = joined(path, slashes).filter(|_| method == Method::Get) else { return false };
+    let mut segments = path.strip_prefix("/libpod/").unwrap_or_default().split('/');
+    KINDS.contains(&segments.next().unwrap_or_default())
+        && segments.next().is_some_and(|name| name.contains(NO_SLASH))
+        && matches!(segments.next(), Some("json" | "exists"))
+        && segments.next().is_none()
+        && path.matches(NO_SLASH).count() == slashes.len()
+}
+
+/// What stands for a slash that separates nothing: no template holds it, and no path.
+const NO_SLASH: char = '\0';
+
+/// A path in which the slashes at these places separate nothing.
+fn joined(path: &str, slashes: &[usize]) -> Option<String> {
+    let mut joined = path.to_owned();
+    for at in slashes {
+        joined.get(*at..=*at).filter(|it| *it == "/")?;
+        joined.replace_range(*at..=*at, NO_SLASH.encode_utf8(&mut [0]));
+    }
+    Some(joined)
 }
 
 /// The route of a path whose name may hold slashes, by what stands behind the name, and where the name stands.

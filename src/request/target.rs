@@ -42,6 +42,7 @@ impl RequestTarget {
     /// Reads a target as it stands on the request line behind this method, and takes more where every reader finds the same route:
     ///
     /// - an encoded slash in the name of an image or a plugin: it becomes a plain one;
+    /// - an encoded slash in a name that Podman's own API looks up: it stays encoded, for patterns as well;
     /// - nearly any character in the name of a network or a volume;
     /// - the slash at the end of `GET /networks/`: it is left out;
     /// - an API version below [`ApiVersion::OLDEST`] to read or to load images with.
@@ -72,16 +73,26 @@ impl RequestTarget {
         let (version, path_start) = split_version(&text)?;
         let path = text.get(path_start..).unwrap_or_default();
         if let Some(odd) = odd {
-            let has_one_reading = method.is_some_and(|method| {
-                let slashes = slashes.iter().filter_map(|at| at.checked_sub(path_start));
-                let slashes: Vec<usize> = slashes.collect();
-                (slashes.is_empty() || operation::takes_slashes(method, path, &slashes))
-                    && (!is_odd_name || operation::takes_odd_name(method, path))
-            });
-            if !has_one_reading {
+            // One in front of the path separates, whatever it was meant to do.
+            let slashes: Vec<usize> =
+                slashes.iter().map(|at| at.saturating_sub(path_start)).collect();
+            let takes_slashes =
+                method.is_some_and(|method| operation::takes_slashes(method, path, &slashes));
+            let takes_odd_name =
+                method.is_some_and(|method| operation::takes_odd_name(method, path));
+            let keeps_slashes =
+                method.is_some_and(|method| operation::keeps_slashes(method, path, &slashes));
+            let takes_slashes = slashes.is_empty() || takes_slashes || keeps_slashes;
+            if !takes_slashes || (is_odd_name && !takes_odd_name) {
                 return Err(TargetError::AmbiguousByte(odd));
             }
+            if keeps_slashes {
+                for at in slashes.iter().rev() {
+                    text.replace_range(path_start + at..=path_start + at, ENCODED_SLASH);
+                }
+            }
         }
+        let path = text.get(path_start..).unwrap_or_default();
         if let Some(old) = version.filter(|version| *version < ApiVersion::OLDEST)
             && !is_libpod(path)
             && !method.is_some_and(|method| operation::is_old_but_harmless(method, path))
@@ -132,7 +143,9 @@ impl RequestTarget {
     /// The canonical origin-form, the only one that is ever sent.
     pub fn to_wire(&self) -> String {
         let mut wire = String::with_capacity(self.decoded.len() + 16);
-        encode(&self.decoded, is_path_byte, &mut wire);
+        // What is encoded still is an encoded slash.
+        let is_plain = if is_libpod(self.path()) { is_libpod_byte } else { is_path_byte };
+        encode(&self.decoded, is_plain, &mut wire);
         self.query.write_wire(&mut wire);
         wire
     }
@@ -286,6 +299,8 @@ pub enum TargetError {
 
 /// Parameters the engine reads as lists (moby: `r.Form["..."]` in the image, build and commit routes).
 const LISTS: &[&str] = &["t", "changes", "names", "extrahosts", "platform", "platforms"];
+
+const ENCODED_SLASH: &str = "%2F";
 
 /// More than any client sends; keeps the search for repeated ones cheap.
 const MAX_PARAMETERS: usize = 256;
@@ -473,6 +488,10 @@ const fn is_path_byte(byte: u8) -> bool {
                 | b','
                 | b'='
         )
+}
+
+const fn is_libpod_byte(byte: u8) -> bool {
+    is_path_byte(byte) || byte == b'%'
 }
 
 /// What Go's `url.QueryEscape` leaves alone: the narrowest set, understood by every reader.

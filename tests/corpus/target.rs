@@ -32,7 +32,12 @@ fn check_for(method: Method, raw: &str) {
         if method == Method::Get && decoded.ends_with(b"/networks/") {
             decoded.pop();
         }
-        assert_eq!(decoded, target.versioned_path().as_bytes(), "{text:?}");
+        let mut read = target.versioned_path().to_owned();
+        if target.path().starts_with("/libpod/") {
+            // What is one segment to Podman stays one.
+            read = read.replace("%2F", "/");
+        }
+        assert_eq!(decoded, read.as_bytes(), "{text:?}");
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         let pairs: Vec<_> =
@@ -44,7 +49,9 @@ fn check_for(method: Method, raw: &str) {
     assert_eq!(target.versioned_path(), version + target.path());
     assert!(target.path().starts_with('/'), "{target}");
     let named = ["/networks/", "/volumes/"].iter().any(|it| target.path().starts_with(it));
-    for segment in target.versioned_path().split('/').skip(1) {
+    let path = target.versioned_path().to_owned();
+    let path = if target.path().starts_with("/libpod/") { path.replace("%2F", "_") } else { path };
+    for segment in path.split('/').skip(1) {
         let is_root = target.versioned_path() == "/";
         assert!(is_root || !matches!(segment, "" | "." | ".."), "{target}");
         let is_plain = |c: char| match c {
@@ -60,7 +67,7 @@ fn check_for(method: Method, raw: &str) {
     }
     // An encoded slash is one only where the name takes plain ones, and changes no route.
     let encoded_slash = raw.split('?').next().unwrap().to_ascii_lowercase().contains("%2f");
-    let takes = ["/images/", "/plugins/", "/distribution/", "/libpod/images/"];
+    let takes = ["/images/", "/plugins/", "/distribution/", "/libpod/"];
     assert!(!encoded_slash || takes.iter().any(|it| target.path().starts_with(it)), "{raw}");
 }
 

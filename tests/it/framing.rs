@@ -154,7 +154,7 @@ fn other_protocols_are_answered_at_their_first_bytes() {
             (&b"\x16"[..], "DOCKER_TLS_VERIFY"),
             (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "began with TLS"),
             (b"PRI * HTTP/2.0\r\n", "HTTP/2"),
-            (b"PRI ", "HTTP/2"),
+            (b"PRI *", "HTTP/2"),
             (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH"),
             (b"SSH-", "`ssh://`"),
             (b"\x80\x2e\x01", "something else"),

@@ -238,6 +238,12 @@ fn an_encoded_slash_in_the_name_of_an_image_is_a_slash() {
         ("GET /libpod/images/a%2Fb/exists", "GET /libpod/images/a/b/exists"),
         ("DELETE /libpod/images/a%2Fb", "DELETE /libpod/images/a/b"),
         ("POST /libpod/images/a%2Fb/push", "POST /libpod/images/a/b/push"),
+        // What is one segment to Podman stays one: its client looks for a container of an image's name first.
+        (
+            "GET /v4.3.1/libpod/containers/localhost%2fa%2Fb%3A1/json",
+            "GET /v4.3.1/libpod/containers/localhost%2Fa%2Fb:1/json",
+        ),
+        ("GET /libpod/pods/a%2Fb/exists", "GET /libpod/pods/a%2Fb/exists"),
     ] {
         arrives(sent, seen);
     }
@@ -277,7 +283,17 @@ fn an_encoded_slash_in_the_name_of_an_image_is_a_slash() {
         "GET /volumes/a%2Fb",
         "GET /exec/a%2Fb/json",
         "GET /services/a%2Fb",
-        "GET /libpod/containers/a%2Fb/json",
+        "GET /libpod/containers/a%2Fjson",
+        "GET /libpod/containers%2Fa/json",
+        "GET /libpod/containers%2Fa%2Fb/json",
+        "GET /libpod/containers/a%2F..%2Fb/json",
+        "GET /libpod/containers/%2Fa/json",
+        "GET /libpod/containers/a%2Fb/logs",
+        "GET /libpod/containers/a%252Fb/json",
+        "GET /libpod%2Fcontainers/a%2Fb/json",
+        "POST /libpod/containers/a%2Fb/json",
+        "DELETE /libpod/containers/a%2Fb",
+        "GET /libpod/secrets/a%2Fb/json",
         "GET %2Fimages/a/json",
         "GET /v1.41%2Fimages/a/json",
         "PATCH /images/a%2Fb/json",
@@ -286,6 +302,9 @@ fn an_encoded_slash_in_the_name_of_an_image_is_a_slash() {
     }
     // Patterns see the slash.
     denied("GET /images/[^/]+/json", "GET /images/a%2Fb/json", 403);
+    denied("GET /libpod/containers/a/b/json", "GET /libpod/containers/a%2Fb/json", 403);
+    let one = "GET /libpod/containers/[^/]+/json";
+    assert_eq!(outcome(&[one], &get("GET /libpod/containers/a%2Fb/json", &[])).0, 404);
     let (status, _, lines) =
         outcome(&["GET /images/good/b/json"], &get("GET /images/good%2Fb/json", &[]));
     assert_eq!((status, lines), (404, vec!["GET /images/good/b/json".to_owned()]));
