@@ -1,7 +1,7 @@
 //! One record per request: written when it is dropped, whatever happened.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Instant;
@@ -35,6 +35,8 @@ pub struct Record {
     pub outcome: Outcome,
     /// What failed, where the engine did.
     pub failure: Option<String>,
+    /// Whether it came from somebody we do not serve, so that it does not matter what was asked.
+    pub is_stranger: bool,
     /// Bytes of the answer that went to the client behind its head.
     pub bytes_out: u64,
     began: Instant,
@@ -53,10 +55,33 @@ impl Record {
             status: None,
             outcome: Outcome::Aborted,
             failure: None,
+            is_stranger: false,
             bytes_out: 0,
             began: Instant::now(),
         }
     }
+}
+
+impl Record {
+    /// What refusals have in common that are counted as one in the log, and the same for the client alone.
+    fn sameness(&self, reason: &str) -> (u64, u64) {
+        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        // A Unix client's process may live for one request.
+        let client = self.client.split(" pid ").next().unwrap_or_default();
+        let asked = (!self.is_stranger).then(|| {
+            // The object does not matter; of what is no operation, the first words of the path do.
+            let path = (self.operation == Operation::UNKNOWN).then(|| first_words(&self.path));
+            (self.method, self.operation, path, self.status.map(|status| status.as_u16()), reason)
+        });
+        (KEYS.hash_one((client, asked)), KEYS.hash_one(client))
+    }
+}
+
+/// The first segments of a path, its version among them.
+fn first_words(path: &str) -> &str {
+    const SEGMENTS: usize = 3;
+    let end = path.match_indices('/').nth(SEGMENTS).map_or(path.len(), |(at, _)| at);
+    path.get(..end).unwrap_or_default()
 }
 
 /// What was decided.
@@ -122,7 +147,7 @@ impl Drop for Record {
         let reason = self.failure.clone().unwrap_or(reason);
         /// The level must be known at compile time, so the same line is spelled for each.
         macro_rules! write_at {
-            ($level:expr, $message:literal) => {
+            ($level:expr, $message:literal $(, $field:ident = $value:expr)*) => {
                 tracing::event!(
                     $level,
                     client = &*self.client,
@@ -136,6 +161,7 @@ impl Drop for Record {
                     bytes = self.bytes_out,
                     duration_ms = %Milliseconds(self.began.elapsed()),
                     id = %self.id,
+                    $($field = $value,)*
                     $message
                 )
             };
@@ -144,7 +170,15 @@ impl Drop for Record {
             (_, Outcome::Panicked) => {
                 write_at!(tracing::Level::ERROR, "sockwarden failed; please report this");
             }
-            (Verdict::Refused(_), _) => write_at!(tracing::Level::WARN, "blocked request"),
+            (Verdict::Refused(_), _) => {
+                let (fold, fold_client) = self.sameness(&reason);
+                write_at!(
+                    tracing::Level::WARN,
+                    "blocked request",
+                    fold = fold,
+                    fold_client = fold_client
+                );
+            }
             (_, Outcome::EngineFailed) => write_at!(tracing::Level::ERROR, "engine failed"),
             (Verdict::Allowed(_), _) => write_at!(tracing::Level::DEBUG, "allowed request"),
             (Verdict::Unjudged, _) => write_at!(tracing::Level::DEBUG, "aborted request"),
@@ -168,7 +202,7 @@ impl RecordId {
     fn next() -> Self {
         // A random start keeps the ids of two runs apart in one log.
         static NEXT: LazyLock<AtomicU64> =
-            LazyLock::new(|| AtomicU64::new(std::hash::RandomState::new().build_hasher().finish()));
+            LazyLock::new(|| AtomicU64::new(RandomState::new().build_hasher().finish()));
         #[expect(clippy::cast_possible_truncation, reason = "the low half is the id")]
         Self(NEXT.fetch_add(1, Ordering::Relaxed) as u32)
     }

@@ -1,13 +1,16 @@
 //! Log lines on standard output: `key=value` text or one JSON object each, both with `time`, `level` and `msg` first, as the peer's
 //! users know them from Go's `log/slog`.
 //!
-//! Lines go through a bounded queue to one writing thread: a reader that stalls costs lines, which are counted, and never a request.
+//! Lines go through a bounded queue to one writing thread: a reader that stalls costs lines, which are counted, and never a request. Lines
+//! that say the same again are counted too, see [`fold`].
+
+mod fold;
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -19,6 +22,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::LogSettings;
+use fold::{Folds, Key, Repeats, Sample};
 
 /// How much may wait for the writing thread, in bytes; a line has some 400.
 const QUEUED_BYTES: usize = 4 * 1024 * 1024;
@@ -37,7 +41,8 @@ pub fn start(settings: LogSettings) -> Result<Logging, tracing::subscriber::SetG
     let queue = Arc::<Queue>::default();
     let sink = Sink(Arc::clone(&queue));
     let format = Format { json: settings.json };
-    let layer = tracing_subscriber::fmt::layer().event_format(format).with_writer(sink);
+    let folding = Folding { format, queue: Arc::clone(&queue) };
+    let layer = tracing_subscriber::fmt::layer().event_format(folding).with_writer(sink);
     tracing::subscriber::set_global_default(
         tracing_subscriber::registry().with(LevelFilter::from_level(settings.level)).with(layer),
     )?;
@@ -92,6 +97,8 @@ struct Waiting {
     lines: Vec<u8>,
     /// Lines for which there was no room.
     dropped: u64,
+    /// Lines that say what was said before.
+    folds: Folds,
     /// Whether the writing thread waits for news.
     is_idle: bool,
     is_over: bool,
@@ -104,21 +111,32 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for lines and swaps them for an empty buffer; says how many were dropped, or nothing when there will be no more.
-    fn take(&self, lines: &mut Vec<u8>) -> Option<u64> {
+    /// Waits for lines and swaps them for an empty buffer; gives out the counts of what was folded, and how many lines were dropped, or
+    /// nothing when there will be no more.
+    fn take(&self, lines: &mut Vec<u8>) -> Option<(Vec<Repeats>, u64)> {
+        /// How often it is looked whether a count is due.
+        const LOOK: Duration = Duration::from_secs(1);
         let mut waiting = self.lock();
-        while waiting.lines.is_empty() && waiting.dropped == 0 {
-            if waiting.is_over {
+        loop {
+            let is_over = waiting.is_over;
+            let repeats = waiting.folds.take(Instant::now(), is_over);
+            if !(waiting.lines.is_empty() && waiting.dropped == 0 && repeats.is_empty()) {
+                std::mem::swap(&mut waiting.lines, lines);
+                return Some((repeats, std::mem::take(&mut waiting.dropped)));
+            }
+            if is_over {
                 waiting.is_written = true;
                 self.written.notify_all();
                 return None;
             }
             waiting.is_idle = true;
-            waiting = self.news.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = if waiting.folds.is_empty() {
+                self.news.wait(waiting).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                self.news.wait_timeout(waiting, LOOK).unwrap_or_else(PoisonError::into_inner).0
+            };
             waiting.is_idle = false;
         }
-        std::mem::swap(&mut waiting.lines, lines);
-        Some(std::mem::take(&mut waiting.dropped))
     }
 }
 
@@ -158,22 +176,18 @@ impl<'a> MakeWriter<'a> for Sink {
 fn write_lines(queue: &Queue, format: Format) {
     let mut out = io::stdout();
     let mut lines = Vec::new();
-    while let Some(dropped) = queue.take(&mut lines) {
+    while let Some((repeats, dropped)) = queue.take(&mut lines) {
         // Nobody is left to tell when standard output is gone.
+        for repeats in repeats {
+            let _ = out.write_all(format.repeats(&repeats).as_bytes());
+        }
         let _ = out.write_all(&lines);
         lines.clear();
         lines.shrink_to(KEPT_BYTES);
         if dropped > 0 {
-            let mut text = String::new();
-            let count = dropped.to_string();
-            let fields = [
-                ("msg", "log lines were dropped because standard output is read too slowly"),
-                ("count", count.as_str()),
-            ];
-            let _ = format.line(&mut Writer::new(&mut text), tracing::Level::WARN, |line| {
-                fields.iter().try_for_each(|(name, value)| line.field(name, value))
-            });
-            let _ = out.write_all(text.as_bytes());
+            let message = "log lines were dropped because standard output is read too slowly";
+            let fields = [("msg", message.to_owned()), ("count", dropped.to_string())];
+            let _ = out.write_all(format.warning(&fields).as_bytes());
         }
         let _ = out.flush();
         if !queue.lock().is_over {
@@ -182,13 +196,22 @@ fn write_lines(queue: &Queue, format: Format) {
     }
 }
 
+/// Writes lines, but for those that say what was said before.
+struct Folding {
+    format: Format,
+    queue: Arc<Queue>,
+}
+
+/// The fields of an event that may be folded: what makes it the same as another, and whose it is. Neither is written.
+const FOLD: [&str; 2] = ["fold", "fold_client"];
+
 /// The shape of a line.
 #[derive(Debug, Clone, Copy)]
 struct Format {
     json: bool,
 }
 
-impl<S, N> FormatEvent<S, N> for Format
+impl<S, N> FormatEvent<S, N> for Folding
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -199,7 +222,15 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        self.line(&mut writer, *event.metadata().level(), |line| {
+        if event.metadata().fields().field(FOLD[0]).is_some() {
+            let mut folded = Folded::default();
+            event.record(&mut folded);
+            let Folded { key, sample } = folded;
+            if !self.queue.lock().folds.note(Instant::now(), key, || sample) {
+                return Ok(());
+            }
+        }
+        self.format.line(&mut writer, *event.metadata().level(), |line| {
             // The macros of tracing put the message in front of the other fields, where slog has it too.
             let mut fields = Fields { line, text: String::new(), result: Ok(()) };
             event.record(&mut fields);
@@ -209,6 +240,24 @@ where
 }
 
 impl Format {
+    /// The line with a count of lines that were not written.
+    fn repeats(self, repeats: &Repeats) -> String {
+        let mut fields = vec![("msg", "blocked requests like this one".to_owned())];
+        fields.extend(repeats.sample.iter().cloned());
+        fields.push(("count", repeats.count.to_string()));
+        fields.push(("seconds", repeats.seconds.to_string()));
+        self.warning(&fields)
+    }
+
+    fn warning(self, fields: &[(&str, String)]) -> String {
+        let mut text = String::new();
+        // Memory takes what is written to it.
+        let _ = self.line(&mut Writer::new(&mut text), tracing::Level::WARN, |line| {
+            fields.iter().try_for_each(|(name, value)| line.field(name, value))
+        });
+        text
+    }
+
     fn line(
         self,
         writer: &mut Writer<'_>,
@@ -295,6 +344,9 @@ struct Fields<'l, 'w, 'b> {
 
 impl Fields<'_, '_, '_> {
     fn add(&mut self, field: &Field, value: &str) {
+        if FOLD.contains(&field.name()) {
+            return;
+        }
         // tracing's name, and slog's.
         let name = if field.name() == "message" { "msg" } else { field.name() };
         let result = self.line.field(name, value);
@@ -330,6 +382,31 @@ impl Visit for Fields<'_, '_, '_> {
                 source = error.source();
             }
         });
+    }
+}
+
+/// What an event says that may be folded.
+#[derive(Default)]
+struct Folded {
+    key: Key,
+    sample: Sample,
+}
+
+impl Visit for Folded {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match field.name() {
+            "fold" => self.key.line = value,
+            "fold_client" => self.key.client = value,
+            name => self.sample.push((name, value.to_string())),
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.sample.push((field.name(), value.to_owned()));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.sample.push((field.name(), format!("{value:?}")));
     }
 }
 
@@ -436,7 +513,8 @@ mod tests {
     fn the_message_comes_first() {
         let queue = Arc::<Queue>::default();
         for json in [false, true] {
-            let layer = tracing_subscriber::fmt::layer().event_format(Format { json });
+            let folding = Folding { format: Format { json }, queue: Arc::clone(&queue) };
+            let layer = tracing_subscriber::fmt::layer().event_format(folding);
             let layer = layer.with_writer(Sink(Arc::clone(&queue)));
             let subscriber = tracing_subscriber::registry().with(layer);
             tracing::subscriber::with_default(subscriber, || {
@@ -485,10 +563,10 @@ mod tests {
             assert_eq!(sink.write(&line).unwrap(), line.len());
         }
         let mut lines = Vec::new();
-        assert_eq!((queue.take(&mut lines), lines.len()), (Some(3), QUEUED_BYTES));
+        assert_eq!((queue.take(&mut lines), lines.len()), (Some((vec![], 3)), QUEUED_BYTES));
         lines.clear();
         sink.write_all(b"next").unwrap();
-        assert_eq!((queue.take(&mut lines), lines.as_slice()), (Some(0), &b"next"[..]));
+        assert_eq!((queue.take(&mut lines), lines.as_slice()), (Some((vec![], 0)), &b"next"[..]));
         lines.clear();
         queue.lock().is_over = true;
         assert_eq!((queue.take(&mut lines), queue.lock().is_written), (None, true));

@@ -94,7 +94,7 @@ fn allowed_by<B>(
     body: &DeclaredBody<B>,
 ) -> Result<Grant, DenyReason> {
     // Without its version negotiation a client picks an API version of its own and breaks, so a ping is open to all admitted.
-    if head.operation.is_ping() && !body.is_present() {
+    if head.operation.is_ping() && (body.body.is_none() || must_be_empty(head)) {
         return Ok(Grant::Ping);
     }
     match list.rules.find(head.method, head.target.versioned_path()) {
@@ -109,12 +109,6 @@ fn allowed_by<B>(
 pub struct DeclaredBody<B> {
     /// The body itself; `None` when the head announces none (no length, or a length of zero).
     pub body: Option<B>,
-}
-
-impl<B> DeclaredBody<B> {
-    fn is_present(&self) -> bool {
-        self.body.is_some()
-    }
 }
 
 /// The verdict on a request.
@@ -242,7 +236,9 @@ fn body_plan<B>(mut head: Head, declared: DeclaredBody<B>) -> Result<(Head, Body
     let content = Content::of(&head);
     let Some(body) = declared.body else {
         // Engines up to 20.10 want the type even where there is nothing of it.
-        if !(head.operation.body() == BodyKind::Json && content == Content::Json) {
+        if head.operation.body() == BodyKind::Json && content == Content::Json {
+            head.fields.set("content-type", "application/json");
+        } else {
             head.fields.remove("content-type");
         }
         return Ok((head, Body::None));
@@ -255,7 +251,11 @@ fn body_plan<B>(mut head: Head, declared: DeclaredBody<B>) -> Result<(Head, Body
             head.fields.remove("content-type");
             Body::Discard(body)
         }
-        BodyKind::None => return deny(head, DenyReason::BodyNotTaken),
+        // `Pending` finds out whether there is anything of it, and forwards none.
+        BodyKind::None => {
+            head.fields.remove("content-type");
+            Body::Forward(body)
+        }
         BodyKind::Json if is_coded(&head) => return deny(head, DenyReason::CodedBody),
         BodyKind::Json => {
             head.fields.remove("content-encoding");
@@ -266,10 +266,20 @@ fn body_plan<B>(mut head: Head, declared: DeclaredBody<B>) -> Result<(Head, Body
             head.fields.set("content-type", "application/x-tar");
             Body::Forward(body)
         }
-        BodyKind::Unknown if matches!(content, Content::Json | Content::Tar) => Body::Forward(body),
-        BodyKind::Unknown => return deny(head, DenyReason::UnknownBody),
+        BodyKind::Unknown => match content {
+            Content::Json | Content::Tar => Body::Forward(body),
+            // Go reads no form in a body without a type. Podman's own client sends its JSON and tar like that.
+            Content::Absent if head.is_libpod() => Body::Forward(body),
+            _ => return deny(head, DenyReason::UnknownBody),
+        },
     };
     Ok((head, body))
+}
+
+/// Whether a body may only be one of which nothing comes: some clients send an empty one in chunks where the operation reads none.
+fn must_be_empty(head: &Head) -> bool {
+    head.operation.body() == BodyKind::None
+        && matches!(Content::of(head), Content::Absent | Content::Tar | Content::Other)
 }
 
 /// Whether the body goes through a coding first (RFC 9110 section 8.4). The daemon ignores the field and reads the coded bytes.
@@ -281,6 +291,8 @@ fn is_coded(head: &Head) -> bool {
 /// The content types that matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
+    /// There is none, which Go takes for `application/octet-stream`.
+    Absent,
     Json,
     Tar,
     Form,
@@ -288,24 +300,30 @@ enum Content {
 }
 
 impl Content {
+    /// What all the values say together. Some clients send two: of a known operation the engine gets ours, so only a form among them is
+    /// dangerous. What an unknown operation makes of two is unknown too, so they count as the worst they can be.
     fn of(head: &Head) -> Self {
-        let mut values = head.fields.all("content-type");
-        let Some(value) = values.next() else { return Self::Other };
-        // Two content types have two readings; a form is the worse one.
-        if values.next().is_some() {
+        let mut contents = head.fields.all("content-type").map(Self::of_value);
+        let Some(first) = contents.next() else { return Self::Absent };
+        contents.fold(first, |all, this| match (all, this) {
+            (Self::Form, _) | (_, Self::Form) => Self::Form,
+            _ if head.operation.body() == BodyKind::Unknown => Self::Form,
+            (all, this) if all == this => all,
+            _ => Self::Other,
+        })
+    }
+
+    fn of_value(value: &[u8]) -> Self {
+        // A value beyond ASCII has several readings.
+        let Some(text) = std::str::from_utf8(value).ok().filter(|text| text.is_ascii()) else {
             return Self::Form;
-        }
-        // A value beyond ASCII has several readings too.
-        let text = std::str::from_utf8(value).ok().filter(|text| text.is_ascii());
-        let text = text.unwrap_or("multipart/");
-        let media_type =
-            text.split([';', ',']).next().unwrap_or_default().trim().to_ascii_lowercase();
-        match media_type.as_str() {
+        };
+        let text = text.to_ascii_lowercase();
+        let media_type = text.split([';', ',']).next().unwrap_or_default().trim();
+        match media_type {
+            _ if text.contains("form") || text.contains("multipart") => Self::Form,
             "application/json" => Self::Json,
             "application/x-tar" | "application/tar" | "application/octet-stream" => Self::Tar,
-            "application/x-www-form-urlencoded" => Self::Form,
-            other if other.starts_with("multipart/") => Self::Form,
-            _ if text.to_ascii_lowercase().contains("form") => Self::Form,
             _ => Self::Other,
         }
     }

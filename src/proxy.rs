@@ -23,9 +23,9 @@ use crate::audit::{Outcome, Record, Verdict};
 use crate::bounds::{Bounds, Limit, OpenStream, Place};
 use crate::client::{Admission, Client, Identity, Peer, WhyUnknown};
 use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
-use crate::policy::{Allowed, DeclaredBody, Policy};
+use crate::policy::{Allowed, DeclaredBody, DenyReason, Policy};
 use crate::registry::{Cut, Recognised, Registry};
-use crate::request::{AnswerKind, Method, Operation};
+use crate::request::{AnswerKind, Method};
 use crate::rule::body::Protected;
 use crate::rule::labels::Rights;
 use crate::socket::Socket;
@@ -329,6 +329,9 @@ impl Seat {
                 reply.own(record, status, &message, outcome).await
             }
             Settled::Denied(denied) => {
+                let is_stranger =
+                    matches!(denied.reason, DenyReason::NotAdmitted | DenyReason::UnknownClient(_));
+                record.is_stranger = is_stranger;
                 record.verdict = Verdict::Refused(refusal::reason(&denied.reason));
                 let prefix =
                     self.proxy.registry.as_ref().map(|registry| registry.suggested_prefix());
@@ -336,7 +339,8 @@ impl Seat {
                 if let Some(registry) = &self.proxy.registry {
                     registry.refused(&client.identity, &message);
                 }
-                reply.keeps &= !refusing_ends;
+                // Nobody whom we do not serve may stay.
+                reply.keeps &= !refusing_ends && !is_stranger;
                 let status = refusal::status(&denied.reason);
                 reply.own(record, status, &message, Outcome::Refused).await
             }
@@ -413,8 +417,9 @@ impl Seat {
     ) -> After {
         // Bytes meant for a tunnel that was not opened must not be read as requests.
         reply.keeps &= allowed.head().upgrade.is_none();
-        let running = self.proxy.finite.enter(record.operation);
-        let stream = match record.operation.answer() {
+        let answers = allowed.head().answer();
+        let running = self.proxy.finite.enter(answers);
+        let stream = match answers {
             AnswerKind::Plain => None,
             AnswerKind::Endless | AnswerKind::Upgrade(_) => match self.place.open_stream() {
                 Ok(stream) => Some(stream),
@@ -497,8 +502,8 @@ struct FiniteState {
 }
 
 impl Finite {
-    fn enter(&self, operation: Operation) -> Option<Running> {
-        (operation.answer() == AnswerKind::Plain).then(|| {
+    fn enter(&self, answer: AnswerKind) -> Option<Running> {
+        (answer == AnswerKind::Plain).then(|| {
             self.0.running.fetch_add(1, Ordering::SeqCst);
             Running(Arc::clone(&self.0))
         })

@@ -26,6 +26,8 @@ pub struct Head {
     pub fields: EndToEndFields,
     /// Whether the client asked to leave HTTP on an operation that can.
     pub upgrade: Option<Upgrade>,
+    /// What the connection may change to, whether the client asked or not.
+    pub can_upgrade: Option<Upgrade>,
 }
 
 impl Head {
@@ -38,8 +40,21 @@ impl Head {
         let operation = Operation::find(method, target.path());
         let fields = fields.into_iter();
         let asks = || fields.clone().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
-        let upgrade = operation.upgrade().filter(|_| asks());
-        Self { method, target, operation, fields: EndToEndFields::from_client(fields), upgrade }
+        let can_upgrade =
+            operation.upgrade().or_else(|| operation::libpod_upgrade(method, target.path()));
+        let upgrade = can_upgrade.filter(|_| asks());
+        let fields = EndToEndFields::from_client(fields);
+        Self { method, target, operation, fields, upgrade, can_upgrade }
+    }
+
+    /// How the answer comes.
+    pub fn answer(&self) -> AnswerKind {
+        self.can_upgrade.map_or(self.operation.answer(), AnswerKind::Upgrade)
+    }
+
+    /// Whether it is of Podman's own API, of which we know no operations.
+    pub fn is_libpod(&self) -> bool {
+        target::is_libpod(self.target.path())
     }
 }
 

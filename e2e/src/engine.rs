@@ -200,6 +200,13 @@ impl Names {
         name
     }
 
+    /// A name for an image in a repository of several segments, removed by this name.
+    pub fn image_in_a_repository(&self, word: &str) -> String {
+        let name = format!("{}/{word}:1", self.prefix);
+        self.images.lock().unwrap_or_else(PoisonError::into_inner).push(name.clone());
+        name
+    }
+
     /// The labels that every object must carry.
     pub fn labels(&self) -> [(String, String); 2] {
         let (key, value) = LABEL.split_once('=').expect("the label has a value");

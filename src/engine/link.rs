@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
@@ -10,7 +11,7 @@ use super::head::AnswerHead;
 use super::transfer::{EngineBody, Exchange, RequestBody, Upload, UploadError};
 use super::{Engine, EngineError};
 use crate::policy::{Allowed, Body};
-use crate::request::Fields;
+use crate::request::{Fields, Method};
 use crate::socket::Socket;
 use crate::wire::{ClientBody, Framing, Incoming};
 
@@ -45,10 +46,13 @@ impl Link {
                 RequestBody::Empty
             }
         };
+        // Asking it twice is asking it once (RFC 9110 section 9.2.2).
+        let can_repeat = matches!(head.method, Method::Get | Method::Head)
+            && matches!(body, RequestBody::Empty)
+            && head.can_upgrade.is_none();
         let asks_upgrade = head.upgrade.is_some();
-        let can_upgrade = head.operation.upgrade().is_some();
-        let mut upload = Upload::new(&head, body)
-            .ok_or(EngineError::Unexpected("the request cannot be written"))?;
+        let can_upgrade = head.can_upgrade.is_some();
+        let mut upload = Upload::new(&head, body).ok_or(UNWRITABLE)?;
         let idle = self.idle.take().filter(is_quiet);
         let mut is_reused = idle.is_some();
         let mut connection = match idle {
@@ -61,12 +65,19 @@ impl Link {
                 Ok(answer) => {
                     return self.answer(answer, exchange, asks_upgrade, can_upgrade).await;
                 }
-                // An idle connection may have been closed by the engine meanwhile; a request of which it cannot have seen anything is
-                // sent on a fresh one, once.
+                // The engine may have closed an idle connection meanwhile. A request of which it cannot have seen anything is sent again
+                // on a fresh one, and so is one that may be repeated and of whose answer nothing came; both once.
                 Err(EngineError::Broken(_)) if is_reused && exchange.upload.is_unsent() => {
                     is_reused = false;
                     connection = self.open().await?;
                     upload = exchange.upload.again();
+                }
+                Err(EngineError::Broken(_))
+                    if is_reused && can_repeat && exchange.is_unanswered() =>
+                {
+                    is_reused = false;
+                    connection = self.open().await?;
+                    upload = Upload::new(&head, RequestBody::Empty).ok_or(UNWRITABLE)?;
                 }
                 Err(error) => return Err(error),
             }
@@ -112,6 +123,8 @@ impl Link {
         Ok(Answer { status, fields, is_dated, body })
     }
 }
+
+const UNWRITABLE: EngineError = EngineError::Unexpected("the request cannot be written");
 
 /// Whether the engine has neither closed an idle connection nor said anything that nobody asked for.
 fn is_quiet(idle: &Incoming) -> bool {
@@ -189,11 +202,17 @@ const READ_BYTES: usize = 16 * 1024;
 /// The most of a body that is read to be thrown away, in bytes.
 const MAX_DISCARDED_BYTES: usize = 64 * 1024;
 
+/// How long it may take to come.
+const DISCARD_DEADLINE: Duration = Duration::from_secs(30);
+
 async fn discard(mut body: ClientBody<'_>) -> Result<(), EngineError> {
-    let mut left = MAX_DISCARDED_BYTES;
-    while let Some(bytes) = body.next().await {
-        let bytes = bytes.map_err(|_| EngineError::ClientBody)?;
-        left = left.checked_sub(bytes.len()).ok_or(EngineError::ClientBody)?;
-    }
-    Ok(())
+    let discarding = async {
+        let mut left = MAX_DISCARDED_BYTES;
+        while let Some(bytes) = body.next().await {
+            let bytes = bytes.map_err(|_| EngineError::ClientBody)?;
+            left = left.checked_sub(bytes.len()).ok_or(EngineError::ClientBody)?;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(DISCARD_DEADLINE, discarding).await.map_err(|_| EngineError::ClientBody)?
 }

@@ -18,6 +18,7 @@ use super::{Engine, EngineError};
 use crate::client::ContainerId;
 use crate::request::ApiVersion;
 use crate::request::json::Json;
+use crate::request::target::encoded;
 use crate::rule::body::Question;
 use crate::socket::SharedSocket;
 
@@ -59,10 +60,10 @@ impl OwnCall<'_> {
                 format!("/containers/json?all=1&filters=%7B%22id%22%3A%5B%22{id}%22%5D%7D")
             }
             Self::Container(name) => format!("/containers/{}/json", plain(name)?),
-            Self::Network(id) => format!("/networks/{}", plain(id)?),
+            Self::Network(id) => format!("/networks/{}", segment(id)?),
             Self::Image(name) => format!("/images/{}/json", reference(name)?),
             Self::Exec(id) => format!("/exec/{}/json", plain(id)?),
-            Self::Volume(name) => format!("/volumes/{}", plain(name)?),
+            Self::Volume(name) => format!("/volumes/{}", segment(name)?),
             Self::Service(id) => format!("/services/{}", plain(id)?),
             Self::Events => {
                 "/events?filters=%7B%22type%22%3A%5B%22container%22%2C%22network%22%5D%7D"
@@ -80,6 +81,12 @@ impl OwnCall<'_> {
 fn plain(name: &str) -> Option<&str> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b':');
     (!name.is_empty() && !matches!(name, "." | "..") && name.bytes().all(fits)).then_some(name)
+}
+
+/// A name of nearly any characters, as those of networks and volumes are, encoded as one path segment.
+fn segment(name: &str) -> Option<String> {
+    let is_odd = |c: char| matches!(c, '/' | '\\') || c.is_control();
+    (!matches!(name, "" | "." | "..") && !name.contains(is_odd)).then(|| encoded(name))
 }
 
 /// A name with its registry and digest: segments that are none of their own.

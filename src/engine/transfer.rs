@@ -134,13 +134,20 @@ pub(super) struct Exchange<'a> {
     pub(super) connection: Incoming,
     pub(super) upload: Upload<'a>,
     is_head: bool,
+    /// Whether anything came of an answer.
+    began: bool,
     /// Why the engine took no more of the request.
     failed: Option<io::Error>,
 }
 
 impl<'a> Exchange<'a> {
     pub(super) fn new(connection: Incoming, upload: Upload<'a>, method: Method) -> Self {
-        Self { connection, upload, is_head: method == Method::Head, failed: None }
+        Self { connection, upload, is_head: method == Method::Head, began: false, failed: None }
+    }
+
+    /// Whether the engine went away before any byte of an answer came.
+    pub(super) fn is_unanswered(&self) -> bool {
+        !self.began
     }
 
     /// Sends, and reads until the head of the final answer is there. An engine that has heard enough may answer before the body is
@@ -172,6 +179,7 @@ impl<'a> Exchange<'a> {
                 }
             }
             let read = ready!(self.connection.poll_fill(cx));
+            self.began |= matches!(read, Ok(1..));
             let ended = || io::Error::from(io::ErrorKind::UnexpectedEof);
             if let Err(error) | Ok(Err(error)) =
                 read.map(|count| if count == 0 { Err(ended()) } else { Ok(()) })

@@ -13,7 +13,8 @@ use super::{Allowed, Body, Denied, DenyReason, Grant, Judgement};
 /// A request on its way through the second half of the judgement: its body is taken out and read, the engine is asked what names mean,
 /// and [`Pending::judge`] ends it.
 ///
-// INVARIANT: it becomes `Allowed` only in `judge`, with a body that was read by `read`, when no list has a violation or a question left.
+// INVARIANT: it becomes `Allowed` only in `judge`, with a body that was read by `read` or found to be empty by `emptied`, when no list has a
+// violation or a question left.
 pub struct Pending<B> {
     head: Head,
     body: Unread<B>,
@@ -44,6 +45,8 @@ enum Unread<B> {
     Opaque(Body<B>),
     /// It has to be read.
     Waiting(Option<B>),
+    /// The operation reads none, so there must be nothing of it.
+    MustBeEmpty(Option<B>),
     /// It was.
     Read(Json),
 }
@@ -62,12 +65,15 @@ impl<B> Pending<B> {
             Body::Forward(body) if head.operation.body() == BodyKind::Json => {
                 Unread::Waiting(Some(body))
             }
+            Body::Forward(body) if head.operation.body() == BodyKind::None => {
+                Unread::MustBeEmpty(Some(body))
+            }
             body => Unread::Opaque(body),
         };
         let pending =
             Self { head, body, grant, lists, defaults, protected, answers: Answers::new() };
         match pending.body {
-            Unread::Waiting(_) => Judgement::Pending(Box::new(pending)),
+            Unread::Waiting(_) | Unread::MustBeEmpty(_) => Judgement::Pending(Box::new(pending)),
             Unread::Opaque(_) | Unread::Read(_) => pending.judge(),
         }
     }
@@ -81,8 +87,25 @@ impl<B> Pending<B> {
     pub fn take_body(&mut self) -> Option<B> {
         match &mut self.body {
             Unread::Waiting(body) => body.take(),
-            Unread::Opaque(_) | Unread::Read(_) => None,
+            Unread::Opaque(_) | Unread::MustBeEmpty(_) | Unread::Read(_) => None,
         }
+    }
+
+    /// Gives out the body of which there must be nothing, once; [`Pending::emptied`] takes in whether that is so.
+    pub fn take_empty_body(&mut self) -> Option<B> {
+        match &mut self.body {
+            Unread::MustBeEmpty(body) => body.take(),
+            Unread::Opaque(_) | Unread::Waiting(_) | Unread::Read(_) => None,
+        }
+    }
+
+    /// Takes in whether there was nothing of a body.
+    pub fn emptied(mut self, is_empty: bool) -> Judgement<B> {
+        if !is_empty {
+            return self.deny(DenyReason::BodyNotTaken);
+        }
+        self.body = Unread::Opaque(Body::None);
+        self.judge()
     }
 
     /// Takes in the body that was read.
@@ -90,6 +113,11 @@ impl<B> Pending<B> {
     /// # Errors
     /// When it has not one reading.
     pub fn read(mut self, bytes: &[u8]) -> Judgement<B> {
+        // Without a length nobody could tell before that there is none.
+        if bytes.is_empty() {
+            self.body = Unread::Opaque(Body::None);
+            return self.judge();
+        }
         match Json::parse(bytes, Keys::Fields) {
             Ok(document) => {
                 self.body = Unread::Read(document);
@@ -111,7 +139,7 @@ impl<B> Pending<B> {
 
     /// Judges what is known by now; `Pending` again while there is something to read or to ask.
     pub fn judge(mut self) -> Judgement<B> {
-        if matches!(self.body, Unread::Waiting(_)) {
+        if matches!(self.body, Unread::Waiting(_) | Unread::MustBeEmpty(_)) {
             return Judgement::Pending(Box::new(self));
         }
         match self.review() {
@@ -123,14 +151,14 @@ impl<B> Pending<B> {
             Ok(_) => {
                 let document = match &mut self.body {
                     Unread::Read(document) => Some(document),
-                    Unread::Opaque(_) | Unread::Waiting(_) => None,
+                    Unread::Opaque(_) | Unread::Waiting(_) | Unread::MustBeEmpty(_) => None,
                 };
                 pin(&mut self.head, document, &self.answers);
                 let body = match self.body {
                     Unread::Opaque(body) => body,
                     Unread::Read(document) => Body::Judged(document.to_text()),
                     // Ruled out above; a body that nobody read is never sent.
-                    Unread::Waiting(_) => Body::None,
+                    Unread::Waiting(_) | Unread::MustBeEmpty(_) => Body::None,
                 };
                 Judgement::Allowed(Allowed { head: self.head, body, grant: self.grant })
             }
@@ -145,7 +173,7 @@ impl<B> Pending<B> {
     fn review(&self) -> Result<Vec<Question>, Violation> {
         let document = match &self.body {
             Unread::Read(document) => Some(document),
-            Unread::Opaque(_) | Unread::Waiting(_) => None,
+            Unread::Opaque(_) | Unread::Waiting(_) | Unread::MustBeEmpty(_) => None,
         };
         let mut questions = Vec::new();
         for list in &self.lists {

@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::bounds::Limit;
 use crate::config::Limits;
-use crate::request::fields::{MAX_CONNECTION_OPTIONS, connection_options};
+use crate::request::fields::{MAX_CONNECTION_OPTIONS, connection_options, is_token_byte};
 use crate::request::{Head, Method, RequestTarget, TargetError};
 use crate::socket::Socket;
 use crate::wire::framing::Chunk;
@@ -39,6 +39,8 @@ pub struct Gate {
     body: Framing,
     /// What was read and holds no end of a head, in bytes.
     searched: usize,
+    /// Whether its request line was seen.
+    has_line: bool,
     deadline: Pin<Box<Sleep>>,
     /// Whether the deadline is the one for a head that has begun.
     head_begun: bool,
@@ -93,6 +95,7 @@ impl Gate {
             limits: *limits,
             body: Framing::Length(0),
             searched: 0,
+            has_line: false,
             deadline: Box::pin(tokio::time::sleep(FIRST_BYTE_DEADLINE)),
             head_begun: false,
             is_first: true,
@@ -140,15 +143,25 @@ impl Gate {
                 let checked = check_head(input.get(..end).unwrap_or_default(), &self.limits);
                 let (request, fields) = match checked {
                     Ok(checked) => checked,
-                    Err(refused) => return refuse(refused),
+                    Err(refused) => {
+                        let other = has_request_line(input).err();
+                        return refuse(other.map_or(refused, Refused::bad));
+                    }
                 };
                 input.advance(end);
                 self.body = fields.framing;
                 self.searched = 0;
+                self.has_line = false;
                 self.head_begun = false;
                 self.is_first = false;
                 self.interim.reset(fields.expects_interim && !self.body.is_done());
                 return Poll::Ready(Next::Request(request));
+            }
+            if !self.has_line {
+                match has_request_line(input) {
+                    Ok(has_line) => self.has_line = has_line,
+                    Err(message) => return refuse(Refused::bad(message)),
+                }
             }
             self.searched = input.len();
             if self.searched >= most {
@@ -204,6 +217,53 @@ fn end_of_head(bytes: &[u8], searched: usize) -> Option<usize> {
     })
 }
 
+/// Whether the request line is whole and is one.
+///
+/// # Errors
+/// Why no request can come of what was read, also if that shows before its head is complete: somebody who speaks another protocol would
+/// wait for an answer.
+fn has_request_line(mut input: &[u8]) -> Result<bool, &'static str> {
+    /// The type of a TLS record that begins a handshake, RFC 8446 section 5.1.
+    const TLS_HANDSHAKE: u8 = 0x16;
+    while let Some(behind) = input.strip_prefix(b"\r\n") {
+        input = behind;
+    }
+    match input {
+        [] | [b'\r'] => return Ok(false),
+        [TLS_HANDSHAKE, ..] => {
+            return Err(
+                "this port speaks HTTP, and the client began with TLS; use `tcp://` or `http://` without TLS: unset DOCKER_TLS and DOCKER_TLS_VERIFY, and leave out `--tls` and `--tlsverify`",
+            );
+        }
+        [b'P', b'R', b'I', b' ', b'*', ..] => {
+            return Err(
+                "this port speaks HTTP/1.1, and the client began with HTTP/2; use HTTP/1.1",
+            );
+        }
+        [b'S', b'S', b'H', b'-', ..] => {
+            return Err(
+                "this port speaks HTTP, and the client began with SSH; use `tcp://` in place of `ssh://`",
+            );
+        }
+        [first, ..] if !is_token_byte(*first) => {
+            return Err(
+                "this port speaks HTTP, and the client began with something else; use HTTP/1.1",
+            );
+        }
+        _ => {}
+    }
+    let Some(end) = memchr::memchr(b'\n', input) else { return Ok(false) };
+    let line = input.get(..end).unwrap_or_default();
+    let mut words = line.strip_suffix(b"\r").unwrap_or(line).split(|byte| *byte == b' ');
+    let version = words.nth(2).unwrap_or_default();
+    if !version.starts_with(b"HTTP/") || words.next().is_some() {
+        return Err(
+            "the first line is no request line; send one, for example `GET /_ping HTTP/1.1`",
+        );
+    }
+    Ok(true)
+}
+
 fn check_head(head: &[u8], limits: &Limits) -> Result<(Request, CheckedFields), Refused> {
     let mut fields = [const { MaybeUninit::uninit() }; MOST_FIELDS];
     let fields = fields.get_mut(..limits.head_fields).unwrap_or_default();
@@ -246,7 +306,7 @@ fn check_head(head: &[u8], limits: &Limits) -> Result<(Request, CheckedFields), 
         return Err(named(Refused::new(StatusCode::METHOD_NOT_ALLOWED, message)));
     };
     let raw_target = request.path.unwrap_or_default();
-    let target = RequestTarget::parse(raw_target)
+    let target = RequestTarget::parse_for(method, raw_target)
         .map_err(|error: TargetError| named(Refused::bad(&error.to_string())))?;
     // Encoding makes three bytes of one at most.
     if raw_target.len() > MAX_TARGET_BYTES / 3 && target.to_wire().len() > MAX_TARGET_BYTES {

@@ -10,8 +10,10 @@ use bytes::{Bytes, BytesMut};
 use crate::engine::EngineEnd;
 use crate::socket::Socket;
 
-/// How long a client may take to end its direction once the engine has ended its own.
-const LINGER: Duration = Duration::from_secs(2);
+/// How often it is looked whether a client still sends once the engine has ended its own direction.
+const LOOK: Duration = Duration::from_secs(2);
+/// How long a client may be silent then: the Docker daemon leaves its own connection half-closed behind every attach and exec.
+const SILENCE: Duration = Duration::from_mins(1);
 const BUFFER_BYTES: usize = 16 * 1024;
 
 /// Writes the head of the engine's answer, then carries bytes until both directions have ended, one side fails, or `stopped` is done.
@@ -23,47 +25,59 @@ pub async fn run(
     mut engine: EngineEnd,
     stopped: impl Future<Output = ()>,
 ) -> u64 {
-    let bytes_out = AtomicU64::new(0);
+    let (bytes_in, bytes_out) = (AtomicU64::new(0), AtomicU64::new(0));
     let upstream = engine.socket();
     let up = async {
-        let result = carry_up(&client, early, &upstream).await;
+        let result = carry_up(&client, early, &upstream, &bytes_in).await;
         // The daemon takes this for the end of stdin; it goes on sending until it has nothing left.
         upstream.end_writing();
-        if result.is_err() || client.is_gone().await {
-            return;
-        }
-        client.failed().await;
+        result
     };
     let down = async {
         let result = carry_down(&mut engine, answer_head, &client, &bytes_out).await;
         client.end_writing();
         result
     };
-    tokio::pin!(up, down);
+    tokio::pin!(up, down, stopped);
     let mut up_ended = false;
-    tokio::pin!(stopped);
-    loop {
+    let engine_ended = loop {
         tokio::select! {
-            // The engine's direction is what the client waits for: when it ends in order, the client gets a moment to end its own.
-            result = &mut down => {
-                if result.is_ok() && !up_ended {
-                    let _ = tokio::time::timeout(LINGER, client.peer_ended()).await;
-                }
-                break;
-            }
-            () = &mut up, if !up_ended => {
+            result = &mut down => break result.is_ok(),
+            // Where it failed at the engine, which takes no more, the engine may have more to say all the same.
+            _ = &mut up, if !up_ended => {
                 up_ended = true;
                 if client.is_gone().await {
-                    break;
+                    break false;
                 }
             }
+            () = client.failed(), if up_ended => break false,
+            () = &mut stopped => break false,
+        }
+    };
+    // What the client still sends is carried; it gets a moment to end its direction, and more where the engine may be listening.
+    let mut silence = Duration::ZERO;
+    while engine_ended && !up_ended {
+        let before = bytes_in.load(Ordering::Relaxed);
+        tokio::select! {
+            _ = &mut up => break,
             () = &mut stopped => break,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        let is_silent = bytes_in.load(Ordering::Relaxed) == before;
+        silence = if is_silent { silence + LOOK } else { Duration::ZERO };
+        if silence >= SILENCE || (is_silent && upstream.is_gone().await) {
+            break;
         }
     }
     bytes_out.load(Ordering::Relaxed)
 }
 
-async fn carry_up(client: &Socket, early: Bytes, engine: &Socket) -> io::Result<()> {
+async fn carry_up(
+    client: &Socket,
+    early: Bytes,
+    engine: &Socket,
+    bytes_in: &AtomicU64,
+) -> io::Result<()> {
     engine.write_all(&early).await?;
     drop(early);
     let mut buffer = BytesMut::new();
@@ -74,6 +88,7 @@ async fn carry_up(client: &Socket, early: Bytes, engine: &Socket) -> io::Result<
             return Ok(());
         }
         engine.write_all(&buffer).await?;
+        bytes_in.fetch_add(buffer.len() as u64, Ordering::Relaxed);
         buffer.clear();
     }
 }

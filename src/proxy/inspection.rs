@@ -81,6 +81,18 @@ impl Inspector {
                 };
                 continue;
             }
+            if let Some(mut body) = pending.take_empty_body() {
+                let looking = tokio::time::timeout(limits.inspected_body_timeout, body.is_empty());
+                judgement = match looking.await {
+                    Ok(Ok(is_empty)) => pending.emptied(is_empty),
+                    Ok(Err(_)) => {
+                        let message = "the request body ended early; send it whole";
+                        return failed(StatusCode::BAD_REQUEST, message, Outcome::Aborted);
+                    }
+                    Err(_) => return Settled::Limited(Limit::BodyTime),
+                };
+                continue;
+            }
             for question in pending.questions() {
                 match engine.answer(&question).await {
                     Ok(answer) => pending.answer(question, answer),

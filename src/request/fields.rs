@@ -27,7 +27,7 @@ impl Fields {
     #[must_use]
     pub fn push(&mut self, name: &str, value: &[u8]) -> bool {
         // Every byte is looked at, which takes less time than to stop at the first wrong one.
-        let is_token = name.bytes().fold(!name.is_empty(), |all, byte| all & is_token(byte));
+        let is_token = name.bytes().fold(!name.is_empty(), |all, byte| all & is_token_byte(byte));
         let is_text = value.iter().fold(true, |all, byte| all & is_text(*byte));
         let is_field = is_token && is_text;
         if is_field {
@@ -76,7 +76,8 @@ impl Fields {
     }
 }
 
-fn is_token(byte: u8) -> bool {
+/// Whether a byte may stand in the name of a field or a method, RFC 9110 section 5.6.2.
+pub fn is_token_byte(byte: u8) -> bool {
     TOKEN.get(usize::from(byte)).copied().unwrap_or_default()
 }
 

@@ -228,8 +228,6 @@ pub enum JsonError {
         "the key `{key}` stands there twice in one object, or in two spellings that the engine takes for one; send it once"
     )]
     DuplicateKey { key: String },
-    #[error("there is half of a surrogate pair at byte {at}; send whole characters")]
-    LoneSurrogate { at: usize },
     #[error("it is nested more than {MAX_DEPTH} levels deep; send it flatter")]
     TooDeep,
     #[error("it holds more than {MAX_VALUES} values; send fewer")]

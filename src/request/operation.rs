@@ -188,6 +188,93 @@ impl Upgrade {
     }
 }
 
+/// What the connection may change to on a path of Podman's own API: its attach and its start of an exec leave HTTP as Docker's do (podman
+/// `pkg/api/server`, `register_containers.go` and `register_exec.go`). They stay unknown operations in all else.
+pub fn libpod_upgrade(method: Method, path: &str) -> Option<Upgrade> {
+    let object = |prefix, suffix| {
+        let name = path.strip_prefix(prefix).and_then(|rest: &str| rest.strip_suffix(suffix));
+        name.is_some_and(|name| !name.is_empty() && !name.contains('/'))
+    };
+    let leaves = method == Method::Post
+        && (object("/libpod/containers/", "/attach") || object("/libpod/exec/", "/start"));
+    leaves.then_some(Upgrade::Tcp)
+}
+
+/// Whether the slashes at these places of a path, which were encoded, belong to the name of an image or plugin, whose hole takes slashes for
+/// Docker and for Podman (`{name:.*}`): the route must be the same whether they separate or not.
+pub(super) fn takes_slashes(method: Method, path: &str, slashes: &[usize]) -> bool {
+    let hole = slashes_hole(method, path);
+    hole.is_some() && hole == joined(path, slashes).and_then(|path| slashes_hole(method, &path))
+}
+
+/// Whether the slashes at these places, which were encoded, belong to one segment that Podman's own API looks up: its client asks for a
+/// container first when it is to show an image. To Podman, which routes on the encoded path, it is one segment; Docker has no such route.
+pub(super) fn keeps_slashes(method: Method, path: &str, slashes: &[usize]) -> bool {
+    const KINDS: &[&str] = &["containers", "networks", "pods", "volumes"];
+    let Some(path) = joined(path, slashes).filter(|_| method == Method::Get) else { return false };
+    let mut segments = path.strip_prefix("/libpod/").unwrap_or_default().split('/');
+    KINDS.contains(&segments.next().unwrap_or_default())
+        && segments.next().is_some_and(|name| name.contains(NO_SLASH))
+        && matches!(segments.next(), Some("json" | "exists"))
+        && segments.next().is_none()
+        && path.matches(NO_SLASH).count() == slashes.len()
+}
+
+/// What stands for a slash that separates nothing: no template holds it, and no path.
+const NO_SLASH: char = '\0';
+
+/// A path in which the slashes at these places separate nothing.
+fn joined(path: &str, slashes: &[usize]) -> Option<String> {
+    let mut joined = path.to_owned();
+    for at in slashes {
+        joined.get(*at..=*at).filter(|it| *it == "/")?;
+        joined.replace_range(*at..=*at, NO_SLASH.encode_utf8(&mut [0]));
+    }
+    Some(joined)
+}
+
+/// The route of a path whose name may hold slashes, by what stands behind the name, and where the name stands.
+fn slashes_hole(method: Method, path: &str) -> Option<(&'static str, Range<usize>)> {
+    let operation = Operation::find(method, path);
+    if let Some(template) = operation.template() {
+        let takes = ["/images/{", "/plugins/{", "/distribution/{"];
+        let takes = takes.iter().any(|prefix| template.starts_with(prefix));
+        return operation.object(path).filter(|_| takes).map(|name| (operation.id(), name));
+    }
+    libpod_image(method, path)
+}
+
+/// The same for the images of Podman's own API (podman `pkg/api/server/register_images.go`).
+fn libpod_image(method: Method, path: &str) -> Option<(&'static str, Range<usize>)> {
+    const PREFIX: &str = "/libpod/images/";
+    let suffixes: &[&str] = match method {
+        Method::Get => &["/json", "/exists", "/history", "/tree", "/get", "/changes"],
+        Method::Post => &["/push", "/tag", "/untag"],
+        Method::Delete => &[""],
+        _ => &[],
+    };
+    let behind = path.strip_prefix(PREFIX)?;
+    let (suffix, name) =
+        suffixes.iter().find_map(|suffix| Some((*suffix, behind.strip_suffix(suffix)?)))?;
+    // `POST /libpod/images/scp/{name}` takes slashes too, and comes first.
+    let is_name = !name.is_empty() && name != "scp" && !name.starts_with("scp/");
+    is_name.then(|| (suffix, PREFIX.len()..PREFIX.len() + name.len()))
+}
+
+/// Whether a path names a network or a volume, whose names may hold nearly anything: no text of the route does, so the route is the same
+/// for every reader that decodes once.
+pub(super) fn takes_odd_name(method: Method, path: &str) -> bool {
+    let template = Operation::find(method, path).template().unwrap_or_default();
+    template.starts_with("/networks/{") || template.starts_with("/volumes/{")
+}
+
+/// Whether an API version below the oldest one changes nothing that matters here: it reads, or loads images, as some programs do that were
+/// written long ago.
+pub(super) fn is_old_but_harmless(method: Method, path: &str) -> bool {
+    matches!(method, Method::Get | Method::Head)
+        || Operation::find(method, path).id() == "ImageLoad"
+}
+
 struct Row {
     id: &'static str,
     method: Method,

@@ -3,14 +3,22 @@
 //! The Docker daemon routes on the percent-decoded path (gorilla/mux without `UseEncodedPath`), Podman's service on the encoded
 //! one, and both tolerate spellings such as `/v1.41./containers/json`. Only a target that has exactly one reading is accepted, and
 //! only that reading is ever printed, so what was judged is what is sent.
+//!
+//! A method and a route that all readers agree on leave room for more names: see [`RequestTarget::parse_for`].
+
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+use super::Method;
+use super::operation;
+
 /// A request target in origin-form (RFC 9112 section 3.2.1) that every reader understands alike.
 ///
-// INVARIANT: `RequestTarget::parse(&t.to_wire())` is `t` again; there is no way back to the client's bytes.
+// INVARIANT: `RequestTarget::parse_for(method, &t.to_wire())` is `t` again; there is no way back to the client's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestTarget {
     version: Option<ApiVersion>,
@@ -22,12 +30,30 @@ pub struct RequestTarget {
 }
 
 impl RequestTarget {
-    /// Reads a target as it stands on the request line.
+    /// Reads a target as it stands on the request line, whatever the method in front of it.
     ///
     /// # Errors
     /// When the target is not in origin-form, or when two readers could understand it differently: encoded separators, dot or empty
-    /// segments, control and non-ASCII bytes, an odd version prefix, a broken or ambiguous query.
+    /// segments, control and non-ASCII bytes, an odd or old version prefix, a broken or ambiguous query.
     pub fn parse(raw: &str) -> Result<Self, TargetError> {
+        Self::read(raw, None)
+    }
+
+    /// Reads a target as it stands on the request line behind this method, and takes more where every reader finds the same route:
+    ///
+    /// - an encoded slash in the name of an image or a plugin: it becomes a plain one;
+    /// - an encoded slash in a name that Podman's own API looks up: it stays encoded, for patterns as well;
+    /// - nearly any character in the name of a network or a volume;
+    /// - the slash at the end of `GET /networks/`: it is left out;
+    /// - an API version below [`ApiVersion::OLDEST`] to read or to load images with.
+    ///
+    /// # Errors
+    /// As for [`RequestTarget::parse`] otherwise.
+    pub fn parse_for(method: Method, raw: &str) -> Result<Self, TargetError> {
+        Self::read(raw, Some(method))
+    }
+
+    fn read(raw: &str, method: Option<Method>) -> Result<Self, TargetError> {
         let (raw_path, raw_query) = match raw.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (raw, None),
@@ -35,11 +61,46 @@ impl RequestTarget {
         if !raw_path.starts_with('/') {
             return Err(TargetError::NotOriginForm);
         }
-        let decoded = decode_path(raw_path)?;
-        check_segments(&decoded)?;
-        let (version, path_start) = split_version(&decoded)?;
+        let DecodedPath { mut text, slashes, is_odd_name, odd } = decode_path(raw_path)?;
+        // The one route that ends in a slash; Docker has the list there as well, Podman has it without only.
+        if method == Some(Method::Get) && text.ends_with("/networks/") && slashes.is_empty() {
+            let (_, path_start) = split_version(&text)?;
+            if text.get(path_start..) == Some("/networks/") {
+                text.pop();
+            }
+        }
+        check_segments(&text)?;
+        let (version, path_start) = split_version(&text)?;
+        let path = text.get(path_start..).unwrap_or_default();
+        if let Some(odd) = odd {
+            // One in front of the path separates, whatever it was meant to do.
+            let slashes: Vec<usize> =
+                slashes.iter().map(|at| at.saturating_sub(path_start)).collect();
+            let takes_slashes =
+                method.is_some_and(|method| operation::takes_slashes(method, path, &slashes));
+            let takes_odd_name =
+                method.is_some_and(|method| operation::takes_odd_name(method, path));
+            let keeps_slashes =
+                method.is_some_and(|method| operation::keeps_slashes(method, path, &slashes));
+            let takes_slashes = slashes.is_empty() || takes_slashes || keeps_slashes;
+            if !takes_slashes || (is_odd_name && !takes_odd_name) {
+                return Err(TargetError::AmbiguousByte(odd));
+            }
+            if keeps_slashes {
+                for at in slashes.iter().rev() {
+                    text.replace_range(path_start + at..=path_start + at, ENCODED_SLASH);
+                }
+            }
+        }
+        let path = text.get(path_start..).unwrap_or_default();
+        if let Some(old) = version.filter(|version| *version < ApiVersion::OLDEST)
+            && !is_libpod(path)
+            && !method.is_some_and(|method| operation::is_old_but_harmless(method, path))
+        {
+            return Err(TargetError::VersionTooOld(old));
+        }
         let query = raw_query.map_or_else(|| Ok(Query::default()), Query::parse)?;
-        Ok(Self { version, decoded, path_start, query })
+        Ok(Self { version, decoded: text, path_start, query })
     }
 
     /// The API version the client named, if it named one.
@@ -82,7 +143,9 @@ impl RequestTarget {
     /// The canonical origin-form, the only one that is ever sent.
     pub fn to_wire(&self) -> String {
         let mut wire = String::with_capacity(self.decoded.len() + 16);
-        encode(&self.decoded, is_path_byte, &mut wire);
+        // What is encoded still is an encoded slash.
+        let is_plain = if is_libpod(self.path()) { is_libpod_byte } else { is_path_byte };
+        encode(&self.decoded, is_plain, &mut wire);
         self.query.write_wire(&mut wire);
         wire
     }
@@ -106,8 +169,8 @@ pub struct ApiVersion {
 }
 
 impl ApiVersion {
-    /// The oldest version passed on. Engines up to 24 let a start with an older version replace the container's `HostConfig`
-    /// (moby `api/server/router/container/container_routes.go`, `postContainersStart`).
+    /// The oldest version that changes anything here, but for loading images. Engines up to 24 let a start with an older version replace
+    /// the container's `HostConfig` (moby `api/server/router/container/container_routes.go`, `postContainersStart`).
     pub const OLDEST: Self = Self::new(1, 24);
 
     /// `major.minor`.
@@ -216,7 +279,7 @@ pub enum TargetError {
     DotSegment,
     #[error("`{0}` is not an API version prefix; use the form `/v1.41`")]
     OddVersion(String),
-    #[error("client version {0} is too old; the oldest API version passed on is {oldest}, please use a newer client", oldest = ApiVersion::OLDEST)]
+    #[error("client version {0} is too old; below API version {oldest} only `GET`, `HEAD` and `POST /images/load` are passed on, please use a newer client", oldest = ApiVersion::OLDEST)]
     VersionTooOld(ApiVersion),
     #[error(
         "the query holds a broken percent-encoding; send `%` followed by two hexadecimal digits"
@@ -237,11 +300,27 @@ pub enum TargetError {
 /// Parameters the engine reads as lists (moby: `r.Form["..."]` in the image, build and commit routes).
 const LISTS: &[&str] = &["t", "changes", "names", "extrahosts", "platform", "platforms"];
 
+const ENCODED_SLASH: &str = "%2F";
+
 /// More than any client sends; keeps the search for repeated ones cheap.
 const MAX_PARAMETERS: usize = 256;
 
-fn decode_path(raw: &str) -> Result<String, TargetError> {
-    let mut decoded = String::with_capacity(raw.len());
+/// A path with its percent-encoding taken off, and what of it needs a closer look.
+struct DecodedPath {
+    text: String,
+    /// Where slashes were encoded, in bytes: separators to Docker, and none to Podman.
+    slashes: Vec<usize>,
+    /// Whether it holds what only the names of networks and volumes do.
+    is_odd_name: bool,
+    /// The first of all these, as a message shows it.
+    odd: Option<String>,
+}
+
+fn decode_path(raw: &str) -> Result<DecodedPath, TargetError> {
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut slashes = Vec::new();
+    let mut is_odd_name = false;
+    let mut odd = None;
     let mut bytes = raw.bytes();
     while let Some(byte) = bytes.next() {
         let (byte, encoded) = if byte == b'%' {
@@ -249,24 +328,51 @@ fn decode_path(raw: &str) -> Result<String, TargetError> {
         } else {
             (byte, false)
         };
-        // An encoded slash is a separator to Docker and none to Podman; `%25` is a slash or a dot to whoever decodes twice; `?`, `#`
-        // and `;` end a path for some readers; `\` is a slash on Windows; no Engine object needs any of them in a path.
-        let ambiguous = match byte {
-            b'/' => encoded,
-            b'%' | b'\\' | b'?' | b'#' | b';' => true,
-            _ => !(b' '..=b'~').contains(&byte),
+        // `%25` is a slash or a dot to whoever decodes twice; `?`, `#` and `;` end a path for some readers; `\` is a slash on Windows, and
+        // no object of the Engine needs it.
+        let is_name_byte = match byte {
+            b'/' => false,
+            b'%' | b'?' | b';' | 0x80.. => true,
+            b'#' => encoded,
+            _ => false,
         };
-        if ambiguous {
-            let shown = if byte.is_ascii_graphic() && !encoded {
+        let is_slash = byte == b'/' && encoded;
+        let is_plain = (b' '..=b'~').contains(&byte) && !matches!(byte, b'\\' | b'#');
+        let shown = || {
+            if byte.is_ascii_graphic() && !encoded {
                 char::from(byte).to_string()
             } else {
                 format!("%{byte:02X}")
-            };
-            return Err(TargetError::AmbiguousByte(shown));
+            }
+        };
+        if is_slash || is_name_byte {
+            odd.get_or_insert_with(shown);
+            is_odd_name |= is_name_byte;
+            slashes.extend(is_slash.then_some(decoded.len()));
+        } else if !is_plain {
+            return Err(TargetError::AmbiguousByte(shown()));
         }
-        decoded.push(char::from(byte));
+        decoded.push(byte);
     }
-    Ok(decoded)
+    let ambiguous = |odd: Option<String>| TargetError::AmbiguousByte(odd.unwrap_or_default());
+    let text = match String::from_utf8(decoded) {
+        Ok(text) if !text.contains(char::is_control) => text,
+        _ => return Err(ambiguous(odd)),
+    };
+    if changes_when_decoded(&text) {
+        return Err(TargetError::AmbiguousByte("%25".to_owned()));
+    }
+    Ok(DecodedPath { text, slashes, is_odd_name, odd })
+}
+
+/// Whether a path that is decoded already holds what would be no part of a name to whoever decodes it again.
+fn changes_when_decoded(text: &str) -> bool {
+    text.match_indices('%').any(|(at, _)| {
+        let mut behind = text.get(at + 1..).unwrap_or_default().bytes();
+        escaped(&mut behind).is_some_and(|byte| {
+            !byte.is_ascii_alphanumeric() && !matches!(byte, b' ' | b'-' | b'_')
+        })
+    })
 }
 
 fn check_segments(decoded: &str) -> Result<(), TargetError> {
@@ -295,14 +401,17 @@ fn split_version(decoded: &str) -> Result<(Option<ApiVersion>, usize), TargetErr
     }
     let odd = || TargetError::OddVersion(segment.to_owned());
     let version = ApiVersion::parse(text).ok_or_else(odd)?;
-    let libpod = behind == "libpod" || behind.starts_with("libpod/");
-    if behind.is_empty() || (version.patch.is_some() && !libpod) {
+    let path_start = segment.len() + 1;
+    let is_libpod = decoded.get(path_start..).is_some_and(is_libpod);
+    if behind.is_empty() || (version.patch.is_some() && !is_libpod) {
         return Err(odd());
     }
-    if version < ApiVersion::OLDEST && !libpod {
-        return Err(TargetError::VersionTooOld(version));
-    }
-    Ok((Some(version), segment.len() + 1))
+    Ok((Some(version), path_start))
+}
+
+/// Whether a path without its version is of Podman's own API.
+pub(super) fn is_libpod(path: &str) -> bool {
+    path == "/libpod" || path.starts_with("/libpod/")
 }
 
 fn decode_query(raw: &str) -> Result<String, TargetError> {
@@ -346,6 +455,13 @@ fn encode(text: &str, plain: fn(u8) -> bool, wire: &mut String) {
     }
 }
 
+/// A text that becomes a path segment or a part of one; what separates segments has to be ruled out before.
+pub fn encoded(text: &str) -> String {
+    let mut wire = String::with_capacity(text.len());
+    encode(text, is_path_byte, &mut wire);
+    wire
+}
+
 fn is_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -374,6 +490,10 @@ const fn is_path_byte(byte: u8) -> bool {
         )
 }
 
+const fn is_libpod_byte(byte: u8) -> bool {
+    is_path_byte(byte) || byte == b'%'
+}
+
 /// What Go's `url.QueryEscape` leaves alone: the narrowest set, understood by every reader.
 const fn is_query_byte(byte: u8) -> bool {
     is_unreserved(byte)
@@ -397,121 +517,4 @@ pub fn printable(text: &str) -> Cow<'_, str> {
         short.push('…');
     }
     Cow::Owned(short)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[track_caller]
-    fn check(raw: &str, want: &str) {
-        let got = match RequestTarget::parse(raw) {
-            Ok(target) => format!("{} | {}", target.path(), target.to_wire()),
-            Err(error) => format!("{error:?}"),
-        };
-        assert_eq!(got, want, "{raw}");
-    }
-
-    #[test]
-    fn ordinary_targets_are_decoded_once_and_printed_canonically() {
-        check("/_ping", "/_ping | /_ping");
-        check("/", "/ | /");
-        check("/v1.41/containers/json?all=1", "/containers/json | /v1.41/containers/json?all=1");
-        check("/%63ontainers/%6ason", "/containers/json | /containers/json");
-        check("/v1%2e41/info", "/info | /v1.41/info");
-        check("/%761.41/info", "/info | /v1.41/info");
-        check(
-            "/images/docker.io/library/x:1/json",
-            "/images/docker.io/library/x:1/json | /images/docker.io/library/x:1/json",
-        );
-        check("/images/sha256%3Aabc/json", "/images/sha256:abc/json | /images/sha256:abc/json");
-        check("/networks/my%20net", "/networks/my net | /networks/my%20net");
-        check("/volumes", "/volumes | /volumes");
-        check("/v5.0.0/libpod/info", "/libpod/info | /v5.0.0/libpod/info");
-        check("/V1.41/info", "/V1.41/info | /V1.41/info");
-    }
-
-    #[test]
-    fn what_has_two_readings_is_refused() {
-        check("/containers%2Fcreate", "AmbiguousByte(\"%2F\")");
-        check("/containers/a%2fexport%3f/json", "AmbiguousByte(\"%2F\")");
-        check("/containers/a%252fb/json", "AmbiguousByte(\"%25\")");
-        check("/containers/a%5c..%5cb", "AmbiguousByte(\"%5C\")");
-        check("/containers/json%00", "AmbiguousByte(\"%00\")");
-        check("/containers/json%0a", "AmbiguousByte(\"%0A\")");
-        check("/containers/%ff/json", "AmbiguousByte(\"%FF\")");
-        check("/containers/json;x=1", "AmbiguousByte(\";\")");
-        check("/containers/json#frag", "AmbiguousByte(\"#\")");
-        check("/containers/json%3Fall=1", "AmbiguousByte(\"%3F\")");
-        check("/containers/%zz/json", "BrokenEncoding");
-        check("/containers/%+1/json", "BrokenEncoding");
-        check("//containers/json", "EmptySegment");
-        check("/containers/json/", "EmptySegment");
-        check("/containers/", "EmptySegment");
-        check("/v1.41//containers/create", "EmptySegment");
-        check("/./containers/json", "DotSegment");
-        check("/x/../containers/json", "DotSegment");
-        check("/containers/%2e%2e/containers/json", "DotSegment");
-        check("http://evil/containers/json", "NotOriginForm");
-        check("*", "NotOriginForm");
-        check("x:80", "NotOriginForm");
-        check("", "NotOriginForm");
-    }
-
-    #[test]
-    fn only_the_plain_version_prefix_is_one() {
-        for odd in [
-            "v1.41.", "v1.41..0", "v1.41.0", "v01.41", "v1.041", "v1", "v1.", "v.1", "v..",
-            "v1.41a", "v1.-1", "v123.1", "v1.1234",
-        ] {
-            check(&format!("/{odd}/containers/create"), &format!("OddVersion({odd:?})"));
-        }
-        check("/v1.41", "OddVersion(\"v1.41\")");
-        check(
-            "/v1.12/containers/json",
-            "VersionTooOld(ApiVersion { major: 1, minor: 12, patch: None })",
-        );
-        check(
-            "/v1.23/containers/X/start",
-            "VersionTooOld(ApiVersion { major: 1, minor: 23, patch: None })",
-        );
-        check("/v0.9/info", "VersionTooOld(ApiVersion { major: 0, minor: 9, patch: None })");
-        check("/v1.24/info", "/info | /v1.24/info");
-        check("/v99.1/info", "/info | /v99.1/info");
-    }
-
-    #[test]
-    fn queries_are_read_as_go_reads_them() {
-        check(
-            "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D",
-            "/events | /events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D",
-        );
-        check("/a?x=1+2&y", "/a | /a?x=1%202&y=");
-        check("/a?&&x=1&", "/a | /a?x=1");
-        check("/a?x=a=b", "/a | /a?x=a%3Db");
-        check("/build?t=a&t=b", "/build | /build?t=a&t=b");
-        check("/containers/C/rename?name=app-1&name=proxy", "RepeatedParameter(\"name\")");
-        check("/containers/C/rename?name=app-1&n%61me=proxy", "RepeatedParameter(\"name\")");
-        check("/a?x=1;y=2", "SemicolonInQuery");
-        check("/a?x=%zz", "BrokenQueryEncoding");
-        check("/a?x=%ff", "QueryNotText");
-    }
-
-    proptest! {
-        #[test]
-        fn printing_and_parsing_agree(raw in "(/[a-zA-Z0-9%. ~:@+;?&=#é\\\\]{0,12}){1,6}(\\?[ -~]{0,40})?") {
-            if let Ok(target) = RequestTarget::parse(&raw) {
-                let wire = target.to_wire();
-                prop_assert!(wire.is_ascii());
-                prop_assert_eq!(RequestTarget::parse(&wire), Ok(target));
-            }
-        }
-
-        #[test]
-        fn no_text_makes_it_panic(raw in any::<String>()) {
-            let _ = RequestTarget::parse(&raw);
-        }
-    }
 }

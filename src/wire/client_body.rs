@@ -4,8 +4,9 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 
+use super::framing::Chunk;
 use super::{Framing, Incoming};
 
 /// A body on its way in. It borrows the connection, so nothing else is read from it meanwhile.
@@ -50,6 +51,36 @@ impl<'a> ClientBody<'a> {
             ready!(self.interim.poll_write(cx, self.incoming))?;
             if ready!(self.incoming.poll_fill(cx))? == 0 {
                 return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())));
+            }
+        }
+    }
+
+    /// Whether the body is a last chunk and nothing else, neither extensions nor trailers; takes it if it is.
+    ///
+    /// # Errors
+    /// When the connection fails or ends before that shows.
+    pub async fn is_empty(&mut self) -> io::Result<bool> {
+        std::future::poll_fn(|cx| self.poll_is_empty(cx)).await
+    }
+
+    fn poll_is_empty(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        const NOTHING: &[u8] = b"0\r\n\r\n";
+        if *self.framing != Framing::Chunked(Chunk::Size) {
+            return Poll::Ready(Ok(self.framing.is_done()));
+        }
+        loop {
+            let input = &mut self.incoming.input;
+            if input.starts_with(NOTHING) {
+                input.advance(NOTHING.len());
+                *self.framing = Framing::Chunked(Chunk::Done);
+                return Poll::Ready(Ok(true));
+            }
+            if !NOTHING.starts_with(input) {
+                return Poll::Ready(Ok(false));
+            }
+            ready!(self.interim.poll_write(cx, self.incoming))?;
+            if ready!(self.incoming.poll_fill(cx))? == 0 {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
         }
     }

@@ -146,8 +146,9 @@ fn strict_message(stream: &mut &[u8]) -> Option<Message> {
     if words.next().is_some() || !matches!(version, b"HTTP/1.1" | b"HTTP/1.0") {
         return None;
     }
-    let method = Method::parse(std::str::from_utf8(method).ok()?)?.to_string();
-    let target = RequestTarget::parse(std::str::from_utf8(target).ok()?).ok()?;
+    let method = Method::parse(std::str::from_utf8(method).ok()?)?;
+    let target = RequestTarget::parse_for(method, std::str::from_utf8(target).ok()?).ok()?;
+    let method = method.to_string();
     let mut fields = Vec::new();
     for line in others {
         let colon = line.iter().position(|byte| *byte == b':')?;

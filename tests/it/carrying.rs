@@ -1,5 +1,7 @@
 //! Requests and answers on their way: what travels, what does not, and that nothing waits for what it does not need.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use crate::fake_engine::{CHUNKED, Connection, Gate, Reply, Step};
 use crate::support::{Answer, Setup, get, run, with_body};
 
@@ -327,6 +329,108 @@ fn an_idle_connection_that_the_engine_closed_is_replaced() {
             stage.engine.until("the end of the idle connection", all_closed).await;
         }
         assert!(stage.engine.requests().iter().all(|it| it.complete && it.body == b"{}"));
+    });
+}
+
+/// The engine answers the first request on its first connection, and does this with every other one.
+fn after_the_first(behind: Reply) -> Setup {
+    let first = AtomicBool::new(true);
+    Setup::allowing_all().script(move |_| {
+        if first.swap(false, Ordering::SeqCst) {
+            Reply::json("200 OK", "first")
+        } else {
+            behind.clone()
+        }
+    })
+}
+
+/// A connection that dies at the moment it is used: what may be asked twice is asked once more, and nothing else is (RFC 9110 section
+/// 9.2.2).
+#[test]
+fn a_read_is_asked_again_where_the_engine_went_away_before_its_answer() {
+    let close = || Reply::steps([Step::Close]);
+    let json = ["Content-Type: application/json", "Content-Length: 2"];
+    for (request, sent) in [
+        (get("GET /info", &[]), 2),
+        (get("GET /containers/json?all=1", &["X-Field: kept"]), 2),
+        (get("HEAD /containers/app/archive", &[]), 2),
+        (get("GET /events", &[]), 2),
+        // A body that nobody gets.
+        (get("GET /info", &json) + "{}", 2),
+        (get("GET /containers/app/attach/ws", &[]), 1),
+        (get("GET /containers/app/attach/ws", &["Upgrade: websocket"]), 1),
+        (get("POST /containers/app/stop", &[]), 1),
+        (get("POST /containers/app/attach", &["Upgrade: tcp"]), 1),
+        (get("POST /containers/create", &json) + "{}", 1),
+        (get("DELETE /containers/app", &[]), 1),
+        (get("PUT /x", &[]), 1),
+        (get("OPTIONS /x", &[]), 1),
+    ] {
+        run(async {
+            let stage = after_the_first(close()).start().await;
+            let mut client = stage.client().await;
+            client.send(get("GET /info", &[])).await;
+            assert_eq!(client.answer().await.text(), "first");
+            client.send(&request).await;
+            let answer = client.answer_to(&request).await;
+            // The fresh one dies too, and that is that.
+            assert_eq!((answer.status, answer.closes()), (502, true), "{request}");
+            let seen: Vec<_> =
+                stage.reached().await.iter().flat_map(|it| it.requests.clone()).collect();
+            assert_eq!(seen.len(), 1 + sent, "{request}");
+            assert!(seen[1..].iter().all(|it| it.head == seen[1].head), "{seen:?}");
+        });
+    }
+}
+
+#[test]
+fn a_read_that_is_asked_again_is_answered() {
+    run(async {
+        let asked = AtomicUsize::new(0);
+        let stage = Setup::allowing_all()
+            .script(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+                // A stream of its own, whose connection dies with the second request.
+                1 | 4 => Reply::steps([Step::Close]),
+                number => Reply::json("200 OK", &number.to_string()),
+            })
+            .start()
+            .await;
+        let mut client = stage.client().await;
+        for want in ["0", "2", "3", "5"] {
+            client.send(get("GET /info", &[])).await;
+            assert_eq!(client.answer().await.text(), want);
+        }
+    });
+}
+
+#[test]
+fn nothing_is_asked_again_once_an_answer_began_or_on_a_fresh_connection() {
+    for begun in [
+        "H",
+        "HTTP/1.1 200 OK\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc",
+    ] {
+        run(async {
+            let stage = after_the_first(Reply::raw(begun).then(Step::Close)).start().await;
+            let mut client = stage.client().await;
+            client.send(get("GET /info", &[])).await;
+            assert_eq!(client.answer().await.text(), "first");
+            client.send(get("GET /info", &[])).await;
+            let answer = client.answer().await;
+            assert!(answer.status == 502 || !answer.whole, "{begun:?}: {answer:?}");
+            let reached = stage.reached().await;
+            assert_eq!(
+                reached.iter().map(|it| it.requests.len()).collect::<Vec<_>>(),
+                [2],
+                "{begun:?}"
+            );
+        });
+    }
+    run(async {
+        let stage = Setup::allowing_all().reply(Reply::steps([Step::Close])).start().await;
+        assert_eq!(stage.ask(get("GET /info", &[])).await.status, 502);
+        assert_eq!(stage.reached().await.len(), 1);
     });
 }
 

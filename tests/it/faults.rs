@@ -6,6 +6,7 @@
 mod clients;
 mod engine;
 mod identity;
+mod log;
 mod process;
 mod relayed;
 

@@ -145,6 +145,57 @@ fn broken_heads_are_refused() {
     refused(b"GET /_ping\xff HTTP/1.1\r\nHost: a\r\n\r\n", 400);
 }
 
+/// Somebody who speaks another protocol waits for an answer, and gets one long before a head would have to be complete.
+#[test]
+fn other_protocols_are_answered_at_their_first_bytes() {
+    run(async {
+        let stage = Setup::allowing_all().start().await;
+        for (first, says) in [
+            (&b"\x16"[..], "DOCKER_TLS_VERIFY"),
+            (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "began with TLS"),
+            (b"PRI * HTTP/2.0\r\n", "HTTP/2"),
+            (b"PRI *", "HTTP/2"),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", "SSH"),
+            (b"SSH-", "`ssh://`"),
+            (b"\x80\x2e\x01", "something else"),
+            (b"\0", "something else"),
+            (b"\xff", "something else"),
+            (b" GET", "something else"),
+            (b"\n", "something else"),
+            (b"\rG", "something else"),
+            (b"{\"a\":1}", "something else"),
+            (b"\r\n\x16", "began with TLS"),
+            (b"EHLO x\r\n", "request line"),
+            (b"GET /_ping\r\n", "request line"),
+            (b"GET /_ping HTTP/1.1 x\r\n", "request line"),
+            (b"GET /_ping http/1.1\n", "request line"),
+        ] {
+            let shown = String::from_utf8_lossy(first);
+            for behind_another in [false, true] {
+                let mut client = stage.client().await;
+                if behind_another {
+                    client.send(get("GET /info", &[])).await;
+                    assert_eq!(client.answer().await.status, 200);
+                }
+                // Less than the ten seconds that a head has.
+                client.send(first).await;
+                let answer = client.answer().await;
+                assert_eq!((answer.status, answer.closes()), (400, true), "{shown:?}");
+                assert!(answer.message().contains(says), "{shown:?}: {}", answer.message());
+                client.ends().await;
+            }
+        }
+        // What may still become a request is waited for.
+        for pieces in [&["\r", "\nGE", "T /info HTT", "P/1.1\r", "\nHost: x\r\n\r\n"][..]] {
+            let mut client = stage.client().await;
+            for piece in pieces {
+                client.send(piece).await;
+            }
+            assert_eq!(client.answer().await.status, 200);
+        }
+    });
+}
+
 /// A10.
 #[test]
 fn odd_methods_end_the_connection() {

@@ -409,6 +409,109 @@ fn an_end_of_the_engine_reaches_the_client() {
     });
 }
 
+/// The daemon ends its direction and may still listen: what the client sends then arrives, and so does its end.
+#[test]
+fn bytes_arrive_after_the_engine_ended_its_direction() {
+    run(async {
+        for head in [UPGRADED, RAW_STREAM] {
+            let reply = Reply::steps([
+                Step::send(head),
+                Step::send("bye"),
+                Step::EndWriting,
+                Step::ReadToEnd,
+                Step::Close,
+            ]);
+            let stage = Setup::allowing(&["POST .*"]).reply(reply).start().await;
+            let mut client = stage.client().await;
+            client.send(get(ATTACH, if head == UPGRADED { UPGRADE } else { &[] })).await;
+            client.head().await;
+            assert_eq!(client.rest().await, b"bye");
+            for (sent, seen) in [("late", "late"), (" and later", "late and later")] {
+                client.send(sent).await;
+                let arrived = |all: &[Connection]| all[0].tunnel == seen.as_bytes();
+                let seen = stage.engine.until("the late bytes", arrived).await;
+                assert!(!seen[0].ended && !seen[0].closed);
+            }
+            client.end_writing().await;
+            let seen = stage.engine.until_all_closed().await;
+            assert_eq!((seen[0].tunnel.as_slice(), seen[0].ended), (&b"late and later"[..], true));
+        }
+    });
+}
+
+/// An engine that is gone altogether listens to nobody, so a client that stays is let go.
+#[test]
+fn a_silent_client_does_not_outlive_the_engine() {
+    run(async {
+        for unix in [false, true] {
+            let (stage, mut client) =
+                attached(UPGRADE, unix, &[Step::send("bye"), Step::Close]).await;
+            assert_eq!(client.rest().await, b"bye");
+            // Until it is let go, what it sends is taken.
+            let gone = async {
+                while client.try_send("x").await.is_ok() {
+                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                }
+            };
+            tokio::time::timeout(crate::fake_engine::PATIENCE, gone).await.unwrap();
+            drop(stage);
+        }
+    });
+}
+
+/// Podman's own attach and exec leave HTTP as Docker's do, and nothing else of its own does.
+#[test]
+fn podmans_own_attach_and_exec_are_tunnelled() {
+    run(async {
+        for (line, body) in [
+            ("POST /v4.3.1/libpod/containers/app/attach?stdin=true", ""),
+            ("POST /libpod/containers/app/attach", ""),
+            ("POST /v5.0.0/libpod/exec/e1/start", r#"{"Detach":false}"#),
+        ] {
+            let length = format!("Content-Length: {}", body.len());
+            for (fields, head) in [(UPGRADE, UPGRADED), (&[], RAW_STREAM)] {
+                let fields = [fields, &[length.as_str()]].concat();
+                let stage = Setup::allowing(&["POST .*"]).reply(then_echo(head)).start().await;
+                let seen = round_trip(&stage, &(get(line, &fields) + body), head).await;
+                let wanted = (head == UPGRADED).then_some("tcp");
+                assert_eq!(seen.requests[0].field("Upgrade"), wanted, "{line}");
+                assert_eq!(seen.requests[0].body, body.as_bytes(), "{line}");
+            }
+        }
+        for line in [
+            "POST /libpod/containers/app/start",
+            "POST /libpod/containers/a/b/attach",
+            "GET /libpod/containers/app/attach",
+            "POST /libpod/exec/e1/resize",
+            "POST /libpod/containers/attach",
+            "POST /x/libpod/containers/app/attach",
+            "POST /libpod/pods/app/attach",
+            "POST /Libpod/containers/app/attach",
+        ] {
+            let stage = Setup::allowing_all().reply(then_echo(UPGRADED)).start().await;
+            let mut client = stage.client().await;
+            client.send(get(line, UPGRADE) + CREATE).await;
+            assert_eq!(client.answer().await.status, 502, "{line}");
+            client.ends().await;
+            let seen = stage.engine.until_all_closed().await;
+            assert_eq!((seen.len(), seen[0].tunnel.len()), (1, 0), "{line}");
+            assert_eq!(seen[0].requests[0].field("Upgrade"), None, "{line}");
+        }
+        // The list decides, as everywhere, and what did not become a tunnel is no request.
+        let stage = Setup::allowing(&["POST /libpod/exec/.*"]).start().await;
+        let mut client = stage.client().await;
+        client.send(get("POST /libpod/containers/app/attach", UPGRADE) + CREATE).await;
+        assert_eq!(client.answer().await.status, 403);
+        client.ends().await;
+        let mut client = stage.client().await;
+        client.send(get("POST /libpod/exec/none/start", UPGRADE) + CREATE).await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.closes()), (404, true));
+        client.ends().await;
+        assert_eq!(stage.engine.lines(), ["POST /libpod/exec/none/start"]);
+    });
+}
+
 #[test]
 fn a_mebibyte_passes_unchanged_both_ways() {
     let number = |n: u32| n.wrapping_mul(2_654_435_761).to_be_bytes();

@@ -73,8 +73,30 @@ fn a_refusal_says_what_was_asked_and_what_would_allow_it() {
         &["POST /containers/x/kill", "body"],
     );
     check(&["GET .*"], &get("GET /v1.41./info", &[]), 400, &["v1.41."]);
-    check(&["GET .*"], &get("GET /v1.12/info", &[]), 400, &["1.12", "1.24"]);
+    check(&["POST .*"], &get("POST /v1.12/auth", &[]), 400, &["1.12", "1.24", "/images/load"]);
     check(&["GET .*"], &get("GET http://x/info", &[]), 400, &["path"]);
+}
+
+/// Who is not admitted gets an answer, and does not stay.
+#[test]
+fn a_stranger_is_told_and_sent_away() {
+    run(async {
+        let setup = Setup::allowing_all();
+        let stage =
+            setup.with(|config| config.allow_from = vec![net("127.0.0.9/32")]).start().await;
+        let mut client = stage.client().await;
+        client.send(get("GET /info", &[]) + &get("GET /info", &[])).await;
+        let answer = client.answer().await;
+        assert_eq!((answer.status, answer.closes()), (403, true));
+        client.ends().await;
+        assert!(stage.reached().await.is_empty());
+        // An admitted client may try again.
+        let mut client = stage.client_from("127.0.0.9").await;
+        for _ in 0..2 {
+            client.send(get("GET /info", &[])).await;
+            assert_eq!(client.answer().await.status, 200);
+        }
+    });
 }
 
 /// What was asked for is quoted, and quoted it can do no harm.

@@ -75,18 +75,45 @@ fn odd_versions_never_reach_the_engine() {
         "v1.41a",
         "v1.41.-1",
         "v1%2e041",
-        "v1.4",
-        "v1.23",
-        "v1.12",
-        "v0.1",
     ] {
         malformed(&format!("GET /{version}/containers/json"));
         malformed(&format!("POST /{version}/containers/create"));
     }
     malformed("GET /v1.41");
-    malformed("GET /v1.23/_ping");
-    malformed("POST /v1.23/containers/app/start");
     malformed("GET /v1.41/v1.41./info/");
+}
+
+/// skopeo asks under 1.22. A start under 1.23 replaces what a container was created with.
+#[test]
+fn old_versions_read_and_load_images_and_do_nothing_else() {
+    for version in ["v1.4", "v1.22", "v1.23", "v1.12", "v0.1"] {
+        for line in ["GET /_ping", "GET /containers/json", "GET /images/a/get", "HEAD /_ping"] {
+            let line = line.replace(" /", &format!(" /{version}/"));
+            arrives(&line, &line);
+        }
+        let load = format!("POST /{version}/images/load");
+        let request = with_body(&load, "application/x-tar", "tar");
+        assert_eq!(outcome(ALL, &request), (404, false, vec![load]));
+        for line in [
+            "POST /containers/app/start",
+            "POST /containers/create",
+            "POST /containers/app/copy",
+            "POST /images/load/push",
+            "POST /images/create",
+            "POST /build",
+            "POST /exec/e1/start",
+            "PUT /containers/app/archive",
+            "PUT /images/load",
+            "DELETE /containers/app",
+            "OPTIONS /info",
+        ] {
+            malformed(&line.replace(" /", &format!(" /{version}/")));
+        }
+    }
+    // A pattern for it is still needed.
+    denied(r"GET /v1\.4\d/containers/json", "GET /v1.22/containers/json", 403);
+    let any = r"GET (/v1\.\d+)?/containers/json";
+    assert_eq!(outcome(&[any], &get("GET /v1.22/containers/json", &[])).0, 200);
 }
 
 #[test]
@@ -122,7 +149,10 @@ fn paths_with_two_readings_never_reach_the_engine() {
         "/containers//json",
         "/containers/json/",
         "/volumes/",
-        "/networks/",
+        "/networks%2F",
+        "/networks//",
+        "/x/networks/",
+        "/libpod/networks/",
         "/containers/",
         "/containers/json;x=1",
         "/containers;a/json",
@@ -145,6 +175,10 @@ fn paths_with_two_readings_never_reach_the_engine() {
     ] {
         malformed(&format!("GET {path}"));
         malformed(&format!("DELETE {path}"));
+    }
+    for method in ["HEAD", "POST", "DELETE", "OPTIONS"] {
+        malformed(&format!("{method} /networks/"));
+        malformed(&format!("{method} /v1.41/networks/"));
     }
     for target in [
         "http://evil/containers/json",
@@ -182,6 +216,173 @@ fn a_path_is_decoded_once_and_written_canonically() {
     let long = format!("GET /containers/{}/json", "x".repeat(5000));
     arrives(&long, &long);
     arrives("GET /", "GET /");
+}
+
+/// docker-java, Testcontainers and Podman encode the slashes of an image's name.
+#[test]
+fn an_encoded_slash_in_the_name_of_an_image_is_a_slash() {
+    for (sent, seen) in [
+        ("GET /images/a%2Fb/json", "GET /images/a/b/json"),
+        ("GET /v1.41/images/a%2fb%3A1/json", "GET /v1.41/images/a/b:1/json"),
+        ("GET /images/docker.io%2Flibrary/x/history", "GET /images/docker.io/library/x/history"),
+        ("GET /images/a%2Fb%40sha256%3Aff/get", "GET /images/a/b@sha256:ff/get"),
+        ("POST /images/r.test%3A5000%2Fa%2Fb/push", "POST /images/r.test:5000/a/b/push"),
+        ("POST /images/a%2Fb/tag?repo=x%2Fy", "POST /images/a/b/tag?repo=x%2Fy"),
+        ("DELETE /images/a%2Fjson", "DELETE /images/a/json"),
+        ("DELETE /images/a%2Fb%2Fc", "DELETE /images/a/b/c"),
+        ("GET /images/a%2Fjson/json", "GET /images/a/json/json"),
+        ("GET /distribution/a%2Fb/json", "GET /distribution/a/b/json"),
+        ("GET /plugins/vieux%2Fsshfs%3Alatest/json", "GET /plugins/vieux/sshfs:latest/json"),
+        ("DELETE /plugins/vieux%2Fsshfs", "DELETE /plugins/vieux/sshfs"),
+        ("GET /v4.3.1/libpod/images/a%2Fb%3A1/json", "GET /v4.3.1/libpod/images/a/b:1/json"),
+        ("GET /libpod/images/a%2Fb/exists", "GET /libpod/images/a/b/exists"),
+        ("DELETE /libpod/images/a%2Fb", "DELETE /libpod/images/a/b"),
+        ("POST /libpod/images/a%2Fb/push", "POST /libpod/images/a/b/push"),
+        // What is one segment to Podman stays one: its client looks for a container of an image's name first.
+        (
+            "GET /v4.3.1/libpod/containers/localhost%2fa%2Fb%3A1/json",
+            "GET /v4.3.1/libpod/containers/localhost%2Fa%2Fb:1/json",
+        ),
+        ("GET /libpod/pods/a%2Fb/exists", "GET /libpod/pods/a%2Fb/exists"),
+    ] {
+        arrives(sent, seen);
+    }
+    for line in [
+        // Another route than the one without the slash.
+        "GET /images%2Fjson",
+        "GET /images/a%2Fjson",
+        "GET /images/get%2Fjson",
+        "GET /images%2Fa/json",
+        "POST /images/a%2Fpush",
+        "POST /images/create%2Fx",
+        "GET /libpod/images/a%2Fjson",
+        "GET /libpod/images%2Fa/json",
+        "POST /libpod/images/scp%2Fa/tag",
+        "POST /libpod/images%2Fscp/tag",
+        // Empty and dot segments.
+        "GET /images/%2Fa/json",
+        "GET /images/a%2F/json",
+        "GET /images/a%2F%2Fb/json",
+        "GET /images/..%2F..%2Fcontainers/json",
+        "GET /images/..%2Fcontainers%2Fjson",
+        "GET /images/a%2F..%2Fb/json",
+        "GET /images/a%2F.%2Fb/json",
+        "GET /images/%2e%2e%2Fcontainers/json",
+        "GET /images/a%252Fb/json",
+        "GET /images/a%2Fb%00/json",
+        "GET /images/a%2Fb%3F/json",
+        "GET /images/a%2F%C3%A9/json",
+        "GET /images/a%5Cb/json",
+        // No route whose names hold slashes for everybody.
+        "GET /containers/a%2Fb/json",
+        "DELETE /containers/a%2Fb",
+        "POST /containers%2Fcreate",
+        "POST /v1.41/containers%2Fapp%2Fstart",
+        "GET /networks/a%2Fb",
+        "POST /networks/a%2Fconnect",
+        "GET /volumes/a%2Fb",
+        "GET /exec/a%2Fb/json",
+        "GET /services/a%2Fb",
+        "GET /libpod/containers/a%2Fjson",
+        "GET /libpod/containers%2Fa/json",
+        "GET /libpod/containers%2Fa%2Fb/json",
+        "GET /libpod/containers/a%2F..%2Fb/json",
+        "GET /libpod/containers/%2Fa/json",
+        "GET /libpod/containers/a%2Fb/logs",
+        "GET /libpod/containers/a%252Fb/json",
+        "GET /libpod%2Fcontainers/a%2Fb/json",
+        "POST /libpod/containers/a%2Fb/json",
+        "DELETE /libpod/containers/a%2Fb",
+        "GET /libpod/secrets/a%2Fb/json",
+        "GET %2Fimages/a/json",
+        "GET /v1.41%2Fimages/a/json",
+        "PATCH /images/a%2Fb/json",
+    ] {
+        malformed(line);
+    }
+    // Patterns see the slash.
+    denied("GET /images/[^/]+/json", "GET /images/a%2Fb/json", 403);
+    denied("GET /libpod/containers/a/b/json", "GET /libpod/containers/a%2Fb/json", 403);
+    let one = "GET /libpod/containers/[^/]+/json";
+    assert_eq!(outcome(&[one], &get("GET /libpod/containers/a%2Fb/json", &[])).0, 404);
+    let (status, _, lines) =
+        outcome(&["GET /images/good/b/json"], &get("GET /images/good%2Fb/json", &[]));
+    assert_eq!((status, lines), (404, vec!["GET /images/good/b/json".to_owned()]));
+}
+
+#[test]
+fn networks_and_volumes_have_names_of_any_characters() {
+    for (sent, seen) in [
+        ("GET /networks/b%C3%BCcher", "GET /networks/b%C3%BCcher"),
+        ("GET /networks/b\u{fc}cher", "GET /networks/b%C3%BCcher"),
+        ("GET /v1.41/networks/a%3Bb%25c%3Fd%23e", "GET /v1.41/networks/a%3Bb%25c%3Fd%23e"),
+        // As Go's clients send it.
+        ("GET /networks/a;b", "GET /networks/a%3Bb"),
+        ("GET /networks/100%25?verbose=1", "GET /networks/100%25?verbose=1"),
+        ("GET /networks/a%2541", "GET /networks/a%2541"),
+        ("GET /networks/a%3Fb?c=d", "GET /networks/a%3Fb?c=d"),
+        ("DELETE /networks/%F0%9F%90%B3", "DELETE /networks/%F0%9F%90%B3"),
+        ("GET /volumes/%e2%82%ac%3b", "GET /volumes/%E2%82%AC%3B"),
+        ("DELETE /volumes/a%23b", "DELETE /volumes/a%23b"),
+        ("GET /networks/", "GET /networks"),
+        ("GET /v1.41/networks/", "GET /v1.41/networks"),
+        ("GET /v1.41/networks/?filters=%7B%7D", "GET /v1.41/networks?filters=%7B%7D"),
+    ] {
+        arrives(sent, seen);
+    }
+    for line in ["POST /networks/b%C3%BC/connect", "POST /networks/b%C3%BC;/disconnect"] {
+        let body = with_body(line, "application/json", r#"{"Container":"app"}"#);
+        let (_, _, lines) = outcome(ALL, &body);
+        assert_eq!(lines, [line.replace(';', "%3B")]);
+    }
+    for line in [
+        "GET /networks/a%00b",
+        "GET /networks/a%0Ab",
+        "GET /networks/a%0D%0AX:%20y",
+        "GET /networks/a%1Bb",
+        "GET /networks/a%7Fb",
+        "GET /networks/a%C2%85b",
+        "GET /networks/a%FFb",
+        "GET /networks/a%C3",
+        "GET /networks/a%ED%A0%80",
+        "GET /networks/a%C0%AF",
+        "GET /networks/a%5Cb",
+        "GET /networks/a\\b",
+        "GET /networks/a#b",
+        "GET /networks/%2E%2E",
+        "GET /networks/%3B/..",
+        // What somebody who decodes twice would read as another path.
+        "GET /networks/a%252Fb",
+        "GET /networks/%252e%252e",
+        "GET /networks/a%253Fb",
+        "GET /networks/a%2525",
+        "GET /networks/a%2500",
+        "GET /volumes/a%255cb",
+        // Not in a name, or of something else.
+        "GET /networks%3B/a",
+        "GET /networks;x=1",
+        "GET /volumes%C3%A9",
+        "GET /v1.41;/networks/a",
+        "GET /v1.41%3F/networks/a",
+        "POST /networks/create%3F",
+        "POST /networks/a%3Fb",
+        "POST /volumes/create%23x",
+        "PATCH /networks/b%C3%BC",
+        "GET /containers/b%C3%BC/json",
+        "GET /images/b%C3%BC/json",
+        "GET /services/b%C3%BC",
+        "GET /libpod/networks/b%C3%BC/json",
+        "GET /x/networks/b%C3%BC",
+    ] {
+        malformed(line);
+    }
+    // Patterns see the name.
+    for (rule, status) in [("GET /networks/a;b\\?ü", 404), ("GET /networks/a[^?]*", 403)] {
+        let (got, _, lines) = outcome(&[rule], &get("GET /networks/a%3Bb%3F%C3%BC", &[]));
+        assert_eq!((got, lines.is_empty()), (status, status == 403), "{rule}");
+    }
+    denied("GET /networks", "GET /networks/x", 403);
+    assert_eq!(outcome(&["GET /networks"], &get("GET /networks/", &[])).0, 404);
 }
 
 #[test]

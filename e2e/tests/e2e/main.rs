@@ -2,3 +2,4 @@
 
 mod docker_cli;
 mod killed_clients;
+mod wire;

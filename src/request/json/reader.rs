@@ -216,25 +216,28 @@ impl<'a> Reader<'a> {
             Some(b't') => '\t',
             Some(b'u') => {
                 let unit = self.code_unit(begin)?;
-                let pair = if (0xd800..0xdc00).contains(&unit) && self.rest().starts_with("\\u") {
-                    self.at += 2;
-                    vec![unit, self.code_unit(begin)?]
-                } else {
-                    vec![unit]
-                };
-                let mut decoded = char::decode_utf16(pair);
-                match (decoded.next(), decoded.next()) {
-                    (Some(Ok(c)), None) => c,
-                    _ => return Err(JsonError::LoneSurrogate { at: begin }),
-                }
+                self.low_half(unit).unwrap_or_else(|| {
+                    // Half of a pair is U+FFFD to Go (`encoding/json`, `unquoteBytes`), and what follows stands for itself.
+                    char::from_u32(unit.into()).unwrap_or(char::REPLACEMENT_CHARACTER)
+                })
             }
             _ => return Err(JsonError::Syntax { at: begin, wanted: "a known escape" }),
         })
     }
 
+    /// The character of a surrogate pair, where the second half follows the first; takes nothing where it does not.
+    fn low_half(&mut self, high: u16) -> Option<char> {
+        let digits = self.rest().strip_prefix("\\u")?.get(..4)?;
+        let low = u16::from_str_radix(digits, 16).ok().filter(|_| is_hexadecimal(digits))?;
+        let c =
+            (0xd800..0xdc00).contains(&high).then(|| char::decode_utf16([high, low]).next())??;
+        let c = c.ok()?;
+        self.at += 6;
+        Some(c)
+    }
+
     fn code_unit(&mut self, begin: usize) -> Result<u16, JsonError> {
-        let digits =
-            self.rest().get(..4).filter(|text| text.bytes().all(|b| b.is_ascii_hexdigit()));
+        let digits = self.rest().get(..4).filter(|text| is_hexadecimal(text));
         let unit = digits.and_then(|digits| u16::from_str_radix(digits, 16).ok());
         self.at += 4;
         unit.ok_or(JsonError::Syntax { at: begin, wanted: "`\\u` and four hexadecimal digits" })
@@ -295,6 +298,10 @@ impl<'a> Reader<'a> {
     const fn syntax(&self, wanted: &'static str) -> JsonError {
         JsonError::Syntax { at: self.at, wanted }
     }
+}
+
+fn is_hexadecimal(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The keys of one object so far. Few are looked through, many are hashed.

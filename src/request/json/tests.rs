@@ -116,18 +116,33 @@ fn what_has_two_readings_is_refused() {
     for trailing in ["{}", "}", "]", "\0", "x", ",", "\u{feff}", "{\"Privileged\":true}"] {
         refuses(format!("{{}} {trailing}"), JsonError::TrailingData { at: 3 });
     }
-    for half in [
-        r"\ud800",
-        r"\udc00",
-        r"\ud800x",
-        r"\ud800\u0041",
-        r"\ud800\ud800",
-        r"\udc00\ud800",
-        r"\uD83D\n",
+}
+
+/// As Go's `encoding/json` reads it; Python sends such halves where a text was no UTF-8.
+#[test]
+fn half_of_a_surrogate_pair_is_the_replacement_character() {
+    for (half, want) in [
+        (r"\ud800", "\u{fffd}"),
+        (r"\udc00", "\u{fffd}"),
+        (r"caf\udce9!", "caf\u{fffd}!"),
+        (r"\ud800x", "\u{fffd}x"),
+        (r"\ud800\u0041", "\u{fffd}A"),
+        (r"\ud800\ud800", "\u{fffd}\u{fffd}"),
+        (r"\udc00\ud800", "\u{fffd}\u{fffd}"),
+        (r"\ud83d\ud83d\udc33", "\u{fffd}\u{1f433}"),
+        (r"\uD83D\\udc33", "\u{fffd}\\\\udc33"),
+        (r"\uD83D\n", "\u{fffd}\\n"),
     ] {
-        refuses(format!("\"{half}\""), JsonError::LoneSurrogate { at: 1 });
-        refuses(format!("{{\"{half}\":1}}"), JsonError::LoneSurrogate { at: 2 });
+        reads(&format!("\"{half}\""), &format!("\"{want}\""));
+        reads(&format!("{{\"{half}\":1}}"), &format!("{{\"{want}\":1}}"));
     }
+    for broken in [r#""\ud800\u""#, r#""\ud800\u12""#, r#""\ud800\udc0g""#, r#""\ud800\u+c00""#] {
+        let want = "`\\u` and four hexadecimal digits";
+        refuses(broken, JsonError::Syntax { at: 7, wanted: want });
+    }
+    // Two keys that the engine takes for one.
+    twice(r#"{"\ud800":1,"\udc00":2}"#, "\u{fffd}");
+    twice("{\"\\ud800\":1,\"\u{fffd}\":2}", "\u{fffd}");
 }
 
 #[test]
