@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::admin::Admin;
 use crate::admission::AdmissionList;
 use crate::bounds::Bounds;
-use crate::config::{AllowFrom, Config, Watchdog};
+use crate::config::{Config, ListenerAddress, Watchdog};
 use crate::engine::Engine;
 use crate::listen::{self, Listener};
 use crate::policy::Policy;
@@ -76,9 +76,15 @@ pub async fn serve(
                 prefixes: config.label_prefixes.clone(),
                 trust_image_labels: config.trust_image_labels,
                 limits: config.bodies.clone(),
-                admitted_hosts: config.allow_from.iter().filter_map(AllowFrom::host).collect(),
             };
-            Some(Registry::new(engine.clone(), own, labels).await?)
+            let registry = Registry::new(engine.clone(), own, labels).await?;
+            match config.listener {
+                ListenerAddress::Tcp(_) => registry.sees_clients().await?,
+                ListenerAddress::Unix { .. } => tracing::warn!(
+                    "labels say nothing about clients on a Unix socket: the default allowlist is for all of them; listen on TCP to recognise containers"
+                ),
+            }
+            Some(registry)
         }
         None => None,
     };

@@ -89,9 +89,6 @@ pub fn message(client: &Client, denied: &Denied, label_prefix: Option<&str>) -> 
                     "connect from a container that is attached to this network under an address of its own"
                 }
                 WhyUnknown::LinkLocal => "connect to the proxy's global address",
-                WhyUnknown::WrongNetwork => {
-                    "connect to the proxy's address on the network you share with it"
-                }
             };
             format!("{client} may not ask {asked}: {why}; {cure}")
         }
