@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::listen::{self, Listener};
 use crate::policy::Policy;
 use crate::proxy::{Proxy, Stop};
-use crate::registry::{LabelPolicy, Registry};
+use crate::registry::{LabelPolicy, Networks, Registry};
 use crate::rule::Allowlist;
 use crate::startup;
 use crate::workers::Workers;
@@ -88,14 +88,14 @@ pub async fn serve(
         }
         None => None,
     };
+    let networks = match &registry {
+        Some(registry) => registry.networks(),
+        None => Arc::new(Networks::new(engine.clone())),
+    };
+    let admissions = AdmissionList::new(&config.allow_from).asking(networks);
     let workers = Arc::new(workers);
     let bounds = Bounds::new(config.limits, listen::connection_limit());
-    let proxy = Arc::new(Proxy::new(
-        policy,
-        AdmissionList::new(&config.allow_from),
-        engine.clone(),
-        registry.clone(),
-    ));
+    let proxy = Arc::new(Proxy::new(policy, admissions.clone(), engine.clone(), registry.clone()));
     let admin = Arc::new(Admin::new(
         engine.clone(),
         registry.clone(),
@@ -132,6 +132,12 @@ pub async fn serve(
         telling.keep_telling().await;
         Ended::Failed
     });
+    if !admissions.is_static() {
+        running.spawn(async move {
+            admissions.keep_looking_up().await;
+            Ended::Failed
+        });
+    }
     if let Some(registry) = registry {
         running.spawn(async move {
             registry.keep_fresh().await;
