@@ -1,9 +1,9 @@
 //! Which container is asking.
 //!
 //! A connection is recognised by asking the engine, after accept, who has its source address: on the network it came over, and if that
-//! says nothing, on any network of the engine. A network's own view is right from a container's first packet to its last, where lists and events are late (measured on engine 20.10). What is
-//! remembered are only things that cannot change: a container's labels, by its full id. Events are listened to for what must *end*: the
-//! connections of containers that die, leave a network or lose their address.
+//! says nothing, on any network of the engine. A network's own view is right from a container's first packet to its last, where lists and
+//! events are late (measured on engine 20.10). What is remembered are only things that cannot change: a container's labels, by its full id.
+//! Events are listened to for what must *end*: the connections of containers that die, leave a network or lose their address.
 //!
 //! Not protected against: a neighbour on the same network that forges source addresses (it needs `CAP_NET_RAW`, which containers have
 //! by default). docs/per-container-allowlists.md says what to do about it.
@@ -204,15 +204,12 @@ impl Registry {
             Peer::Unix { .. } => (Identity::Plain, None),
             Peer::Tcp { remote, local } => {
                 let deadline = Instant::now() + UNKNOWN_PATIENCE;
-                match tokio::time::timeout_at(
-                    deadline,
-                    self.resolve(remote.ip(), local, deadline, cut),
-                )
-                .await
-                {
+                let mut so_far = WhyUnknown::Stale;
+                let resolving = self.resolve(remote.ip(), local, deadline, cut, &mut so_far);
+                match tokio::time::timeout_at(deadline, resolving).await {
                     Ok(Ok(resolved)) => resolved,
                     Ok(Err(why)) => (Identity::Unknown(why), None),
-                    Err(_) => (Identity::Unknown(WhyUnknown::Stale), None),
+                    Err(_) => (Identity::Unknown(so_far), None),
                 }
             }
         };
@@ -225,6 +222,7 @@ impl Registry {
         local: IpAddr,
         deadline: Instant,
         cut: &Arc<Cut>,
+        so_far: &mut WhyUnknown,
     ) -> Result<(Identity, Option<Session>), WhyUnknown> {
         const PLAIN: (Identity, Option<Session>) = (Identity::Plain, None);
         // What comes from our own address comes from inside our own network namespace.
@@ -262,7 +260,7 @@ impl Registry {
                         }
                     }
                 }
-                (Found::Nobody, _) => {}
+                (Found::Nobody, _) => *so_far = WhyUnknown::NotFound,
             }
             if Instant::now() + pause >= deadline {
                 return Err(WhyUnknown::NotFound);

@@ -82,11 +82,6 @@ impl NetworkView {
             || self.subnets.iter().any(|subnet| subnet.contains(&address))
     }
 
-    /// All addresses that a container has here.
-    pub fn addresses(&self, container: ContainerId) -> impl Iterator<Item = IpAddr> {
-        self.members.iter().filter(move |(_, id)| *id == container).map(|(address, _)| *address)
-    }
-
     /// The containers on the network, each once.
     pub fn containers(&self) -> Vec<ContainerId> {
         let mut ids: Vec<_> = self.members.iter().map(|(_, id)| *id).collect();

@@ -22,11 +22,6 @@ impl<S: AsRef<str>> FromIterator<S> for Names {
 }
 
 impl Names {
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Whether one of these could lead to a container that is called `name`.
     pub fn may_mean(&self, name: &str) -> bool {
         self.0.iter().any(|ours| {
@@ -92,14 +87,12 @@ impl<'a> Review<'a> {
         let mut given = Vec::new();
         match self.head.operation.id() {
             "ContainerCreate" => {
-                given.push(("the parameter `name`".to_owned(), self.parameter("name")));
+                self.parameter_name(&mut given);
                 if let Some(body) = self.body {
                     container(body, &mut given)?;
                 }
             }
-            "ContainerRename" => {
-                given.push(("the parameter `name`".to_owned(), self.parameter("name")));
-            }
+            "ContainerRename" => self.parameter_name(&mut given),
             "NetworkConnect" => {
                 if let Some(endpoint) = self.field("EndpointConfig") {
                     names_on_network(endpoint, "EndpointConfig", &mut given)?;
@@ -118,6 +111,13 @@ impl<'a> Review<'a> {
             _ => {}
         }
         Ok(given)
+    }
+
+    /// Podman also reads it in other case.
+    fn parameter_name(&self, given: &mut Vec<Given<'a>>) {
+        let names =
+            self.head.target.query().iter().filter(|(key, _)| key.eq_ignore_ascii_case("name"));
+        given.extend(names.map(|(_, name)| ("the parameter `name`".to_owned(), name)));
     }
 }
 

@@ -214,6 +214,8 @@ fn nobody_takes_a_name_that_is_admitted() {
         create("traefik"),
         create("Traefik"),
         create("/traefik"),
+        body("POST /containers/create?Name=traefik", "{}"),
+        body("POST /containers/x/rename?name=x&NAME=traefik", ""),
         create("traefik.corp.test"),
         rename("traefik"),
         rename("TRAEFIK."),
