@@ -70,7 +70,7 @@ impl Record {
         let client = self.client.split(" pid ").next().unwrap_or_default();
         let asked = (!self.is_stranger).then(|| {
             // The object does not matter; of what is no operation, the first words of the path do.
-            let path = (self.operation == Operation::UNKNOWN).then(|| first_words(&self.path));
+            let path = (self.operation == Operation::Unknown).then(|| first_words(&self.path));
             (self.method, self.operation, path, self.status.map(|status| status.as_u16()), reason)
         });
         (KEYS.hash_one((client, asked)), KEYS.hash_one(client))

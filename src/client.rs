@@ -97,8 +97,6 @@ pub enum WhyUnknown {
     Ambiguous,
     /// It uses a link-local address, which no engine lists.
     LinkLocal,
-    /// Its address belongs to another network than the one it came over.
-    WrongNetwork,
 }
 
 impl fmt::Display for WhyUnknown {
@@ -108,7 +106,6 @@ impl fmt::Display for WhyUnknown {
             Self::Stale => "the engine does not say whose address this is",
             Self::Ambiguous => "the engine names several containers for this address",
             Self::LinkLocal => "link-local addresses belong to nobody",
-            Self::WrongNetwork => "the address belongs to another network",
         })
     }
 }

@@ -24,9 +24,6 @@ pub mod config;
 /// What clients may take of us, how much is taken, and which limits were reached.
 pub mod bounds;
 
-/// Who is in `allowfrom` right now.
-pub mod admission;
-
 /// Log lines, text or JSON, through a bounded queue.
 pub mod log;
 
@@ -47,6 +44,9 @@ pub mod startup;
 
 /// Which container is asking, and which connections must end because it is gone.
 pub mod registry;
+
+/// Who is in `allowfrom` right now.
+pub mod admission;
 
 /// Health and the list of clients, on a private socket for our own subcommands; health on TCP too where it is switched on.
 pub mod admin;

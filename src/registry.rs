@@ -1,16 +1,18 @@
 //! Which container is asking.
 //!
-//! A connection is recognised by asking the engine, after accept, who has its source address on the network it came over: the network's
-//! own view is right from a container's first packet to its last, where lists and events are late (measured on engine 20.10). What is
-//! remembered are only things that cannot change: a container's labels, by its full id. Events are listened to for what must *end*: the
-//! connections of containers that die, leave a network or lose their address.
+//! A connection is recognised by asking the engine, after accept, who has its source address: on the network it came over, and if that
+//! says nothing, on any network of the engine. A network's own view is right from a container's first packet to its last, where lists and
+//! events are late (measured on engine 20.10). What is remembered are only things that cannot change: a container's labels, by its full id.
+//! Events are listened to for what must *end*: the connections of containers that die, leave a network or lose their address.
 //!
 //! Not protected against: a neighbour on the same network that forges source addresses (it needs `CAP_NET_RAW`, which containers have
 //! by default). docs/per-container-allowlists.md says what to do about it.
 
 mod fresh;
 pub mod network;
+mod networks;
 mod own;
+mod place;
 mod report;
 mod sessions;
 mod writer;
@@ -24,19 +26,21 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+pub use networks::{Found, Networks};
 pub use own::OwnContainerError;
 pub use report::{ClientReport, NetworkReport};
 pub use sessions::{Cut, Session};
 
 use crate::client::{Container, ContainerId, Identity, Peer, WhyUnknown};
 use crate::config::OwnContainer;
-use crate::engine::own::{ContainerInspect, ContainerRow, ImageInspect, NetworkInspect};
+use crate::engine::own::{ContainerInspect, ContainerRow, ImageInspect};
 use crate::engine::{Engine, EngineError, OwnCall};
 use crate::rule::body::{Defaults, Protected};
 use crate::rule::labels::{LabelError, LabelReader, Rights, is_policy};
 use fresh::Fresh;
-use network::{Holder, NetworkView, OwnNetworks};
-use sessions::Sessions;
+use network::Holder;
+use place::OwnPlace;
+use sessions::{Sessions, Way};
 
 /// How long an address of one of our networks may be unknown to the engine before it is refused: a container that is starting right
 /// now is known within milliseconds.
@@ -55,8 +59,6 @@ pub struct LabelPolicy {
     pub trust_image_labels: bool,
     /// What holds for clients whose labels do not say otherwise.
     pub limits: Defaults,
-    /// The host names that are admitted to the default allowlist; whoever takes one of them is.
-    pub admitted_hosts: Vec<String>,
 }
 
 /// The containers of the engine, and the connections they have to us.
@@ -66,10 +68,10 @@ pub struct Registry {
     labels: LabelPolicy,
     own_id: ContainerId,
     own_name: String,
-    own_networks: Mutex<OwnNetworks>,
+    own_place: Mutex<Arc<OwnPlace>>,
     own_query: Fresh<Result<(), Shared>>,
     protected: Mutex<Arc<Protected>>,
-    network_queries: Questions<String, Arc<NetworkView>>,
+    networks: Arc<Networks>,
     container_queries: Questions<ContainerId, Option<Arc<Container>>>,
     list_query: Fresh<Result<(), Shared>>,
     reader: Mutex<LabelReader>,
@@ -97,8 +99,6 @@ struct Known {
     containers: HashMap<ContainerId, Arc<Container>>,
     /// Who shares whose network namespace (`network_mode: container:…`), by the one that has the address.
     sharers: HashMap<ContainerId, BTreeSet<ContainerId>>,
-    /// The subnets of our networks, by network id.
-    views: HashMap<String, Arc<NetworkView>>,
 }
 
 /// A peer that was looked at.
@@ -122,20 +122,21 @@ impl Registry {
         labels: LabelPolicy,
     ) -> Result<Arc<Self>, OwnContainerError> {
         let inspect = own::find(&engine, own).await?;
-        let own_id = ContainerId::parse(&inspect.id).ok_or(OwnContainerError::Engine(
+        let own_id = ContainerId::parse(&inspect.id).ok_or(OwnContainerError::from(
             EngineError::Unexpected("its container has an odd id"),
         ))?;
-        let own_networks = OwnNetworks::new(&inspect);
-        let protected = protected(own_id, &inspect, &own_networks, &labels);
+        let own_name = inspect.name.trim_start_matches('/').to_owned();
+        let own_place = OwnPlace::of(&engine, inspect).await?;
+        let protected = own_place.protected(own_id, &labels);
         Ok(Arc::new(Self {
+            networks: Arc::new(Networks::new(engine.clone())),
             engine,
             labels,
             own_id,
-            own_name: inspect.name.trim_start_matches('/').to_owned(),
-            own_networks: Mutex::new(own_networks),
+            own_name,
+            own_place: Mutex::new(Arc::new(own_place)),
             protected: Mutex::new(Arc::new(protected)),
             own_query: Fresh::default(),
-            network_queries: Mutex::default(),
             container_queries: Mutex::default(),
             list_query: Fresh::default(),
             reader: Mutex::default(),
@@ -149,13 +150,37 @@ impl Registry {
         }))
     }
 
+    /// Makes sure that the engine can say who comes to us over TCP.
+    ///
+    /// # Errors
+    /// When we have no address that it knows after three tries, or it does not answer.
+    pub async fn sees_clients(&self) -> Result<(), OwnContainerError> {
+        for _ in 1..own::TRIES {
+            if self.own_place().sees_clients(&self.own_name).is_ok() {
+                return Ok(());
+            }
+            tokio::time::sleep(own::PAUSE).await;
+            self.refresh_own_place().await?;
+        }
+        self.own_place().sees_clients(&self.own_name)
+    }
+
+    /// Who has which address on the engine's networks.
+    pub fn networks(&self) -> Arc<Networks> {
+        Arc::clone(&self.networks)
+    }
+
+    fn own_place(&self) -> Arc<OwnPlace> {
+        Arc::clone(&lock(&self.own_place))
+    }
+
     /// What no client may touch, as it is now.
     ///
     /// # Errors
     /// When events are lost and the engine does not answer, so that what we knew may be old.
     pub async fn protected(&self) -> Result<Arc<Protected>, Shared> {
         if !self.is_fresh() {
-            self.refresh_own_networks().await?;
+            self.refresh_own_place().await?;
         }
         Ok(Arc::clone(&lock(&self.protected)))
     }
@@ -179,15 +204,12 @@ impl Registry {
             Peer::Unix { .. } => (Identity::Plain, None),
             Peer::Tcp { remote, local } => {
                 let deadline = Instant::now() + UNKNOWN_PATIENCE;
-                match tokio::time::timeout_at(
-                    deadline,
-                    self.resolve(remote.ip(), local, deadline, cut),
-                )
-                .await
-                {
+                let mut so_far = WhyUnknown::Stale;
+                let resolving = self.resolve(remote.ip(), local, deadline, cut, &mut so_far);
+                match tokio::time::timeout_at(deadline, resolving).await {
                     Ok(Ok(resolved)) => resolved,
                     Ok(Err(why)) => (Identity::Unknown(why), None),
-                    Err(_) => (Identity::Unknown(WhyUnknown::Stale), None),
+                    Err(_) => (Identity::Unknown(so_far), None),
                 }
             }
         };
@@ -200,9 +222,11 @@ impl Registry {
         local: IpAddr,
         deadline: Instant,
         cut: &Arc<Cut>,
+        so_far: &mut WhyUnknown,
     ) -> Result<(Identity, Option<Session>), WhyUnknown> {
         const PLAIN: (Identity, Option<Session>) = (Identity::Plain, None);
-        if remote.is_loopback() || local.is_loopback() {
+        // What comes from our own address comes from inside our own network namespace.
+        if remote.is_loopback() || remote == local {
             return Ok(PLAIN);
         }
         if is_link_local(remote) {
@@ -214,35 +238,29 @@ impl Registry {
             let mut news = std::pin::pin!(news);
             news.as_mut().enable();
             let departures = self.sessions.departures();
-            let Some(network) = self.network_at(local).await? else { return Ok(PLAIN) };
-            let view = self.look(&network).await.map_err(|_| WhyUnknown::Stale)?;
-            match view.holder(remote) {
-                // We left the network a moment ago; which one the address is on now has to be asked anew.
-                _ if view.is_gone => {
-                    self.refresh_own_networks().await.map_err(|_| WhyUnknown::Stale)?;
+            match self.find(remote, local).await.map_err(|_| WhyUnknown::Stale)? {
+                // Who speaks to a link-local address of ours is a neighbour, and ought to be known.
+                (Found::Unclaimed, _) if is_link_local(local) => {
+                    return Err(WhyUnknown::LinkLocal);
                 }
-                Holder::Gateway => return Ok(PLAIN),
-                Holder::Nobody | Holder::Elsewhere
-                    if lock(&self.own_networks).is_gateway(remote) =>
-                {
+                (Found::Unclaimed | Found::Gateway, _) => return Ok(PLAIN),
+                (Found::Several, _) => return Err(WhyUnknown::Ambiguous),
+                (Found::Container(id, _), _) if self.own_place().is_us(self.own_id, id) => {
                     return Ok(PLAIN);
                 }
-                Holder::Elsewhere => return self.elsewhere(remote).map(|()| PLAIN),
-                Holder::Several => return Err(WhyUnknown::Ambiguous),
-                Holder::Container(id) if id == self.own_id => return Ok(PLAIN),
-                Holder::Container(id) => {
+                (Found::Container(id, network), way) => {
                     if let Some(containers) =
                         self.sharing(id).await.map_err(|_| WhyUnknown::Stale)?
                     {
                         let ids = containers.iter().map(|container| container.id).collect();
-                        let session = self.sessions.open(&network, remote, ids, cut);
+                        let session = self.sessions.open(&network, way, remote, ids, cut);
                         // A departure that was told while we asked may have been missed by the session.
                         if !self.sessions.departed_since(departures, id) {
                             return Ok((Identity::Containers(containers), Some(session)));
                         }
                     }
                 }
-                Holder::Nobody => {}
+                (Found::Nobody, _) => *so_far = WhyUnknown::NotFound,
             }
             if Instant::now() + pause >= deadline {
                 return Err(WhyUnknown::NotFound);
@@ -252,57 +270,63 @@ impl Registry {
         }
     }
 
-    /// An address that is none of the network it came over: it may have been routed here from anywhere, but not from another network of
-    /// ours, whose containers have no way here but a forged one.
-    fn elsewhere(&self, remote: IpAddr) -> Result<(), WhyUnknown> {
-        let known = lock(&self.known);
-        let foreign = known.views.values().any(|view| {
-            matches!(view.holder(remote), Holder::Nobody | Holder::Several | Holder::Container(_))
-        });
-        if foreign { Err(WhyUnknown::WrongNetwork) } else { Ok(()) }
+    /// Who has an address, and the way it came: the network we share with it has the first word, then any network of the engine.
+    async fn find(&self, remote: IpAddr, local: IpAddr) -> Result<(Found, Way), Shared> {
+        let found = match self.network_at(local).await? {
+            None => self.networks.find(remote).await?,
+            Some(network) => {
+                let view = self.networks.look(&network).await?;
+                match view.holder(remote) {
+                    Holder::Container(id) => {
+                        return Ok((Found::Container(id, network), Way::Direct));
+                    }
+                    Holder::Several => Found::Several,
+                    Holder::Gateway => Found::Gateway,
+                    Holder::Nobody => Found::Nobody,
+                    // We left the network a moment ago; which one the address is on now has to be asked again.
+                    Holder::Elsewhere if view.is_gone => {
+                        self.refresh_own_place().await?;
+                        Found::Nobody
+                    }
+                    Holder::Elsewhere => self.networks.find(remote).await?,
+                }
+            }
+        };
+        let is_free = matches!(found, Found::Nobody | Found::Unclaimed);
+        let is_gateway = is_free && self.own_place().is_gateway(remote);
+        Ok((if is_gateway { Found::Gateway } else { found }, Way::Routed))
     }
 
     /// The network on which we have an address; one that we joined a moment ago is asked for.
-    async fn network_at(&self, local: IpAddr) -> Result<Option<String>, WhyUnknown> {
-        let known = || lock(&self.own_networks).network(local).map(str::to_owned);
-        if self.epoch.load(Ordering::SeqCst) != STALE
-            && let Some(network) = known()
-        {
-            return Ok(Some(network));
+    async fn network_at(&self, local: IpAddr) -> Result<Option<String>, Shared> {
+        let known = |place: &OwnPlace| place.networks.network(local).map(str::to_owned);
+        let place = self.own_place();
+        if self.epoch.load(Ordering::SeqCst) != STALE {
+            let network = known(&place);
+            // Nobody can connect us to a network while we use the host's.
+            if network.is_some() || place.on_host {
+                return Ok(network);
+            }
         }
-        self.refresh_own_networks().await.map_err(|_| WhyUnknown::Stale)?;
-        Ok(known())
+        self.refresh_own_place().await?;
+        Ok(known(&self.own_place()))
     }
 
-    async fn refresh_own_networks(&self) -> Result<(), Shared> {
+    async fn refresh_own_place(&self) -> Result<(), Shared> {
         self.own_query
             .get(|| async {
                 let id = self.own_id.to_string();
                 let inspect: Option<ContainerInspect> =
                     self.engine.ask_for(OwnCall::Container(&id)).await.map_err(Arc::new)?;
-                let networks = inspect.as_ref().map(OwnNetworks::new).unwrap_or_default();
-                if let Some(inspect) = &inspect {
-                    let now = protected(self.own_id, inspect, &networks, &self.labels);
-                    *lock(&self.protected) = Arc::new(now);
-                }
-                lock(&self.known).views.retain(|id, _| networks.has(id));
-                lock(&self.network_queries).retain(|id, _| networks.has(id));
-                *lock(&self.own_networks) = networks;
+                let Some(inspect) = inspect else {
+                    // It is being removed; what nobody may touch stays what it was.
+                    *lock(&self.own_place) = Arc::default();
+                    return Ok(());
+                };
+                let place = OwnPlace::of(&self.engine, inspect).await?;
+                *lock(&self.protected) = Arc::new(place.protected(self.own_id, &self.labels));
+                *lock(&self.own_place) = Arc::new(place);
                 Ok(())
-            })
-            .await
-    }
-
-    /// A look at one of our networks that is newer than this call.
-    async fn look(&self, network: &str) -> Result<Arc<NetworkView>, Shared> {
-        let query = Arc::clone(lock(&self.network_queries).entry(network.to_owned()).or_default());
-        query
-            .get(|| async {
-                let inspect: Option<NetworkInspect> =
-                    self.engine.ask_for(OwnCall::Network(network)).await.map_err(Arc::new)?;
-                let view = Arc::new(NetworkView::new(inspect.as_ref()));
-                lock(&self.known).views.insert(network.to_owned(), Arc::clone(&view));
-                Ok(view)
             })
             .await
     }
@@ -363,7 +387,7 @@ impl Registry {
                 let Some(entry) = row.and_then(|row| Entry::new(row, &self.labels.prefixes)) else {
                     return Ok(None);
                 };
-                let owner = entry.shares_with;
+                let owner = self.owner(&entry).await?;
                 let container = self.read_entry(entry).await?;
                 lock(&self.known).remember(Arc::clone(&container), owner);
                 Ok(Some(container))
@@ -375,6 +399,23 @@ impl Registry {
             queries.remove(&id);
         }
         result
+    }
+
+    /// Whose network namespace a container shares. It never changes, so an engine whose list does not say is asked once.
+    async fn owner(&self, entry: &Entry) -> Result<Option<ContainerId>, Shared> {
+        if entry.says_mode {
+            return Ok(entry.shares_with);
+        }
+        {
+            let known = lock(&self.known);
+            if known.containers.contains_key(&entry.id) {
+                return Ok(known.owner(entry.id));
+            }
+        }
+        let id = entry.id.to_string();
+        let inspect: Option<ContainerInspect> =
+            self.engine.ask_for(OwnCall::Container(&id)).await.map_err(Arc::new)?;
+        Ok(inspect.and_then(|inspect| shared_with(&inspect.host_config.network_mode)))
     }
 
     /// What an entry of the engine's list says of a container and its rights. An image's labels are a stranger's word.
@@ -439,7 +480,7 @@ impl Registry {
                     if !images.contains(&entry.image) {
                         images.insert(entry.image.clone());
                     }
-                    let owner = entry.shares_with;
+                    let owner = self.owner(&entry).await?;
                     let before = lock(&self.known).containers.get(&entry.id).cloned();
                     let container = match before {
                         Some(container) if container.name == entry.name => container,
@@ -448,10 +489,7 @@ impl Registry {
                     next.remember(container, owner);
                 }
                 lock(&self.images).retain(|image, _| images.contains(image));
-                let mut known = lock(&self.known);
-                next.views = std::mem::take(&mut known.views);
-                let old = std::mem::replace(&mut *known, next);
-                drop(known);
+                let old = std::mem::replace(&mut *lock(&self.known), next);
                 drop(old);
                 Ok(())
             })
@@ -466,6 +504,10 @@ impl Known {
             self.sharers.entry(owner).or_default().insert(id);
         }
         self.containers.insert(id, container);
+    }
+
+    fn owner(&self, id: ContainerId) -> Option<ContainerId> {
+        self.sharers.iter().find(|(_, sharers)| sharers.contains(&id)).map(|(owner, _)| *owner)
     }
 
     fn forget(&mut self, id: ContainerId) {
@@ -488,6 +530,8 @@ struct Entry {
     labels: Vec<(String, String)>,
     /// The container whose network namespace it shares.
     shares_with: Option<ContainerId>,
+    /// Whether the row tells how its network was chosen; Podman's rows say `host` for all of them.
+    says_mode: bool,
 }
 
 impl Entry {
@@ -496,36 +540,23 @@ impl Entry {
         let mut labels: Vec<_> =
             row.labels.into_iter().flatten().filter(|(key, _)| is_policy(key, prefixes)).collect();
         labels.shrink_to_fit();
+        let mode = &row.host_config.network_mode;
+        let is_on_host =
+            row.network_settings.networks.iter().flatten().any(|(name, _)| name == "host");
         Some(Self {
             id: ContainerId::parse(&row.id)?,
             name,
             image: row.image_id,
             labels,
-            shares_with: row
-                .host_config
-                .network_mode
-                .strip_prefix("container:")
-                .and_then(ContainerId::parse),
+            shares_with: shared_with(mode),
+            says_mode: !mode.is_empty() && (mode != "host" || is_on_host),
         })
     }
 }
 
-/// What no client may touch: our own container under all its names, and what its networks and labels decide.
-fn protected(
-    own_id: ContainerId,
-    inspect: &ContainerInspect,
-    networks: &OwnNetworks,
-    labels: &LabelPolicy,
-) -> Protected {
-    let own_name = inspect.name.trim_start_matches('/').to_owned();
-    Protected {
-        container: own_id.to_string(),
-        names: networks.aliases().cloned().chain([own_name]).collect(),
-        hosts: labels.admitted_hosts.iter().cloned().collect(),
-        networks: networks.names().to_vec(),
-        prefixes: labels.prefixes.clone(),
-        image_labels_count: labels.trust_image_labels,
-    }
+/// The container whose network namespace a network mode joins.
+fn shared_with(mode: &str) -> Option<ContainerId> {
+    mode.strip_prefix("container:").and_then(ContainerId::parse)
 }
 
 /// `fe80::/10` and `169.254.0.0/16`: addresses that the engine does not hand out and that say nothing about who has them.

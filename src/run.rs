@@ -9,12 +9,12 @@ use tokio::task::JoinSet;
 use crate::admin::Admin;
 use crate::admission::AdmissionList;
 use crate::bounds::Bounds;
-use crate::config::{AllowFrom, Config, Watchdog};
+use crate::config::{Config, ListenerAddress, Watchdog};
 use crate::engine::Engine;
 use crate::listen::{self, Listener};
 use crate::policy::Policy;
 use crate::proxy::{Proxy, Stop};
-use crate::registry::{LabelPolicy, Registry};
+use crate::registry::{LabelPolicy, Networks, Registry};
 use crate::rule::Allowlist;
 use crate::startup;
 use crate::workers::Workers;
@@ -76,20 +76,26 @@ pub async fn serve(
                 prefixes: config.label_prefixes.clone(),
                 trust_image_labels: config.trust_image_labels,
                 limits: config.bodies.clone(),
-                admitted_hosts: config.allow_from.iter().filter_map(AllowFrom::host).collect(),
             };
-            Some(Registry::new(engine.clone(), own, labels).await?)
+            let registry = Registry::new(engine.clone(), own, labels).await?;
+            match config.listener {
+                ListenerAddress::Tcp(_) => registry.sees_clients().await?,
+                ListenerAddress::Unix { .. } => tracing::warn!(
+                    "labels say nothing about clients on a Unix socket: the default allowlist is for all of them; listen on TCP to recognise containers"
+                ),
+            }
+            Some(registry)
         }
         None => None,
     };
+    let networks = match &registry {
+        Some(registry) => registry.networks(),
+        None => Arc::new(Networks::new(engine.clone())),
+    };
+    let admissions = AdmissionList::new(&config.allow_from).asking(networks);
     let workers = Arc::new(workers);
     let bounds = Bounds::new(config.limits, listen::connection_limit());
-    let proxy = Arc::new(Proxy::new(
-        policy,
-        AdmissionList::new(&config.allow_from),
-        engine.clone(),
-        registry.clone(),
-    ));
+    let proxy = Arc::new(Proxy::new(policy, admissions.clone(), engine.clone(), registry.clone()));
     let admin = Arc::new(Admin::new(
         engine.clone(),
         registry.clone(),
@@ -126,6 +132,12 @@ pub async fn serve(
         telling.keep_telling().await;
         Ended::Failed
     });
+    if !admissions.is_static() {
+        running.spawn(async move {
+            admissions.keep_looking_up().await;
+            Ended::Failed
+        });
+    }
     if let Some(registry) = registry {
         running.spawn(async move {
             registry.keep_fresh().await;

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use crate::bounds::Bounds;
-use crate::config::{Config, Limits};
+use crate::config::{AllowFrom, Config, Limits, ListenerAddress};
 use crate::engine::{Engine, EngineError};
 use crate::request::{Method, Operation};
 use crate::rule::RuleSet;
@@ -114,10 +114,8 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
     }
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listener = address, socket = %engine.socket().display(), "sockwarden is ready");
     let clients: Vec<String> = match config.listener {
-        crate::config::ListenerAddress::Tcp(_) => {
-            config.allow_from.iter().map(ToString::to_string).collect()
-        }
-        crate::config::ListenerAddress::Unix { mode, .. } => {
+        ListenerAddress::Tcp(_) => config.allow_from.iter().map(ToString::to_string).collect(),
+        ListenerAddress::Unix { mode, .. } => {
             vec![format!("whoever may open the socket (mode {mode:04o})")]
         }
     };
@@ -133,6 +131,9 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
         }
     }
     report_rules(&config.rules, &config.bodies);
+    if let Some(warning) = name_taker(config) {
+        tracing::warn!("{warning}");
+    }
     match engine.version().await {
         Ok(version) => tracing::info!(
             version = version.version,
@@ -172,6 +173,27 @@ fn report_rules(rules: &RuleSet, limits: &Defaults) {
             "whoever the default allowlist is for may use {operation}, and so owns the host; `-hostaccess=deny` (SP_HOSTACCESS) ends that"
         );
     }
+}
+
+/// A client that may give names to containers can take one that `-allowfrom` admits. Refusing that would break programs that create
+/// containers anew, so it is refused only where somebody asked for such limits.
+fn name_taker(config: &Config) -> Option<String> {
+    let is_guarded =
+        config.own_container.is_some() || config.bodies.host_access == HostAccess::Deny;
+    if is_guarded || matches!(config.listener, ListenerAddress::Unix { .. }) {
+        return None;
+    }
+    let name = config.allow_from.iter().find_map(AllowFrom::host)?;
+    let names = |operation: &Operation| {
+        matches!(
+            operation.id(),
+            "ContainerCreate" | "ContainerRename" | "NetworkConnect" | "ServiceCreate"
+        )
+    };
+    let operation = Operation::all().filter(names).find(|it| allows(&config.rules, *it))?;
+    Some(format!(
+        "`-allowfrom` lists the name `{name}`, and a client that may use {operation} can give that name to another container, which is then let in; `-hostaccess=deny` (SP_HOSTACCESS) refuses that, and so do per-container allowlists (`-proxycontainername=auto`)"
+    ))
 }
 
 fn report_limits(limits: &Defaults) {
@@ -305,6 +327,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::config::Loaded;
     use crate::rule::{AnchoredRegex, Origin, Rule};
 
     #[track_caller]
@@ -329,6 +352,28 @@ mod tests {
             &["ContainerAttachWebsocket", "ContainerExport", "ContainerArchive"],
         );
         check(Method::Post, r"/v1\.\d+/images/registry.local/app/push", &["ImagePush"]);
+    }
+
+    #[test]
+    fn a_name_that_can_be_taken_is_warned_of() {
+        let taker = |flags: &[&str]| {
+            let words = flags.iter().map(|flag| (*flag).to_owned().into()).collect::<Vec<_>>();
+            let Ok(Loaded::Serve(config)) = Config::load(words, []) else { panic!("{flags:?}") };
+            name_taker(&config)
+        };
+        let rename = "-allowPOST=/containers/[^/]+/rename";
+        let warning = taker(&["-allowfrom=10.0.0.1,traefik", rename]).unwrap();
+        assert!(warning.contains("`traefik`") && warning.contains("-hostaccess=deny"), "{warning}");
+        assert!(taker(&["-allowfrom=traefik", "-allowPOST=.*/services/create"]).is_some());
+        for quiet in [
+            &["-allowfrom=10.0.0.1", rename] as &[_],
+            &["-allowfrom=traefik", "-allowGET=.*"],
+            &["-allowfrom=traefik", rename, "-hostaccess=deny"],
+            &["-allowfrom=traefik", rename, "-proxycontainername=auto"],
+            &["-allowfrom=traefik", rename, "-proxysocketendpoint=/run/p.sock"],
+        ] {
+            assert_eq!(taker(quiet), None, "{quiet:?}");
+        }
     }
 
     #[test]

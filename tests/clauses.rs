@@ -138,6 +138,7 @@ fn policy(limits: Limits) -> Policy {
             Limits::Host | Limits::HostSrv => HostAccess::Deny,
             _ => HostAccess::Allow,
         },
+        admitted: ["traefik"].into_iter().collect(),
     };
     Policy::new(Allowlist { rules, ..Allowlist::default() }, defaults)
 }
@@ -149,10 +150,9 @@ fn protected(limits: Limits) -> Option<Arc<Protected>> {
         Arc::new(Protected {
             container: text("{proxyid}"),
             names: [text("{proxy}")].into(),
-            hosts: ["traefik".to_owned()].into(),
             networks: vec![(text("{netid}"), text("{net}"))],
             prefixes: vec!["socket-proxy".to_owned(), "sockwarden".to_owned()],
-            image_labels_count: false,
+            ..Protected::default()
         })
     })
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
 use std::{env, fs, process};
 
 use serde_json::Value;
@@ -15,6 +16,9 @@ pub const LABEL: &str = "sockwarden-test=1";
 /// The label that says which run of which scenario made a thing: its [`Names::prefix`].
 pub const RUN_LABEL: &str = "sockwarden-test.run";
 const PREFIX: &str = "sockwarden-test-";
+/// How long the removal of one object may take.
+const REMOVAL: Duration = Duration::from_secs(5);
+const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
 /// A Docker Engine on a Unix socket, talked to without anything in between.
 #[derive(Debug)]
@@ -86,6 +90,16 @@ impl Engine {
         });
     }
 
+    /// Removes an object. A network is in use for as long as a container on it is being removed.
+    fn remove(&self, target: &str) {
+        let deadline = Instant::now() + REMOVAL;
+        while !matches!(self.call("DELETE", target, b"").status, 200..=299 | 404)
+            && Instant::now() < deadline
+        {
+            std::thread::sleep(BETWEEN_TRIES);
+        }
+    }
+
     /// Removes the objects with a label whose run label is one that `ours` wants.
     fn sweep(&self, label: &str, ours: impl Fn(&str) -> bool) {
         let filters = percent_encode(&format!("{{\"label\":[\"{label}\"]}}"));
@@ -95,7 +109,7 @@ impl Engine {
         let remove = |objects: &Value, key: &str, path: &str, query: &str| {
             for object in objects.as_array().into_iter().flatten().filter(|it| wanted(it)) {
                 if let Some(id) = object[key].as_str() {
-                    self.call("DELETE", &format!("{path}/{id}?{query}"), b"");
+                    self.remove(&format!("{path}/{id}?{query}"));
                 }
             }
         };

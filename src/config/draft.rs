@@ -150,6 +150,7 @@ impl Draft {
             None => ListenerAddress::Tcp(SocketAddr::new(self.listen_ip, self.port)),
         };
         let interval = Some(self.watchdog_interval).filter(|interval| !interval.is_zero());
+        let admitted = self.allow_from.iter().filter_map(AllowFrom::host).collect();
         Config {
             listener,
             allow_from: self.allow_from,
@@ -160,6 +161,7 @@ impl Draft {
                 deny_host_mounts: self.deny_host_mounts,
                 deny_network_volumes: self.deny_network_volumes,
                 host_access: self.host_access,
+                admitted,
             },
             health_endpoint: self.health_endpoint,
             watchdog: interval.map(|interval| Watchdog { interval, stop: self.stop_on_watchdog }),

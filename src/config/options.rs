@@ -175,7 +175,9 @@ pub const SETTINGS: &[Setting] = &[
         takes: Takes::Value("CLIENT,..."),
         default: Some("127.0.0.1/32"),
         summary: "Let these clients use the default allowlist: addresses, networks (CIDR) and host names, with commas between them",
-        details: "A host name is looked up when a client connects, so it may be a Compose service that moves. \
+        details: "sockwarden looks host names up again and again, so one may be a Compose service that moves, \
+and believes an address for at most 2 seconds after it was last in an answer; with per-container allowlists no longer than its container \
+has it. A container that a name leads to is let in from all its addresses on the engine's networks. \
             Bits of a network beyond its length are ignored, and an IPv4-mapped IPv6 address is the IPv4 address. \
             Over a Unix socket it has no effect: whoever may open the socket file is let in.",
         ..setting("allowfrom", "SP_ALLOWFROM", into!(allow_from, values::clients))

@@ -37,6 +37,8 @@ pub enum OwnCall<'a> {
     Container(&'a str),
     /// `GET /networks/{id}`.
     Network(&'a str),
+    /// `GET /networks`: all networks there are.
+    Networks,
     /// `GET /images/{name}/json`, by a reference or id.
     Image(&'a str),
     /// `GET /exec/{id}/json`.
@@ -61,6 +63,7 @@ impl OwnCall<'_> {
             }
             Self::Container(name) => format!("/containers/{}/json", plain(name)?),
             Self::Network(id) => format!("/networks/{}", segment(id)?),
+            Self::Networks => "/networks".to_owned(),
             Self::Image(name) => format!("/images/{}/json", reference(name)?),
             Self::Exec(id) => format!("/exec/{}/json", plain(id)?),
             Self::Volume(name) => format!("/volumes/{}", segment(name)?),
@@ -375,6 +378,18 @@ pub struct Actor {
     /// What else is told of it.
     #[serde(rename = "Attributes")]
     pub attributes: Attributes,
+}
+
+impl Event {
+    /// The container that came to a network or left it, and the network. Docker's events are about the network and name the container
+    /// beside it; Podman's are about the container and do not say which network it was.
+    pub fn member(&self) -> Option<(ContainerId, Option<&str>)> {
+        let Actor { id, attributes } = &self.actor;
+        if attributes.container.is_empty() {
+            return Some((ContainerId::parse(id)?, None));
+        }
+        Some((ContainerId::parse(&attributes.container)?, Some(id)))
+    }
 }
 
 /// What a network event tells besides the network.

@@ -89,9 +89,6 @@ pub fn message(client: &Client, denied: &Denied, label_prefix: Option<&str>) -> 
                     "connect from a container that is attached to this network under an address of its own"
                 }
                 WhyUnknown::LinkLocal => "connect to the proxy's global address",
-                WhyUnknown::WrongNetwork => {
-                    "connect to the proxy's address on the network you share with it"
-                }
             };
             format!("{client} may not ask {asked}: {why}; {cure}")
         }
@@ -181,6 +178,10 @@ fn cure(clause: Clause, client: &Client, label_prefix: Option<&str>) -> String {
             "leave it out, or allow it by {}, with which the client owns the host",
             label_or("hostaccess=allow", "`-hostaccess=allow` (SP_HOSTACCESS)")
         ),
+        // Labels are not read, and only names are guarded then.
+        Clause::Labels if label_prefix.is_none() => {
+            "choose another name; where access to the host is denied nothing allows this".to_owned()
+        }
         Clause::Labels => format!(
             "leave it out, or allow it by {}, with which the client can give itself any right",
             label_or(

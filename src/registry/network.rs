@@ -11,6 +11,8 @@ use crate::engine::own::{ContainerInspect, NetworkInspect};
 /// One look at a network.
 #[derive(Debug, Default)]
 pub struct NetworkView {
+    /// Its full id.
+    pub id: String,
     /// Its name, for people.
     pub name: String,
     /// The engine has no such network any more.
@@ -50,6 +52,7 @@ impl NetworkView {
         });
         let pools = inspect.ipam.config.iter().flatten();
         Self {
+            id: inspect.id.clone(),
             name: inspect.name.clone(),
             is_gone: false,
             members: members.collect(),
@@ -71,6 +74,12 @@ impl NetworkView {
             }
             (None, _) => Holder::Elsewhere,
         }
+    }
+
+    /// Whether the address is of this network, whoever has it.
+    pub fn claims(&self, address: IpAddr) -> bool {
+        self.gateways.contains(&address)
+            || self.subnets.iter().any(|subnet| subnet.contains(&address))
     }
 
     /// The containers on the network, each once.
@@ -140,6 +149,19 @@ impl OwnNetworks {
     /// Whether this network is one of them.
     pub fn has(&self, network: &str) -> bool {
         self.by_address.values().any(|id| id == network)
+    }
+
+    /// Whether we have no address on any of them.
+    pub fn is_empty(&self) -> bool {
+        self.by_address.is_empty()
+    }
+
+    /// Whether what a container's description says of an attachment means one of them: Docker writes the network's id there, and Podman
+    /// its name.
+    pub fn has_endpoint(&self, name: &str, network_id: &str) -> bool {
+        self.has(network_id)
+            || (network_id == name
+                && self.names.iter().any(|(id, known)| known == name && self.has(id)))
     }
 
     /// Their full ids, each once.

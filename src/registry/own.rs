@@ -1,6 +1,7 @@
 //! Which container we are.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::ContainerId;
@@ -9,8 +10,8 @@ use crate::engine::own::{ContainerInspect, ContainerRow};
 use crate::engine::{Engine, EngineError, OwnCall};
 
 /// How often our own container is looked for at start, and the pause between: the peer's number of tries.
-const TRIES: u32 = 3;
-const PAUSE: Duration = Duration::from_secs(1);
+pub(super) const TRIES: u32 = 3;
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why our own container was not found.
 #[derive(Debug, thiserror::Error)]
@@ -27,15 +28,31 @@ pub enum OwnContainerError {
     },
     /// We do not seem to run in a container of this engine.
     #[error(
-        "`-proxycontainername=auto` found no container of this engine that we run in (tried {tried}); give the name of sockwarden's container"
+        "`-proxycontainername=auto` found no container of this engine that sockwarden runs in (tried {tried}); per-container allowlists need sockwarden in a container of the engine that it guards: start it in one, give that container's name, or leave `-proxycontainername` out"
     )]
     NotInAContainer {
         /// What was tried.
         tried: String,
     },
+    /// The engine knows no address of ours, so it cannot say who comes to us.
+    #[error(
+        "sockwarden's container `{name}` has no address on a network of the engine (its network mode is `{mode}`), so the engine cannot say which container asks; attach it to a network of its clients (`networks:` in compose), use `network_mode: host`, or leave `-proxycontainername` out"
+    )]
+    NoAddress {
+        /// Our own container.
+        name: String,
+        /// How its network was chosen.
+        mode: String,
+    },
     /// The engine could not be asked.
     #[error("the engine could not be asked which container sockwarden runs in")]
-    Engine(#[from] EngineError),
+    Engine(#[from] Arc<EngineError>),
+}
+
+impl From<EngineError> for OwnContainerError {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(Arc::new(error))
+    }
 }
 
 /// Finds our own container, by exact name or id, with a few tries.

@@ -1,16 +1,17 @@
 //! What people are told about clients: lines in the log when they come and go, and the answer to `sockwarden clients`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
-use super::network::{OwnNetworks, bare_address};
+use super::network::bare_address;
+use super::place::OwnPlace;
 use super::{Registry, STALE, Shared, lock};
 use crate::client::{ContainerId, Identity};
 use crate::engine::OwnCall;
-use crate::engine::own::{ContainerInspect, ContainerRow};
+use crate::engine::own::{ContainerInspect, ContainerRow, Endpoint};
 use crate::rule::body::mount_danger;
 use crate::rule::labels::Rights;
 use crate::startup::host_owner;
@@ -80,7 +81,7 @@ impl Registry {
     /// # Errors
     /// When the engine does not answer.
     pub async fn clients(&self) -> Result<Vec<ClientReport>, Shared> {
-        let own = lock(&self.own_networks).clone();
+        let own = self.own_place();
         let keep = move |row: ContainerRow| {
             let networks = networks_of(&own, &row);
             Some((ContainerId::parse(&row.id)?, row.name().to_owned(), row.state, networks))
@@ -148,6 +149,11 @@ impl Registry {
             clients = clients.len(),
             "per-container allowlists are in force"
         );
+        if self.own_place().on_host {
+            tracing::warn!(
+                "sockwarden uses the host's network: containers on every network of the engine are recognised by their addresses there, but those with `network_mode: host`, like processes of the host, are judged by the default allowlist, if `-allowfrom` admits their address"
+            );
+        }
         for client in &clients {
             report(client, "client");
         }
@@ -171,7 +177,7 @@ impl Registry {
         else {
             return Ok(());
         };
-        let networks = networks_of(&lock(&self.own_networks), &row);
+        let networks = networks_of(&self.own_place(), &row);
         if matches!(container.rights, Rights::Unlabelled)
             && !networks.iter().any(|network| network.shared)
         {
@@ -202,9 +208,14 @@ impl Registry {
 
     /// Warns once per network of ours on which several containers live and one could forge the others' addresses.
     pub(super) async fn warn_of_neighbours(&self) -> Result<(), Shared> {
-        let networks = lock(&self.own_networks).ids();
+        let place = self.own_place();
+        let networks = if place.on_host {
+            self.networks.list().await?.iter().map(|network| network.id.clone()).collect()
+        } else {
+            place.networks.ids()
+        };
         for network in networks {
-            let members = self.look(&network).await?.containers();
+            let members = self.networks.look(&network).await?.containers();
             for id in members.into_iter().filter(|id| *id != self.own_id).take(EXAMINED_NEIGHBOURS)
             {
                 self.warn_of_neighbour(id, &network).await?;
@@ -219,10 +230,11 @@ impl Registry {
         id: ContainerId,
         network: &str,
     ) -> Result<(), Shared> {
-        if id == self.own_id {
+        let place = self.own_place();
+        if place.is_us(self.own_id, id) {
             return Ok(());
         }
-        let view = self.look(network).await?;
+        let view = self.networks.look(network).await?;
         let others = view.containers().into_iter().filter(|other| *other != self.own_id).count();
         let full = id.to_string();
         let inspect: Option<ContainerInspect> =
@@ -237,14 +249,17 @@ impl Registry {
                 "this container shares a client network with others and can forge their addresses; give each client a network of its own, or the container `cap_drop: [NET_RAW]`"
             );
         }
-        let aliases = inspect.network_settings.networks.iter().flat_map(BTreeMap::values);
-        let aliases = aliases
-            .filter(|endpoint| endpoint.network_id == network)
-            .flat_map(|endpoint| endpoint.aliases.iter().flatten());
-        let taken = {
-            let own = lock(&self.own_networks);
-            aliases.into_iter().find(|alias| **alias == self.own_name || own.has_alias(alias))
+        let is_here = |name: &String, endpoint: &Endpoint| {
+            endpoint.network_id == network || (*name == view.name && endpoint.network_id == *name)
         };
+        let taken = inspect
+            .network_settings
+            .networks
+            .iter()
+            .flatten()
+            .filter(|(name, endpoint)| is_here(name, endpoint))
+            .flat_map(|(_, endpoint)| endpoint.aliases.iter().flatten())
+            .find(|alias| **alias == self.own_name || place.networks.has_alias(alias));
         if let Some(alias) = taken {
             tracing::warn!(
                 network = view.name,
@@ -257,7 +272,7 @@ impl Registry {
     }
 }
 
-fn networks_of(own: &OwnNetworks, row: &ContainerRow) -> Vec<NetworkReport> {
+fn networks_of(own: &OwnPlace, row: &ContainerRow) -> Vec<NetworkReport> {
     let attachments = row.network_settings.networks.iter().flatten();
     attachments
         .map(|(name, endpoint)| NetworkReport {
@@ -267,7 +282,8 @@ fn networks_of(own: &OwnNetworks, row: &ContainerRow) -> Vec<NetworkReport> {
                 .filter_map(|address| bare_address(address))
                 .map(|address| address.to_string())
                 .collect(),
-            shared: own.has(&endpoint.network_id),
+            shared: own.networks.has_endpoint(name, &endpoint.network_id)
+                || (own.on_host && !matches!(name.as_str(), "host" | "none")),
         })
         .collect()
 }

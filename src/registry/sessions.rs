@@ -63,9 +63,19 @@ struct State {
     recent: VecDeque<(u64, ContainerId)>,
 }
 
+/// How a connection came to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Over a network on which we have an address, which it ends with.
+    Direct,
+    /// Some other way; its network is the one that its container has the address on.
+    Routed,
+}
+
 #[derive(Debug)]
 struct Entry {
     network: String,
+    way: Way,
     remote: IpAddr,
     /// The holder of the address first, then those that share it.
     containers: Vec<ContainerId>,
@@ -98,6 +108,7 @@ impl Sessions {
     pub(super) fn open(
         &self,
         network: &str,
+        way: Way,
         remote: IpAddr,
         containers: Vec<ContainerId>,
         cut: &Arc<Cut>,
@@ -108,7 +119,8 @@ impl Sessions {
         for id in &containers {
             state.by_container.entry(*id).or_default().insert(number);
         }
-        let entry = Entry { network: network.to_owned(), remote, containers, cut: Arc::clone(cut) };
+        let (network, cut) = (network.to_owned(), Arc::clone(cut));
+        let entry = Entry { network, way, remote, containers, cut };
         state.open.insert(number, entry);
         Session { number, state: Arc::clone(&self.state) }
     }
@@ -157,6 +169,20 @@ impl Sessions {
         }
     }
 
+    /// We have left a network: the connections that came over it end.
+    pub(super) fn leave(&self, network: &str) {
+        let state = lock(&self.state);
+        let came_over_it = |entry: &&Entry| entry.way == Way::Direct && entry.network == network;
+        for entry in state.open.values().filter(came_over_it) {
+            entry.cut.cut("the proxy has left its network");
+        }
+    }
+
+    /// Whether connections are open over this network.
+    pub(super) fn has(&self, network: &str) -> bool {
+        lock(&self.state).open.values().any(|entry| entry.network == network)
+    }
+
     /// The networks that connections are open over.
     pub(super) fn networks(&self) -> HashSet<String> {
         lock(&self.state).open.values().map(|entry| entry.network.clone()).collect()
@@ -185,9 +211,9 @@ mod tests {
         let sessions = Sessions::default();
         let cuts: Vec<_> = (0..3).map(|_| Arc::new(Cut::default())).collect();
         let address = "10.0.0.2".parse().unwrap();
-        let _first = sessions.open("n1", address, vec![id("a")], &cuts[0]);
-        let _second = sessions.open("n2", address, vec![id("a"), id("b")], &cuts[1]);
-        let third = sessions.open("n1", address, vec![id("c")], &cuts[2]);
+        let _first = sessions.open("n1", Way::Direct, address, vec![id("a")], &cuts[0]);
+        let _second = sessions.open("n2", Way::Direct, address, vec![id("a"), id("b")], &cuts[1]);
+        let third = sessions.open("n1", Way::Direct, address, vec![id("c")], &cuts[2]);
         assert_eq!(sessions.count(id("a")), 2);
         sessions.depart(id("a"), Some("n1"), "left");
         assert!(is_cut(&cuts[0]) && !is_cut(&cuts[1]) && !is_cut(&cuts[2]));
@@ -199,6 +225,18 @@ mod tests {
         assert!(is_cut(&cuts[2]));
         drop(third);
         assert_eq!(sessions.count(id("c")), 0);
+    }
+
+    #[test]
+    fn a_network_that_we_leave_takes_along_what_came_over_it() {
+        let sessions = Sessions::default();
+        let cuts: Vec<_> = (0..3).map(|_| Arc::new(Cut::default())).collect();
+        let address = "10.0.0.2".parse().unwrap();
+        let _direct = sessions.open("n1", Way::Direct, address, vec![id("a")], &cuts[0]);
+        let _routed = sessions.open("n1", Way::Routed, address, vec![id("a")], &cuts[1]);
+        let _other = sessions.open("n2", Way::Direct, address, vec![id("a")], &cuts[2]);
+        sessions.leave("n1");
+        assert!(is_cut(&cuts[0]) && !is_cut(&cuts[1]) && !is_cut(&cuts[2]));
     }
 
     #[test]

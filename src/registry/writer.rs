@@ -32,6 +32,20 @@ const MOST_QUESTIONS: usize = 16;
 /// Looks at neighbours that are under way at once; each waits until its container has started.
 const MOST_LOOKS: usize = 4;
 
+/// What Docker and Podman call the end of a container's process.
+macro_rules! stop {
+    () => {
+        "die" | "died"
+    };
+}
+
+/// What they call the end of an object.
+macro_rules! gone {
+    () => {
+        "destroy" | "remove"
+    };
+}
+
 /// Why a stretch of events ended.
 enum Broken {
     /// Nothing came for a while; what is known is as good as before.
@@ -135,19 +149,23 @@ impl Registry {
     }
 
     fn end_what_ended(&self, event: &Event) {
-        let network = &event.actor.id;
         match (event.kind.as_str(), event.action.as_str()) {
-            ("container", "die" | "destroy") => {
+            ("container", stop!() | gone!()) => {
                 if let Some(id) = ContainerId::parse(&event.actor.id) {
                     self.sessions.depart(id, None, "its container has stopped");
                 }
+                self.networks.departed();
             }
             ("network", "disconnect") => {
-                if let Some(id) = ContainerId::parse(&event.actor.attributes.container) {
-                    self.sessions.depart(id, Some(network), "its container has left the network");
+                if let Some((id, network)) = event.member() {
+                    self.sessions.depart(id, network, "its container has left the network");
                 }
+                self.networks.departed();
             }
-            ("network", "destroy") => self.sessions.verify(network, |_| None),
+            ("network", gone!()) => {
+                self.sessions.verify(&event.actor.id, |_| None);
+                self.networks.departed();
+            }
             _ => {}
         }
         self.news.notify_waiters();
@@ -156,7 +174,7 @@ impl Registry {
     fn work_through(self: &Arc<Self>, event: Event, seats: &Seats, background: &mut JoinSet<()>) {
         let registry = Arc::clone(self);
         let container = ContainerId::parse(&event.actor.id);
-        let member = ContainerId::parse(&event.actor.attributes.container);
+        let member = event.member();
         let mut ask = |work: Work| {
             let registry = Arc::clone(&registry);
             let seats = Arc::clone(if matches!(work, Work::LookAt(..)) {
@@ -175,26 +193,34 @@ impl Registry {
             ("container", "create", Some(id), _) => ask(Work::Learn(id)),
             ("container", "start", Some(id), _) => ask(Work::Started(id)),
             ("container", "rename", Some(id), _) => ask(Work::Renamed(id)),
-            ("container", "die", Some(id), _) => self.report_stopped(id),
-            ("container", "destroy", Some(id), _) => self.forget(id),
-            ("network", "connect" | "disconnect", _, Some(id)) if id == self.own_id => {
+            ("container", stop!(), Some(id), _) => self.report_stopped(id),
+            ("container", gone!(), Some(id), _) => self.forget(id),
+            ("network", "connect" | "disconnect", _, Some((id, _)))
+                if self.own_place().is_us(self.own_id, id) =>
+            {
                 ask(Work::OwnNetworks);
             }
-            ("network", "destroy", ..) => ask(Work::OwnNetworks),
-            ("network", "connect", _, Some(id)) => {
-                let network = event.actor.id;
-                if lock(&self.own_networks).has(&network) {
-                    ask(Work::Connected(id, network.clone()));
-                    ask(Work::LookAt(id, network));
+            ("network", gone!(), ..) => ask(Work::OwnNetworks),
+            ("network", "connect", _, Some((id, network))) => {
+                let Some(network) = network else { return ask(Work::Connected(id, None)) };
+                if self.concerns(network) {
+                    ask(Work::Connected(id, Some(network.to_owned())));
+                    ask(Work::LookAt(id, network.to_owned()));
                 }
             }
-            ("network", "disconnect", _, Some(id))
-                if lock(&self.own_networks).has(&event.actor.id) =>
+            ("network", "disconnect", _, Some((id, network)))
+                if network.is_none_or(|network| self.concerns(network)) =>
             {
                 ask(Work::Disconnected(id));
             }
             _ => {}
         }
+    }
+
+    /// Whether clients come from this network.
+    fn concerns(&self, network: &str) -> bool {
+        let place = self.own_place();
+        place.on_host || place.networks.has(network) || self.sessions.has(network)
     }
 
     fn forget(&self, id: ContainerId) {
@@ -214,7 +240,10 @@ impl Registry {
                 self.tell(id, "client renamed").await?;
             }
             Work::Connected(id, network) => {
-                self.verify(&network).await?;
+                match network {
+                    Some(network) => self.verify(&network).await?,
+                    None => self.verify_all().await?,
+                }
                 self.tell(id, "client joined a network").await?;
             }
             Work::Disconnected(id) => {
@@ -228,10 +257,8 @@ impl Registry {
             }
             Work::LookAt(id, network) => self.warn_of_neighbour(id, &network).await?,
             Work::OwnNetworks => {
-                self.refresh_own_networks().await?;
-                for network in self.sessions.networks() {
-                    self.verify(&network).await?;
-                }
+                self.refresh_own_place().await?;
+                self.verify_all().await?;
                 self.warn_of_neighbours().await?;
             }
         }
@@ -240,31 +267,30 @@ impl Registry {
 
     /// Lists everything and ends the connections that are no longer what they were.
     async fn resync(&self) -> Result<(), Shared> {
-        self.refresh_own_networks().await?;
+        self.refresh_own_place().await?;
         self.list().await?;
-        let networks = lock(&self.own_networks).ids();
-        for network in networks {
-            self.verify(&network).await?;
-        }
-        for network in self.sessions.networks() {
-            self.verify(&network).await?;
-        }
+        self.verify_all().await?;
         self.news.notify_waiters();
         Ok(())
     }
 
-    /// Ends the connections over a network whose address somebody else has now, or nobody.
-    async fn verify(&self, network: &str) -> Result<(), Shared> {
-        let ours = lock(&self.own_networks).has(network);
-        if ours {
-            let view = self.look(network).await?;
-            self.sessions.verify(network, |address| match view.holder(address) {
-                Holder::Container(id) => Some(id),
-                Holder::Gateway | Holder::Several | Holder::Nobody | Holder::Elsewhere => None,
-            });
-        } else {
-            self.sessions.verify(network, |_| None);
+    async fn verify_all(&self) -> Result<(), Shared> {
+        for network in self.sessions.networks() {
+            self.verify(&network).await?;
         }
+        Ok(())
+    }
+
+    /// Ends the connections over a network whose address somebody else has now, or nobody, and those that came over one that we left.
+    async fn verify(&self, network: &str) -> Result<(), Shared> {
+        if !self.own_place().networks.has(network) {
+            self.sessions.leave(network);
+        }
+        let view = self.networks.look(network).await?;
+        self.sessions.verify(network, |address| match view.holder(address) {
+            Holder::Container(id) => Some(id),
+            Holder::Gateway | Holder::Several | Holder::Nobody | Holder::Elsewhere => None,
+        });
         Ok(())
     }
 }
@@ -280,7 +306,8 @@ enum Work {
     Learn(ContainerId),
     Started(ContainerId),
     Renamed(ContainerId),
-    Connected(ContainerId, String),
+    /// Joined this network; `None` where the engine does not say which.
+    Connected(ContainerId, Option<String>),
     Disconnected(ContainerId),
     LookAt(ContainerId, String),
     OwnNetworks,

@@ -7,6 +7,7 @@
 mod host;
 mod known;
 mod mounts;
+mod names;
 mod own;
 mod pin;
 #[cfg(test)]
@@ -23,7 +24,8 @@ use crate::request::{Head, Method};
 
 use super::Allowlist;
 pub use mounts::mount_danger;
-pub use own::Protected;
+pub use names::Names;
+pub use own::{Protected, is_full_id};
 pub use pin::pin;
 
 /// Whether a client may reach past its containers: into the host's namespaces, devices and kernel.
@@ -56,6 +58,8 @@ pub struct Defaults {
     pub deny_network_volumes: bool,
     /// The access to the host of clients whose own list does not say.
     pub host_access: HostAccess,
+    /// The host names of `-allowfrom`: whoever takes one is let in.
+    pub admitted: Names,
 }
 
 impl Default for Defaults {
@@ -66,6 +70,7 @@ impl Default for Defaults {
             deny_host_mounts: true,
             deny_network_volumes: true,
             host_access: HostAccess::Deny,
+            admitted: Names::default(),
         }
     }
 }
@@ -206,6 +211,7 @@ pub struct Review<'a> {
     body: Option<&'a Json>,
     limits: Limits<'a>,
     list: &'a Allowlist,
+    admitted: &'a Names,
     protected: Option<&'a Protected>,
     answers: &'a Answers,
     questions: Vec<Question>,
@@ -235,7 +241,8 @@ impl<'a> Review<'a> {
         answers: &'a Answers,
     ) -> Self {
         let limits = Limits::of(list, defaults);
-        Self { head, body, limits, list, protected, answers, questions: Vec::new() }
+        let (admitted, questions) = (&defaults.admitted, Vec::new());
+        Self { head, body, limits, list, admitted, protected, answers, questions }
     }
 
     /// Goes through the clauses; what is returned has to be asked before the next run, and nothing of it allows anything.
@@ -248,6 +255,7 @@ impl<'a> Review<'a> {
         if let Some(protected) = self.protected {
             self.guard(protected)?;
         }
+        self.names_are_free()?;
         Ok(self.questions)
     }
 

@@ -63,6 +63,7 @@ impl Setup {
                 deny_host_mounts: false,
                 deny_network_volumes: false,
                 host_access: sockwarden::rule::body::HostAccess::Allow,
+                admitted: sockwarden::rule::body::Names::default(),
             },
             health_endpoint: false,
             watchdog: None,

@@ -1,5 +1,6 @@
 //! Per-container allowlists, with clients in real containers. Needs `SOCKWARDEN_BIN`, a static binary.
 
+mod reach;
 mod support;
 
 use sockwarden_e2e::relay::Relay;

@@ -75,12 +75,20 @@ impl Stage {
         self.start_proxy_on("/var/run/docker.sock", identity, flags);
     }
 
+    /// Starts the proxy with another network mode than a network of its own.
+    pub(crate) fn start_proxy_in(&self, mode: &str, identity: &[&str], flags: &[&str]) {
+        self.start_proxy_as("/var/run/docker.sock", mode, identity, flags);
+    }
+
     /// Starts the proxy in front of another socket, whose directory it gets: the socket itself may be replaced.
     pub(crate) fn start_proxy_on(&self, socket: &str, identity: &[&str], flags: &[&str]) {
+        self.start_proxy_as(socket, &self.network(), identity, flags);
+    }
+
+    fn start_proxy_as(&self, socket: &str, network: &str, identity: &[&str], flags: &[&str]) {
         let (directory, file) = socket.rsplit_once('/').expect("an absolute path");
         let proxy = self.proxy();
-        let network = self.network();
-        let mut words = self.run_words(&proxy, &network);
+        let mut words = self.run_words(&proxy, network);
         let mount = format!("{directory}:/engine");
         let socket = format!("-socketpath=/engine/{file}");
         words.extend(["-d", "-v", &mount, &self.image].map(str::to_owned));
@@ -147,6 +155,20 @@ impl Stage {
         words.extend([image, "/sockwarden", "request", "-host", &host].map(str::to_owned));
         words.extend(request.iter().map(|&word| word.to_owned()));
         self.docker(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Sends one request from a container that runs, to this address of the proxy.
+    pub(crate) fn ask_from(&self, word: &str, host: &str, request: &[&str]) -> Output {
+        let name = self.name(word);
+        let host = format!("tcp://{host}");
+        let words = ["exec", &name, "/sockwarden", "request", "-host", &host];
+        self.docker(&[&words[..], request].concat())
+    }
+
+    /// A container's address on a network.
+    pub(crate) fn address(&self, container: &str, network: &str) -> String {
+        let format = format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}");
+        self.docker_ok(&["inspect", "-f", &format, container]).trim().to_owned()
     }
 
     /// Starts a client container that goes on running this command.

@@ -1,6 +1,8 @@
 //! What keeps a client from enlarging its own rights, where rights come from labels: no labels that carry any, no hand on the proxy's own
 //! container, no identity of another.
 //!
+//! The names that decide who is let in are guarded in `names.rs`.
+//!
 //! A client whose list says `allow.labels=true` may hand out rights. It may set such labels, take names that the policy uses, and move other
 //! containers between the proxy's networks, as a program does that creates containers anew. The proxy's own container, fixed addresses
 //! and the network namespaces of others stay out of its reach all the same.
@@ -18,12 +20,14 @@ use super::{Clause, Looked, Question, Review, Verdict, Violation, violation};
 pub struct Protected {
     /// The full id of the proxy's own container.
     pub container: String,
+    /// The full ids of the containers whose network namespace it uses.
+    pub companions: BTreeSet<String>,
     /// The names under which it is found: its own and its aliases.
     pub names: BTreeSet<String>,
-    /// The host names of `allowfrom`: whoever takes one is let in.
-    pub hosts: BTreeSet<String>,
-    /// The networks on which clients are recognised, by full id, with their names.
+    /// The networks that it is attached to, by full id, with their names.
     pub networks: Vec<(String, String)>,
+    /// Clients are recognised on every network, also on those that are made later: the proxy uses the host's.
+    pub every_network: bool,
     /// The prefixes of labels that carry rights.
     pub prefixes: Vec<String>,
     /// Whether labels of an image carry rights too.
@@ -31,11 +35,29 @@ pub struct Protected {
 }
 
 impl Protected {
-    /// Whether a reference may mean one of the protected networks, now or when the engine looks: its id, any part of it, or its name. A
-    /// network that is called like a part of the id today may be gone when the container starts.
+    /// Whether a reference may mean a network on which clients are recognised.
     pub fn is_network(&self, reference: &str) -> bool {
+        if self.every_network { reference != "none" } else { self.is_own_network(reference) }
+    }
+
+    /// Whether a reference may mean one of the proxy's own networks, now or when the engine looks: its id, any part of it, or its name. A
+    /// network that is called like a part of the id today may be gone when the container starts.
+    fn is_own_network(&self, reference: &str) -> bool {
         let reference = if matches!(reference, "default" | "") { "bridge" } else { reference };
         self.networks.iter().any(|(id, name)| name == reference || id.starts_with(reference))
+    }
+
+    /// Whether joining this network is joining the proxy's own network namespace.
+    fn is_own_namespace(&self, reference: &str) -> bool {
+        self.every_network && !reference.is_empty() && self.is_own_network(reference)
+    }
+
+    /// Why no client may touch the container with this full id, if none may.
+    fn why_untouchable(&self, id: &str) -> Option<&'static str> {
+        if self.companions.contains(id) {
+            return Some(COMPANION);
+        }
+        (id == self.container).then_some(OWN)
     }
 
     /// Whether a label's key is under one of the prefixes.
@@ -43,14 +65,6 @@ impl Protected {
         self.prefixes.iter().any(|prefix| {
             key.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('.'))
         })
-    }
-
-    fn is_name(&self, name: &str) -> bool {
-        let name = name.trim_start_matches('/');
-        let taken = |names: &BTreeSet<String>| {
-            names.iter().any(|protected| protected.eq_ignore_ascii_case(name))
-        };
-        taken(&self.names) || taken(&self.hosts)
     }
 }
 
@@ -80,6 +94,7 @@ const OWN_PLATFORMS: &[&str] = if cfg!(target_arch = "aarch64") {
 };
 
 const OWN: &str = "is the proxy's own container, which no client may touch";
+const COMPANION: &str = "is the container whose network the proxy uses, which no client may touch";
 
 impl<'a> Review<'a> {
     /// The clauses that hold for everyone who is judged where rights come from labels.
@@ -91,9 +106,6 @@ impl<'a> Review<'a> {
         }
         match id {
             "ContainerCreate" => self.guard_create(protected),
-            "ContainerRename" => {
-                self.name_is_free(protected, self.parameter("name"), "the parameter `name`")
-            }
             "ExecStart" | "ExecResize" => self.guard_exec(protected),
             "ImageCommit" => self.guard_commit(protected),
             "ImageCreate" => {
@@ -115,9 +127,6 @@ impl<'a> Review<'a> {
         self.platform_is_ours()?;
         self.image_carries_no_label(protected, body.field("Image"))?;
         self.labels_carry_none(protected, body.field("Labels"), "Labels")?;
-        self.name_is_free(protected, self.parameter("name"), "the parameter `name`")?;
-        let host_name = body.field("Hostname").and_then(Json::as_str).unwrap_or_default();
-        self.name_is_free(protected, host_name, "`Hostname`")?;
         let mut joins = false;
         // Engines up to 26 read these at the top level as well.
         for (config, at) in [(Some(body), ""), (body.field("HostConfig"), "HostConfig.")] {
@@ -182,8 +191,11 @@ impl<'a> Review<'a> {
             let problem = "names a network that cannot be one";
             return Err(violation(Clause::Identity, &format!("`{at}{mode}`"), problem));
         }
-        let Some(name) = value.strip_prefix("container:") else { return Ok(()) };
         let place = format!("`{at}{mode}`");
+        if mode == "NetworkMode" {
+            self.not_own_namespace(protected, value, &place)?;
+        }
+        let Some(name) = value.strip_prefix("container:") else { return Ok(()) };
         self.not_own_container(protected, name, &place)?;
         if mode == "NetworkMode" && !self.limits.may_label {
             let problem = "joins the network namespace of another container, whose address is its identity; choose a network";
@@ -199,9 +211,7 @@ impl<'a> Review<'a> {
         endpoint: &'a Json,
         at: &str,
     ) -> Verdict {
-        for field in ["Aliases", "DNSNames"] {
-            self.names_are_free(protected, endpoint.field(field), &format!("{at}.{field}"))?;
-        }
+        self.not_own_namespace(protected, network, &format!("`{at}`"))?;
         if !joins_clients(protected, network, endpoint) {
             return Ok(());
         }
@@ -244,6 +254,20 @@ impl<'a> Review<'a> {
         let taken = |(id, known): &(String, String)| {
             known == name || (name.len() >= SHORT_ID && id.starts_with(name))
         };
+        // Whoever chooses a network's addresses chooses those of its containers.
+        let chosen = |field: &str| match self.field(field) {
+            Some(Json::Object(ipam)) => ipam
+                .iter()
+                .any(|(key, value)| !key.eq_ignore_ascii_case("Driver") && !value.is_zero()),
+            Some(other) => !other.is_zero(),
+            None => false,
+        };
+        if protected.every_network
+            && !self.limits.may_label
+            && let Some(field) = ["IPAM", "ConfigFrom"].into_iter().find(|field| chosen(field))
+        {
+            return Err(fixed(&format!("`{field}`")));
+        }
         if self.limits.may_label || !protected.networks.iter().any(taken) {
             return Ok(());
         }
@@ -255,9 +279,10 @@ impl<'a> Review<'a> {
     fn guard_exec(&mut self, protected: &Protected) -> Verdict {
         let question = Question::Exec(self.object().to_owned());
         let Looked::Found(exec) = self.ask(question) else { return Ok(()) };
-        match exec.field("ContainerID").and_then(Json::as_str) {
-            Some(id) if id != protected.container => Ok(()),
-            _ => Err(violation(Clause::OwnContainer, "the container of the exec", OWN)),
+        let id = exec.field("ContainerID").and_then(Json::as_str);
+        match id.map_or(Some(OWN), |id| protected.why_untouchable(id)) {
+            None => Ok(()),
+            Some(why) => Err(violation(Clause::OwnContainer, "the container of the exec", why)),
         }
     }
 
@@ -299,23 +324,20 @@ impl<'a> Review<'a> {
         // The engine fetches a service's image by itself.
         self.no_labelled_image(protected)?;
         self.labels_carry_none(protected, spec.field("Labels"), &format!("{at}Labels"))?;
-        let name = spec.field("Name").and_then(Json::as_str).unwrap_or_default();
-        self.name_is_free(protected, name, &format!("`{at}Name`"))?;
         let task = spec.field("TaskTemplate");
         for (networks, at) in [
             (spec.field("Networks"), format!("{at}Networks")),
             (task.and_then(|task| task.field("Networks")), format!("{at}TaskTemplate.Networks")),
         ] {
             for network in array(networks, &at)? {
-                self.names_are_free(protected, network.field("Aliases"), &format!("{at}.Aliases"))?;
+                let target = network.field("Target").and_then(Json::as_str).unwrap_or_default();
+                self.not_own_namespace(protected, target, &format!("`{at}.Target`"))?;
             }
         }
         let container = task.and_then(|task| task.field("ContainerSpec"));
         let Some(container) = container else { return Ok(()) };
-        let at = format!("{at}TaskTemplate.ContainerSpec.");
-        self.labels_carry_none(protected, container.field("Labels"), &format!("{at}Labels"))?;
-        let name = container.field("Hostname").and_then(Json::as_str).unwrap_or_default();
-        self.name_is_free(protected, name, &format!("`{at}Hostname`"))
+        let at = format!("{at}TaskTemplate.ContainerSpec.Labels");
+        self.labels_carry_none(protected, container.field("Labels"), &at)
     }
 
     fn guard_service_update(&mut self, protected: &Protected) -> Verdict {
@@ -334,18 +356,22 @@ impl<'a> Review<'a> {
         reference: &str,
         place: &str,
     ) -> Verdict {
-        let own = || violation(Clause::OwnContainer, place, OWN);
-        if reference == protected.container || protected.names.contains(reference) {
-            return Err(own());
+        let own = |why| Err(violation(Clause::OwnContainer, place, why));
+        if let Some(why) = protected.why_untouchable(reference) {
+            return own(why);
+        }
+        if protected.names.contains(reference) {
+            return own(OWN);
         }
         // A full id is nobody else's, now or later.
         if is_full_id(reference) {
             return Ok(());
         }
         let Some(inspect) = self.container(reference, place)? else { return Ok(()) };
-        match inspect.field("Id").and_then(Json::as_str) {
-            Some(id) if id != protected.container => Ok(()),
-            _ => Err(own()),
+        let id = inspect.field("Id").and_then(Json::as_str);
+        match id.map_or(Some(OWN), |id| protected.why_untouchable(id)) {
+            None => Ok(()),
+            Some(why) => own(why),
         }
     }
 
@@ -412,22 +438,13 @@ impl<'a> Review<'a> {
         self.labels_carry_none(protected, labels, "Image")
     }
 
-    fn names_are_free(&self, protected: &Protected, names: Option<&Json>, at: &str) -> Verdict {
-        for name in array(names, at)? {
-            self.name_is_free(protected, name.as_str().unwrap_or_default(), &format!("`{at}`"))?;
-        }
-        Ok(())
-    }
-
-    fn name_is_free(&self, protected: &Protected, name: &str, place: &str) -> Verdict {
-        if name.is_empty() || self.limits.may_label || !protected.is_name(name) {
+    /// A container on the host's network is the host, and where the proxy uses that network too, it is the proxy.
+    fn not_own_namespace(&self, protected: &Protected, network: &str, place: &str) -> Verdict {
+        if self.limits.may_label || !protected.is_own_namespace(network) {
             return Ok(());
         }
-        let problem = format!(
-            "takes the name `{}`, by which the proxy or one of its clients is found",
-            printable(name)
-        );
-        Err(violation(Clause::Labels, place, &problem))
+        let problem = "joins the host's network, which is the proxy's own";
+        Err(violation(Clause::Identity, place, problem))
     }
 }
 
@@ -440,7 +457,7 @@ fn joins_clients(protected: &Protected, network: &str, endpoint: &Json) -> bool 
 }
 
 /// Whether it is a container's full id, which nothing can shadow.
-pub(super) fn is_full_id(reference: &str) -> bool {
+pub fn is_full_id(reference: &str) -> bool {
     reference.len() == 64 && reference.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 

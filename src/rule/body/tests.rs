@@ -6,6 +6,8 @@ use crate::request::RequestTarget;
 use crate::rule::{AnchoredRegex, Origin, Rule, RuleSet};
 
 const OWN: &str = "a1";
+/// Has the network namespace that the proxy uses.
+const OWNER: &str = "a2";
 const NET: &str = "5e";
 const HOST_NET: &str = "9d";
 
@@ -18,6 +20,10 @@ enum Set {
     MayLabel,
     /// The same as the first, with `-trustimagelabels`.
     ImageLabels,
+    /// The same as the first, with the proxy on the host's network.
+    Everywhere,
+    /// That, and the client's list says `allow.labels`.
+    EverywhereMayLabel,
     /// `-hostaccess=deny`.
     Deny,
     /// `-allowbindmountfrom=/srv`.
@@ -41,20 +47,31 @@ fn outcome(set: Set, rules: &[&str], line: &str, body: &str) -> String {
     let mut body = (!body.is_empty())
         .then(|| Json::parse(body.as_bytes(), crate::request::json::Keys::Fields).unwrap());
     let rules = rules.iter().map(|pattern| rule(method, pattern)).collect::<RuleSet>();
-    let list = Allowlist { rules, may_label: set == Set::MayLabel, ..Allowlist::default() };
+    let list = Allowlist {
+        rules,
+        may_label: matches!(set, Set::MayLabel | Set::EverywhereMayLabel),
+        ..Allowlist::default()
+    };
     let defaults = Defaults {
         bind_mount_from: (set == Set::Srv).then(|| vec!["/srv".into()]),
         deny_host_mounts: false,
         deny_network_volumes: false,
         host_access: if set == Set::Deny { HostAccess::Deny } else { HostAccess::Allow },
+        admitted: ["traefik"].into_iter().collect(),
     };
+    let everywhere = matches!(set, Set::Everywhere | Set::EverywhereMayLabel);
     let protected = Protected {
         container: id(OWN),
         names: ["proxy".to_owned()].into(),
-        hosts: ["traefik".to_owned()].into(),
-        networks: vec![(id(NET), "clients".to_owned())],
+        companions: [id(OWNER)].into(),
+        networks: vec![if everywhere {
+            (id(HOST_NET), "host".to_owned())
+        } else {
+            (id(NET), "clients".to_owned())
+        }],
         prefixes: vec!["sockwarden".to_owned()],
         image_labels_count: set == Set::ImageLabels,
+        every_network: everywhere,
     };
     let protected = (!matches!(set, Set::Deny | Set::Srv)).then_some(&protected);
     let mut answers = Answers::new();
@@ -83,8 +100,10 @@ fn answer(question: &Question) -> Option<Json> {
         (Question::Container(_), "bare") => r#"{"HostConfig":{"ReadonlyPaths":[]}}"#.to_owned(),
         (Question::Container(_), "etc") => r#"{"Mounts":[{"Type":"bind","Source":"/etc/cron.d","RW":true}]}"#.to_owned(),
         (Question::Container(_), "clock") => r#"{"Mounts":[{"Type":"bind","Source":"/etc/localtime","RW":true},{"Type":"bind","Source":"/etc/x","RW":false}]}"#.to_owned(),
+        (Question::Container(_), "owner") => format!(r#"{{"Id":"{}"}}"#, id(OWNER)),
         (Question::Container(_), "twins") => format!(r#"{{"Id":"{}","Config":{{"Labels":{{"a":"1","A":"2"}}}},"NetworkSettings":{{"Networks":{{"n":{{}},"N":{{}}}}}}}}"#, id("22")),
         (Question::Container(_), name) => format!(r#"{{"Id":"{}","Name":"/{name}"}}"#, id("33")),
+        (Question::Exec(_), "owners") => format!(r#"{{"ContainerID":"{}"}}"#, id(OWNER)),
         (Question::Exec(_), _) => format!(r#"{{"ContainerID":"{}"}}"#, id("33")),
         (Question::Image(_), "labelled") => r#"{"Config":{"Labels":{"sockwarden.allow.post":".*"}}}"#.to_owned(),
         (Question::Image(_), _) => r#"{"Config":{"Labels":{"a":"b"}}}"#.to_owned(),
@@ -180,6 +199,129 @@ fn services_take_no_name_and_no_plugin() {
         "MountSource",
     );
     check(Srv, service, r#"{"TaskTemplate":{"Runtime":"container"}}"#, "");
+}
+
+/// Whatever leads to a name in `-allowfrom` is taken only by those who may hand out rights, or where nothing is denied.
+#[test]
+fn nobody_takes_a_name_that_is_admitted() {
+    use Set::{Deny, Everywhere, Lists, MayLabel, Srv};
+    let create = |name: &str| (format!("{CREATE}?name={name}"), "{}".to_owned());
+    let rename = |name: &str| (format!("POST /containers/x/rename?name={name}"), String::new());
+    let body = |line: &str, body: &str| (line.to_owned(), body.to_owned());
+    let aliases = r#"{"EndpointConfig":{"Aliases":["web","Traefik.corp.test."]},"Container":"x"}"#;
+    let endpoint = r#"{"NetworkingConfig":{"EndpointsConfig":{"n":{"@":["traefik"]}}}}"#;
+    let takes = [
+        create("traefik"),
+        create("Traefik"),
+        create("/traefik"),
+        body("POST /containers/create?Name=traefik", "{}"),
+        body("POST /containers/x/rename?name=x&NAME=traefik", ""),
+        create("traefik.corp.test"),
+        rename("traefik"),
+        rename("TRAEFIK."),
+        body(CREATE, r#"{"Hostname":"traefik"}"#),
+        body(CREATE, &endpoint.replace('@', "Aliases")),
+        body(CREATE, &endpoint.replace('@', "DNSNames")),
+        body(CREATE, &endpoint.replace('@', "Links").replace("traefik", "x:traefik")),
+        body(CREATE, r#"{"HostConfig":{"Links":["x:traefik"]}}"#),
+        body(CREATE, r#"{"Links":["x:traefik.corp"]}"#),
+        body("POST /networks/n/connect", aliases),
+        body("POST /services/create", r#"{"Name":"traefik"}"#),
+        body(
+            "POST /services/create",
+            r#"{"TaskTemplate":{"Networks":[{"Target":"n","Aliases":["traefik"]}]}}"#,
+        ),
+    ];
+    for (line, body) in &takes {
+        for set in [Lists, Deny, Everywhere] {
+            let got = outcome(set, &[".*"], line, body);
+            // Links and addresses on networks are refused for their own reasons too.
+            let is_named = got.contains("takes the name")
+                || (set == Everywhere && got.starts_with("Identity"))
+                || (set == Deny && got.contains("Links`"));
+            assert!(is_named, "{set:?} {line} {body}: {got}");
+        }
+        for set in [MayLabel, Srv] {
+            check(set, line, body, "");
+        }
+    }
+    let free = [
+        create("traefik-2"),
+        create("web.traefik"),
+        rename("trae"),
+        body(CREATE, r#"{"Hostname":"web"}"#),
+        body("POST /networks/create", r#"{"Name":"traefik"}"#),
+    ];
+    for (line, body) in &free {
+        check(Lists, line, body, "");
+        check(Deny, line, body, "");
+    }
+    let links = r#"{"HostConfig":{"Links":["traefik:traefik","x","x:db"]}}"#;
+    check(Lists, CREATE, links, "");
+    // The proxy's own names too, where they are known.
+    check(Lists, &format!("{CREATE}?name=proxy.corp"), "{}", "takes the name `proxy.corp`");
+    check(MayLabel, &format!("{CREATE}?name=proxy"), "{}", "");
+}
+
+/// On the host's network the proxy hears containers of every network, and whatever else is on the host's network is the proxy.
+#[test]
+fn on_the_hosts_network_every_network_is_protected() {
+    use Set::{Everywhere, EverywhereMayLabel, Lists};
+    let fixed = r#"{"NetworkingConfig":{"EndpointsConfig":{"any":{"IPAMConfig":{"IPv4Address":"10.0.0.9"}}}}}"#;
+    check(Lists, CREATE, fixed, "");
+    check(Everywhere, CREATE, fixed, "Identity");
+    check(EverywhereMayLabel, CREATE, fixed, "Identity");
+    let mac = r#"{"MacAddress":"02:42:0a:00:00:09"}"#;
+    check(Everywhere, CREATE, mac, "Identity: `MacAddress`");
+    for verb in ["connect", "disconnect"] {
+        let line = format!("POST /networks/any/{verb}");
+        check(Lists, &line, r#"{"Container":"x"}"#, "");
+        check(Everywhere, &line, r#"{"Container":"x"}"#, "Identity");
+        check(EverywhereMayLabel, &line, r#"{"Container":"x"}"#, "");
+    }
+    for network in ["host", "9d9", &id(HOST_NET)] {
+        let create = format!(r#"{{"HostConfig":{{"NetworkMode":"{network}"}}}}"#);
+        check(Lists, CREATE, &create, "");
+        check(Everywhere, CREATE, &create, "joins the host's network");
+        check(EverywhereMayLabel, CREATE, &create, "");
+        let service = format!(r#"{{"TaskTemplate":{{"Networks":[{{"Target":"{network}"}}]}}}}"#);
+        check(Everywhere, "POST /services/create", &service, "joins the host's network");
+        check(Everywhere, &format!("POST /build?networkmode={network}"), "", "Identity");
+    }
+    check(Everywhere, CREATE, r#"{"HostConfig":{"NetworkMode":"any"}}"#, "");
+    check(Everywhere, CREATE, r#"{"HostConfig":{"NetworkMode":"none"}}"#, "");
+    check(Everywhere, "POST /build?networkmode=any", "", "Identity");
+    check(Everywhere, "POST /build?networkmode=none", "", "");
+    // Whoever chooses a network's addresses chooses those of its containers.
+    let network = r#"{"Name":"n","IPAM":{"Driver":"default","Options":{},"Config":[]}}"#;
+    check(Everywhere, "POST /networks/create", network, "");
+    let chosen = network.replace("[]", r#"[{"Subnet":"10.0.0.8/30"}]"#);
+    check(Everywhere, "POST /networks/create", &chosen, "Identity");
+    check(EverywhereMayLabel, "POST /networks/create", &chosen, "");
+    check(Lists, "POST /networks/create", &chosen, "");
+    let from = r#"{"Name":"n","ConfigFrom":{"Network":"x"}}"#;
+    check(Everywhere, "POST /networks/create", from, "Identity");
+}
+
+/// The container whose network the proxy uses speaks as the proxy does.
+#[test]
+fn the_container_whose_network_the_proxy_uses_is_protected() {
+    for set in [Set::Lists, Set::MayLabel] {
+        for name in ["owner", &id(OWNER)] {
+            check(set, &format!("POST /containers/{name}/stop"), "", "OwnContainer");
+            check(
+                set,
+                &format!("POST /containers/{name}/exec"),
+                r#"{"Cmd":["x"]}"#,
+                "OwnContainer",
+            );
+            let join = format!(r#"{{"HostConfig":{{"NetworkMode":"container:{name}"}}}}"#);
+            let says =
+                if set == Set::Lists && name == "owner" { "Identity" } else { "OwnContainer" };
+            check(set, CREATE, &join, says);
+        }
+        check(set, "POST /exec/owners/start", "{}", "OwnContainer");
+    }
 }
 
 #[test]

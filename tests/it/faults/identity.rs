@@ -187,7 +187,6 @@ impl Town {
             prefixes: vec!["sockwarden".to_owned()],
             trust_image_labels: false,
             limits: Defaults::default(),
-            admitted_hosts: Vec::new(),
         };
         let own = OwnContainer::Named("0".to_owned());
         let engine_door = Engine::new(&path);

@@ -1,0 +1,169 @@
+//! An engine with several networks, which describes its containers as Docker does or as Podman does.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use serde_json::{Value, json};
+
+use crate::fake_engine::{CHUNKED, Feed, Reply, Request, Step, docker_like};
+
+/// In whose words the engine describes itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Tongue {
+    #[default]
+    Docker,
+    Podman,
+}
+
+/// What there is.
+#[derive(Clone, Default)]
+pub(crate) struct World(Arc<Mutex<State>>);
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) tongue: Tongue,
+    pub(crate) containers: BTreeMap<String, Container>,
+    pub(crate) networks: BTreeMap<String, Network>,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Container {
+    pub(crate) labels: Value,
+    pub(crate) mode: String,
+    /// Its addresses, by the names of networks.
+    pub(crate) on: Vec<(&'static str, &'static str)>,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Network {
+    pub(crate) id: String,
+    pub(crate) subnets: Vec<(&'static str, &'static str)>,
+}
+
+/// A full id that begins with this digit.
+pub(crate) fn id(digit: &str) -> String {
+    digit.repeat(64)
+}
+
+impl World {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    pub(crate) fn network(
+        &self,
+        name: &str,
+        digit: &str,
+        subnets: &[(&'static str, &'static str)],
+    ) {
+        let network = Network { id: id(digit), subnets: subnets.to_vec() };
+        self.lock().networks.insert(name.to_owned(), network);
+    }
+
+    /// A container that is called like the digit of its id.
+    pub(crate) fn container(
+        &self,
+        digit: &str,
+        mode: &str,
+        labels: Value,
+        on: &[(&'static str, &'static str)],
+    ) {
+        let container = Container { labels, mode: mode.to_owned(), on: on.to_vec() };
+        self.lock().containers.insert(id(digit), container);
+    }
+
+    pub(crate) fn answer(&self, request: &Request, feed: &Feed) -> Reply {
+        let state = self.lock();
+        let body = match request.path() {
+            "/events" => {
+                return Reply::steps([Step::send(CHUNKED), Step::Follow(feed.clone())]);
+            }
+            "/containers/json" => {
+                let all = !request.head.contains("filters=");
+                let wanted = |id: &&String| all || request.head.contains(id.as_str());
+                Some(state.containers.keys().filter(wanted).map(|id| state.row(id)).collect())
+            }
+            "/networks" => Some(state.networks.keys().map(|name| state.network(name)).collect()),
+            "/images/sha256:1/json" => Some(json!({"Config": {"Labels": null}})),
+            path => match path.split('/').collect::<Vec<_>>().as_slice() {
+                ["", "networks", reference] => state
+                    .networks
+                    .iter()
+                    .find(|(name, it)| name == reference || it.id == *reference)
+                    .map(|(name, _)| {
+                        let mut network = state.network(name);
+                        network["Containers"] = state.members(name);
+                        network
+                    }),
+                ["", "containers", reference, "json"] if request.method() == "GET" => state
+                    .containers
+                    .keys()
+                    .find(|id| id.as_str() == *reference || id.get(..1) == Some(reference))
+                    .map(|id| state.inspect(id)),
+                _ => return docker_like(request),
+            },
+        };
+        body.map_or_else(Reply::not_found, |body| Reply::json("200 OK", &body.to_string()))
+    }
+}
+
+impl State {
+    fn network(&self, name: &str) -> Value {
+        let network = &self.networks[name];
+        let pools: Vec<Value> = network
+            .subnets
+            .iter()
+            .map(|(subnet, gateway)| json!({"Subnet": subnet, "Gateway": gateway}))
+            .collect();
+        json!({"Id": network.id, "Name": name, "Driver": "bridge", "IPAM": {"Config": pools}})
+    }
+
+    fn members(&self, network: &str) -> Value {
+        let mut members = serde_json::Map::new();
+        for (id, container) in &self.containers {
+            for (_, address) in container.on.iter().filter(|(on, _)| *on == network) {
+                let member = members.entry(id.clone()).or_insert(json!({"Name": &id[..1]}));
+                let (key, bits) =
+                    if address.contains(':') { ("IPv6Address", 64) } else { ("IPv4Address", 24) };
+                member[key] = json!(format!("{address}/{bits}"));
+            }
+        }
+        members.into()
+    }
+
+    fn endpoints(&self, id: &str) -> Value {
+        let container = &self.containers[id];
+        let mut endpoints = serde_json::Map::new();
+        if container.mode == "host" || container.mode == "none" {
+            endpoints.insert(container.mode.clone(), json!({"NetworkID": "f".repeat(64)}));
+        }
+        for (network, address) in &container.on {
+            let id = match self.tongue {
+                Tongue::Docker => self.networks.get(*network).map(|it| it.id.clone()),
+                Tongue::Podman => Some((*network).to_owned()),
+            };
+            let endpoint = endpoints.entry(*network).or_insert(json!({"NetworkID": id}));
+            let key = if address.contains(':') { "GlobalIPv6Address" } else { "IPAddress" };
+            endpoint[key] = json!(address);
+        }
+        endpoints.into()
+    }
+
+    fn row(&self, id: &str) -> Value {
+        let container = &self.containers[id];
+        let mode = if self.tongue == Tongue::Podman { "host" } else { &container.mode };
+        json!({
+            "Id": id, "Names": [format!("/{}", &id[..1])], "ImageID": "sha256:1",
+            "Labels": container.labels, "State": "running", "HostConfig": {"NetworkMode": mode},
+            "NetworkSettings": {"Networks": self.endpoints(id)},
+        })
+    }
+
+    fn inspect(&self, id: &str) -> Value {
+        json!({
+            "Id": id, "Name": format!("/{}", &id[..1]), "State": {"Running": true},
+            "HostConfig": {"NetworkMode": self.containers[id].mode},
+            "NetworkSettings": {"Networks": self.endpoints(id)},
+        })
+    }
+}
