@@ -223,10 +223,14 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         if event.metadata().fields().field(FOLD[0]).is_some() {
-            let mut folded = Folded::default();
-            event.record(&mut folded);
-            let Folded { key, sample } = folded;
-            if !self.queue.lock().folds.note(Instant::now(), key, || sample) {
+            let mut key = Key::default();
+            event.record(&mut key);
+            let sample = || {
+                let mut sample = Sample::default();
+                event.record(&mut Values(&mut sample));
+                sample
+            };
+            if !self.queue.lock().folds.note(Instant::now(), key, sample) {
                 return Ok(());
             }
         }
@@ -385,28 +389,28 @@ impl Visit for Fields<'_, '_, '_> {
     }
 }
 
-/// What an event says that may be folded.
-#[derive(Default)]
-struct Folded {
-    key: Key,
-    sample: Sample,
-}
-
-impl Visit for Folded {
+impl Visit for Key {
     fn record_u64(&mut self, field: &Field, value: u64) {
         match field.name() {
-            "fold" => self.key.line = value,
-            "fold_client" => self.key.client = value,
-            name => self.sample.push((name, value.to_string())),
+            "fold" => self.line = value,
+            "fold_client" => self.client = value,
+            _ => {}
         }
     }
 
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+}
+
+/// Keeps an event's values.
+struct Values<'a>(&'a mut Sample);
+
+impl Visit for Values<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.sample.push((field.name(), value.to_owned()));
+        self.0.push((field.name(), value.to_owned()));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.sample.push((field.name(), format!("{value:?}")));
+        self.0.push((field.name(), format!("{value:?}")));
     }
 }
 

@@ -49,7 +49,7 @@ impl Head {
 
     /// How the answer comes.
     pub fn answer(&self) -> AnswerKind {
-        self.can_upgrade.map_or(self.operation.answer(), AnswerKind::Upgrade)
+        self.can_upgrade.map_or_else(|| self.operation.answer(), AnswerKind::Upgrade)
     }
 
     /// Whether it is of Podman's own API, of which we know no operations.

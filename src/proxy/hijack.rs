@@ -54,19 +54,24 @@ pub async fn run(
             () = &mut stopped => break false,
         }
     };
-    // What the client still sends is carried; it gets a moment to end its direction, and more where the engine may be listening.
-    let mut silence = Duration::ZERO;
-    while engine_ended && !up_ended {
-        let before = bytes_in.load(Ordering::Relaxed);
+    if engine_ended && !up_ended {
+        // What the client still sends is carried; it gets a moment to end its direction, and more where the engine may be listening.
+        let let_go = async {
+            let mut silence = Duration::ZERO;
+            loop {
+                let before = bytes_in.load(Ordering::Relaxed);
+                tokio::time::sleep(LOOK).await;
+                let is_silent = bytes_in.load(Ordering::Relaxed) == before;
+                silence = if is_silent { silence + LOOK } else { Duration::ZERO };
+                if silence >= SILENCE || (is_silent && upstream.is_gone().await) {
+                    return;
+                }
+            }
+        };
         tokio::select! {
-            _ = &mut up => break,
-            () = &mut stopped => break,
-            () = tokio::time::sleep(LOOK) => {}
-        }
-        let is_silent = bytes_in.load(Ordering::Relaxed) == before;
-        silence = if is_silent { silence + LOOK } else { Duration::ZERO };
-        if silence >= SILENCE || (is_silent && upstream.is_gone().await) {
-            break;
+            _ = &mut up => {}
+            () = &mut stopped => {}
+            () = let_go => {}
         }
     }
     bytes_out.load(Ordering::Relaxed)

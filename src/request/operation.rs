@@ -223,14 +223,12 @@ pub(super) fn keeps_slashes(method: Method, path: &str, slashes: &[usize]) -> bo
 /// What stands for a slash that separates nothing: no template holds it, and no path.
 const NO_SLASH: char = '\0';
 
-/// A path in which the slashes at these places separate nothing.
+/// A path in which the slashes at these places, in order, separate nothing.
 fn joined(path: &str, slashes: &[usize]) -> Option<String> {
-    let mut joined = path.to_owned();
-    for at in slashes {
-        joined.get(*at..=*at).filter(|it| *it == "/")?;
-        joined.replace_range(*at..=*at, NO_SLASH.encode_utf8(&mut [0]));
-    }
-    Some(joined)
+    let are_slashes = slashes.iter().all(|at| path.get(*at..=*at) == Some("/"));
+    let is_joined = |at: usize| slashes.binary_search(&at).is_ok();
+    let chars = path.char_indices().map(|(at, c)| if is_joined(at) { NO_SLASH } else { c });
+    are_slashes.then(|| chars.collect())
 }
 
 /// The route of a path whose name may hold slashes, by what stands behind the name, and where the name stands.

@@ -87,9 +87,14 @@ impl RequestTarget {
                 return Err(TargetError::AmbiguousByte(odd));
             }
             if keeps_slashes {
-                for at in slashes.iter().rev() {
-                    text.replace_range(path_start + at..=path_start + at, ENCODED_SLASH);
+                let (version, path) = text.split_at(path_start);
+                let is_encoded = |at| slashes.binary_search(&at).is_ok();
+                let kept = path.char_indices().map(|(at, c)| (c, is_encoded(at)));
+                let mut whole = version.to_owned();
+                for (c, is_encoded) in kept {
+                    if is_encoded { whole.push_str(ENCODED_SLASH) } else { whole.push(c) }
                 }
+                text = whole;
             }
         }
         let path = text.get(path_start..).unwrap_or_default();
@@ -331,7 +336,6 @@ fn decode_path(raw: &str) -> Result<DecodedPath, TargetError> {
         // `%25` is a slash or a dot to whoever decodes twice; `?`, `#` and `;` end a path for some readers; `\` is a slash on Windows, and
         // no object of the Engine needs it.
         let is_name_byte = match byte {
-            b'/' => false,
             b'%' | b'?' | b';' | 0x80.. => true,
             b'#' => encoded,
             _ => false,

@@ -443,12 +443,6 @@ fn host(place: &str, problem: &str) -> Violation {
     violation(Clause::HostAccess, place, problem)
 }
 
-/// Whether a network can have this name. Engines take nearly any; what would be more than one segment of a path of ours is ruled out.
-pub fn is_network_name(name: &str) -> bool {
-    let is_odd = |c: char| matches!(c, '/' | '\\') || c.is_control();
-    name.len() <= 255 && !matches!(name, "" | "." | "..") && !name.contains(is_odd)
-}
-
 /// A name or id in the characters that Docker gives them (moby `daemon/names`), so that it means one thing in a path of ours.
 pub fn is_plain(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');

@@ -78,16 +78,13 @@ fn decode_if_possible(text: &str) -> Vec<u8> {
     while let Some((&first, behind)) = rest.split_first() {
         let digits =
             behind.get(..2).filter(|it| first == b'%' && it.iter().all(u8::is_ascii_hexdigit));
-        match digits {
-            Some(digits) => {
-                let digits = std::str::from_utf8(digits).unwrap();
-                decoded.push(u8::from_str_radix(digits, 16).unwrap());
-                rest = &behind[2..];
-            }
-            None => {
-                decoded.push(first);
-                rest = behind;
-            }
+        if let Some(digits) = digits {
+            let digits = std::str::from_utf8(digits).unwrap();
+            decoded.push(u8::from_str_radix(digits, 16).unwrap());
+            rest = &behind[2..];
+        } else {
+            decoded.push(first);
+            rest = behind;
         }
     }
     decoded

@@ -19,8 +19,7 @@ use super::values::{
     capabilities, environment, fields, log_config, paths, security, sysctls, working_directory,
 };
 use super::{
-    Clause, Looked, Mounts, Question, Review, Verdict, Violation, host, is_network_name, is_plain,
-    violation,
+    Clause, Looked, Mounts, Question, Review, Verdict, Violation, host, is_plain, violation,
 };
 
 const HOST_NETWORK: &str = "uses the network of the host";
@@ -152,7 +151,7 @@ impl<'a> Review<'a> {
         if network == "host" {
             return Err(host(place, HOST_NETWORK));
         }
-        if !is_network_name(network) {
+        if !is_plain(network) {
             return Err(violation(Clause::Unclear, place, "names a network that cannot be one"));
         }
         // What a part of the host network's id means now may be gone when the container starts.
