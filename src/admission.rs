@@ -98,6 +98,7 @@ impl<R: Resolver> AdmissionList<R> {
     }
 
     /// The same list, which asks the engine too which addresses are one container's.
+    #[must_use]
     pub fn asking(self, networks: Arc<Networks>) -> Self {
         Self { networks: Some(networks), ..self }
     }
@@ -238,7 +239,7 @@ struct Seen {
 }
 
 /// One look-up under way.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Turn {
     number: u64,
     departures: u64,

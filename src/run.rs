@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::listen::{self, Listener};
 use crate::policy::Policy;
 use crate::proxy::{Proxy, Stop};
-use crate::registry::{LabelPolicy, Networks, Registry};
+use crate::registry::{LabelPolicy, Networks, OwnContainerError, Registry};
 use crate::rule::Allowlist;
 use crate::startup;
 use crate::workers::Workers;
@@ -44,7 +44,7 @@ pub enum StartError {
     Listen(#[from] listen::ListenError),
     /// Our own container was not found.
     #[error(transparent)]
-    OwnContainer(#[from] crate::registry::OwnContainerError),
+    OwnContainer(#[from] OwnContainerError),
     /// The health endpoint cannot be bound.
     #[error("cannot serve the health endpoint on {address}; stop what listens there, or use `sockwarden healthcheck` instead of `-allowhealthcheck`", address = crate::admin::HEALTH_ADDRESS)]
     Health(#[source] std::io::Error),
@@ -70,24 +70,7 @@ pub async fn serve(
     };
     let default = Allowlist { rules: config.rules.clone(), ..Allowlist::default() };
     let policy = Policy::new(default, config.bodies.clone());
-    let registry = match &config.own_container {
-        Some(own) => {
-            let labels = LabelPolicy {
-                prefixes: config.label_prefixes.clone(),
-                trust_image_labels: config.trust_image_labels,
-                limits: config.bodies.clone(),
-            };
-            let registry = Registry::new(engine.clone(), own, labels).await?;
-            match config.listener {
-                ListenerAddress::Tcp(_) => registry.sees_clients().await?,
-                ListenerAddress::Unix { .. } => tracing::warn!(
-                    "labels say nothing about clients on a Unix socket: the default allowlist is for all of them; listen on TCP to recognise containers"
-                ),
-            }
-            Some(registry)
-        }
-        None => None,
-    };
+    let registry = registry(&config, &engine).await?;
     let networks = match &registry {
         Some(registry) => registry.networks(),
         None => Arc::new(Networks::new(engine.clone())),
@@ -166,6 +149,27 @@ pub async fn serve(
     shut_down(&proxy, &stop, config.shutdown_grace, serving).await;
     bounds.tell();
     Ok(ended)
+}
+
+/// Knows containers, if per-container allowlists are on.
+async fn registry(
+    config: &Config,
+    engine: &Engine,
+) -> Result<Option<Arc<Registry>>, OwnContainerError> {
+    let Some(own) = &config.own_container else { return Ok(None) };
+    let labels = LabelPolicy {
+        prefixes: config.label_prefixes.clone(),
+        trust_image_labels: config.trust_image_labels,
+        limits: config.bodies.clone(),
+    };
+    let registry = Registry::new(engine.clone(), own, labels).await?;
+    match config.listener {
+        ListenerAddress::Tcp(_) => registry.sees_clients().await?,
+        ListenerAddress::Unix { .. } => tracing::warn!(
+            "labels say nothing about clients on a Unix socket: the default allowlist is for all of them; listen on TCP to recognise containers"
+        ),
+    }
+    Ok(Some(registry))
 }
 
 /// Lets running requests finish within the grace time, then closes every stream.

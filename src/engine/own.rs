@@ -381,6 +381,15 @@ pub struct Actor {
 }
 
 impl Event {
+    /// What happened, in Docker's word where Podman has another.
+    pub fn docker_action(&self) -> &str {
+        match self.action.as_str() {
+            "died" => "die",
+            "remove" => "destroy",
+            action => action,
+        }
+    }
+
     /// The container that came to a network or left it, and the network. Docker's events are about the network and name the container
     /// beside it; Podman's are about the container and do not say which network it was.
     pub fn member(&self) -> Option<(ContainerId, Option<&str>)> {

@@ -40,10 +40,13 @@ impl Found {
     fn and(self, holder: &Holder, network: &str) -> Self {
         match (self, holder) {
             (Self::Several, _) | (_, Holder::Several) => Self::Several,
-            (Self::Container(one, at), Holder::Container(other)) if one == *other => {
-                Self::Container(one, at)
+            (Self::Container(one, at), Holder::Container(other)) => {
+                if one == *other {
+                    Self::Container(one, at)
+                } else {
+                    Self::Several
+                }
             }
-            (Self::Container(..), Holder::Container(_)) => Self::Several,
             (Self::Container(id, at), _) => Self::Container(id, at),
             (_, Holder::Container(id)) => Self::Container(*id, network.to_owned()),
             (Self::Nobody, _) | (_, Holder::Nobody) => Self::Nobody,

@@ -32,20 +32,6 @@ const MOST_QUESTIONS: usize = 16;
 /// Looks at neighbours that are under way at once; each waits until its container has started.
 const MOST_LOOKS: usize = 4;
 
-/// What Docker and Podman call the end of a container's process.
-macro_rules! stop {
-    () => {
-        "die" | "died"
-    };
-}
-
-/// What they call the end of an object.
-macro_rules! gone {
-    () => {
-        "destroy" | "remove"
-    };
-}
-
 /// Why a stretch of events ended.
 enum Broken {
     /// Nothing came for a while; what is known is as good as before.
@@ -121,7 +107,7 @@ impl Registry {
         loop {
             tokio::select! {
                 event = queued.recv(), if background.len() < MOST_BACKGROUND => match event {
-                    Some(event) => self.work_through(event, &seats, &mut background),
+                    Some(event) => self.work_through(&event, &seats, &mut background),
                     None => return Ok(reader_ended(reading.join_next().await)),
                 },
                 // At once, whatever is still queued: from here on events are missed.
@@ -149,8 +135,8 @@ impl Registry {
     }
 
     fn end_what_ended(&self, event: &Event) {
-        match (event.kind.as_str(), event.action.as_str()) {
-            ("container", stop!() | gone!()) => {
+        match (event.kind.as_str(), event.docker_action()) {
+            ("container", "die" | "destroy") => {
                 if let Some(id) = ContainerId::parse(&event.actor.id) {
                     self.sessions.depart(id, None, "its container has stopped");
                 }
@@ -162,7 +148,7 @@ impl Registry {
                 }
                 self.networks.departed();
             }
-            ("network", gone!()) => {
+            ("network", "destroy") => {
                 self.sessions.verify(&event.actor.id, |_| None);
                 self.networks.departed();
             }
@@ -171,7 +157,7 @@ impl Registry {
         self.news.notify_waiters();
     }
 
-    fn work_through(self: &Arc<Self>, event: Event, seats: &Seats, background: &mut JoinSet<()>) {
+    fn work_through(self: &Arc<Self>, event: &Event, seats: &Seats, background: &mut JoinSet<()>) {
         let registry = Arc::clone(self);
         let container = ContainerId::parse(&event.actor.id);
         let member = event.member();
@@ -189,18 +175,18 @@ impl Registry {
                 registry.news.notify_waiters();
             });
         };
-        match (event.kind.as_str(), event.action.as_str(), container, member) {
+        match (event.kind.as_str(), event.docker_action(), container, member) {
             ("container", "create", Some(id), _) => ask(Work::Learn(id)),
             ("container", "start", Some(id), _) => ask(Work::Started(id)),
             ("container", "rename", Some(id), _) => ask(Work::Renamed(id)),
-            ("container", stop!(), Some(id), _) => self.report_stopped(id),
-            ("container", gone!(), Some(id), _) => self.forget(id),
+            ("container", "die", Some(id), _) => self.report_stopped(id),
+            ("container", "destroy", Some(id), _) => self.forget(id),
             ("network", "connect" | "disconnect", _, Some((id, _)))
                 if self.own_place().is_us(self.own_id, id) =>
             {
                 ask(Work::OwnNetworks);
             }
-            ("network", gone!(), ..) => ask(Work::OwnNetworks),
+            ("network", "destroy", ..) => ask(Work::OwnNetworks),
             ("network", "connect", _, Some((id, network))) => {
                 let Some(network) = network else { return ask(Work::Connected(id, None)) };
                 if self.concerns(network) {

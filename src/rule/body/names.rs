@@ -1,7 +1,7 @@
 //! The names that decide who is let in: `-allowfrom` admits whatever container a name in it leads to, so nobody may take such a name.
 //!
 //! Docker's DNS finds a container by its name and its aliases, alone or with the network's name behind a dot, and a resolver adds its search
-//! domains. So a name counts as taken if it is protected or only lacks, or only has, something behind a dot.
+//! domains. So what stands behind the first dot says nothing, and two names meet if what stands before it is the same.
 
 use std::collections::BTreeSet;
 
@@ -43,10 +43,7 @@ impl Names {
 /// Whether two names could lead to the same container.
 fn meet(ours: &str, theirs: &str) -> bool {
     let theirs = spelling(theirs);
-    let begins = |long: &str, short: &str| {
-        long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    !theirs.is_empty() && (begins(ours, &theirs) || begins(&theirs, ours))
+    !theirs.is_empty() && ours.split('.').next() == theirs.split('.').next()
 }
 
 /// A name as DNS compares it: in lower case, without the root's dot. The engine also takes a slash in front.
@@ -204,19 +201,21 @@ mod tests {
     }
 
     #[test]
-    fn names_meet_at_dots() {
+    fn names_meet_before_the_first_dot() {
         for name in ["good", "GOOD", "good.", "/good", "good..", "good.netname", "Good.Corp.Test."]
         {
             check("good", name, true);
         }
-        for name in ["good", "good.netname", "good.netname.corp.test", "good.netname."] {
+        for name in
+            ["good", "good.netname", "good.netname.corp.test", "good.netname.", "good.corp.test"]
+        {
             check("good.netname", name, true);
             check("Good.NetName.", name, true);
         }
         for name in ["", ".", "/", "goo", "goods", "a.good", "good-1", "good_2"] {
             check("good", name, false);
         }
-        for name in ["netname", "good.net", "good.netnames", "x.netname"] {
+        for name in ["netname", "goods.netname", "x.netname", "x.good.netname"] {
             check("good.netname", name, false);
         }
         // The DNS of a swarm finds the tasks of a service under this name.
