@@ -32,7 +32,7 @@ use crate::client::{Container, ContainerId, Identity, Peer, WhyUnknown};
 use crate::config::OwnContainer;
 use crate::engine::own::{ContainerInspect, ContainerRow, ImageInspect, NetworkInspect};
 use crate::engine::{Engine, EngineError, OwnCall};
-use crate::rule::body::{Defaults, Protected};
+use crate::rule::body::{Defaults, OwnTask, Protected};
 use crate::rule::labels::{LabelError, LabelReader, Rights, is_policy};
 use fresh::Fresh;
 use network::{Holder, NetworkView, OwnNetworks};
@@ -518,13 +518,22 @@ fn protected(
     labels: &LabelPolicy,
 ) -> Protected {
     let own_name = inspect.name.trim_start_matches('/').to_owned();
+    let labels_of_swarm = inspect.config.labels.as_ref();
+    let task = labels_of_swarm.filter(|labels| !labels.service.is_empty()).map(|labels| OwnTask {
+        service: labels.service.clone(),
+        service_name: labels.service_name.clone(),
+        node: labels.node.clone(),
+    });
+    // Clients find a service by its name.
+    let service_name = task.as_ref().map(|task| task.service_name.clone());
     Protected {
         container: own_id.to_string(),
-        names: networks.aliases().cloned().chain([own_name]).collect(),
+        names: networks.aliases().cloned().chain([own_name]).chain(service_name).collect(),
         hosts: labels.admitted_hosts.iter().cloned().collect(),
         networks: networks.names().to_vec(),
         prefixes: labels.prefixes.clone(),
         image_labels_count: labels.trust_image_labels,
+        task,
     }
 }
 
@@ -539,4 +548,43 @@ fn is_link_local(address: IpAddr) -> bool {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What is behind these locks is right after every statement, whoever panicked.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_labels_of_a_swarm_say_whose_task_we_are() {
+        let read = |labels: serde_json::Value| {
+            let id = "a1".repeat(32);
+            let inspect =
+                serde_json::json!({ "Id": id, "Name": "/web.1.x", "Config": { "Labels": labels } });
+            let inspect: ContainerInspect = serde_json::from_value(inspect).unwrap();
+            let labels = LabelPolicy {
+                prefixes: vec!["sockwarden".to_owned()],
+                trust_image_labels: false,
+                limits: Defaults::default(),
+                admitted_hosts: Vec::new(),
+            };
+            let id = ContainerId::parse(&id).unwrap();
+            protected(id, &inspect, &OwnNetworks::new(&inspect), &labels)
+        };
+        let task = read(serde_json::json!({
+            "com.docker.swarm.node.id": "n", "com.docker.swarm.service.id": "s",
+            "com.docker.swarm.service.name": "stack_web", "other": "x"
+        }));
+        let own = OwnTask {
+            service: "s".to_owned(),
+            service_name: "stack_web".to_owned(),
+            node: "n".to_owned(),
+        };
+        assert_eq!(task.task, Some(own));
+        assert!(task.names.contains("stack_web"), "{:?}", task.names);
+        for labels in
+            [serde_json::json!({}), serde_json::json!(null), serde_json::json!({"a": "b"})]
+        {
+            assert_eq!(read(labels).task, None);
+        }
+    }
 }
