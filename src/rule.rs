@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 
 pub use pattern::{AnchoredRegex, PatternError, PatternSet};
 
-use crate::request::Method;
+use crate::request::{ApiVersion, Method};
 use body::HostAccess;
 
 /// One allowed shape of request: a method and the whole path, version prefix included.
@@ -93,7 +93,12 @@ pub struct RuleSet {
     by_method: [Vec<Arc<Rule>>; Method::ALL.len()],
     /// Which of many rules for a method to look at, made when first needed; `None` where they are few, or too large together.
     hints: OnceLock<Box<[Option<PatternSet>]>>,
+    /// Whether it allows builds, found out when first asked.
+    builds: OnceLock<bool>,
 }
+
+/// The minor numbers of the API versions that a client may name below version 2, which no engine speaks.
+const NAMED_VERSIONS: std::ops::RangeInclusive<u16> = ApiVersion::OLDEST.minor..=999;
 
 /// From how many rules for a method on they are tried together.
 const MANY: usize = 8;
@@ -115,6 +120,7 @@ impl RuleSet {
         if let Some(rules) = self.by_method.get_mut(rule.method as usize) {
             rules.push(Arc::new(rule));
             self.hints.take();
+            self.builds.take();
         }
     }
 
@@ -134,6 +140,23 @@ impl RuleSet {
             None if rules.is_empty() => Match::NoMethod,
             None => Match::NoPath,
         }
+    }
+
+    /// Whether it allows this path under any version that a client may name, or without one.
+    pub fn allows_under_any_version(&self, method: Method, path: &str) -> bool {
+        let allows = |path: &str| matches!(self.find(method, path), Match::Rule(_));
+        !self.of(method).is_empty()
+            && (allows(path)
+                || NAMED_VERSIONS.clone().any(|minor| allows(&format!("/v1.{minor}{path}"))))
+    }
+
+    /// Whether it allows builds, under any version. Both operations run what the client sends.
+    pub fn allows_builds(&self) -> bool {
+        *self.builds.get_or_init(|| {
+            ["/build", "/grpc"]
+                .into_iter()
+                .any(|path| self.allows_under_any_version(Method::Post, path))
+        })
     }
 
     fn hint(&self, method: Method) -> Option<&PatternSet> {

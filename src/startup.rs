@@ -10,7 +10,7 @@ use crate::config::{AllowFrom, Config, Limits, ListenerAddress};
 use crate::engine::{Engine, EngineError};
 use crate::request::{Method, Operation};
 use crate::rule::RuleSet;
-use crate::rule::body::{Defaults, HostAccess, mount_danger};
+use crate::rule::body::{Defaults, HostAccess, mount_danger, starts_containers};
 
 /// Tries the engine's socket.
 ///
@@ -134,13 +134,26 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
     if let Some(warning) = name_taker(config) {
         tracing::warn!("{warning}");
     }
+    if config.own_container.is_some() && config.rules.allows_builds() {
+        let limits = build_limits(&config.rules);
+        tracing::warn!(
+            "whoever the default allowlist is for {limits}; builds need `networkmode=none` where the proxy is on the default bridge or on the host's network; only a client with the label `allow.labels=true` is free of that"
+        );
+    }
     match engine.version().await {
-        Ok(version) => tracing::info!(
-            version = version.version,
-            api = version.api_version,
-            min_api = version.min_api_version,
-            "engine answers"
-        ),
+        Ok(version) => {
+            tracing::info!(
+                version = version.version,
+                api = version.api_version,
+                min_api = version.min_api_version,
+                "engine answers"
+            );
+            if config.bodies.host_access == HostAccess::Deny && !version.is_docker() {
+                tracing::warn!(
+                    "this engine is not Docker's; it may not show whether a container stays inside, and then `-hostaccess=deny` refuses to exec and attach in it"
+                );
+            }
+        }
         // Something else than an engine may sit behind the socket, and that is allowed.
         Err(error) => tracing::warn!(error = %error, "the engine did not tell its version"),
     }
@@ -218,6 +231,18 @@ fn report_limits(limits: &Defaults) {
         if let Some(danger) = mount_danger(directory) {
             tracing::warn!(directory = %directory.display(), "`-allowbindmountfrom` lists a directory that {danger}");
         }
+    }
+}
+
+/// What these rules allow and a client does not get, because they allow builds as well, where rights come from labels.
+pub fn build_limits(rules: &RuleSet) -> String {
+    let starts: Vec<&str> = Operation::all()
+        .filter(|operation| starts_containers(*operation) && allows(rules, *operation))
+        .map(Operation::id)
+        .collect();
+    match starts.as_slice() {
+        [] => "may build, and so neither make nor start containers".to_owned(),
+        starts => format!("may build, and so not use {}", starts.join(", ")),
     }
 }
 
@@ -374,6 +399,23 @@ mod tests {
         ] {
             assert_eq!(taker(quiet), None, "{quiet:?}");
         }
+    }
+
+    #[test]
+    fn who_builds_is_told_what_that_costs() {
+        let rules = |pattern: &str| {
+            let path = Arc::new(AnchoredRegex::new(pattern).unwrap());
+            let origin = Origin::Flag("-allow".to_owned());
+            RuleSet::from_iter([Rule { origin, method: Method::Post, path }])
+        };
+        assert_eq!(
+            build_limits(&rules("/(build|containers/(create|x/start))")),
+            "may build, and so not use ContainerCreate, ContainerStart"
+        );
+        assert_eq!(
+            build_limits(&rules("/build")),
+            "may build, and so neither make nor start containers"
+        );
     }
 
     #[test]

@@ -9,13 +9,14 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use body_cases::{CASES, Case, Engine, Limits, Want};
-use sockwarden::client::{Admission, Client, Identity, Peer};
+use body_cases::{CASES, Case, Engine, Limits, NO_BUILDS, Want};
+use sockwarden::client::{Admission, Client, Container, ContainerId, Identity, Peer};
 use sockwarden::policy::{Body, DeclaredBody, Judgement, Policy};
 use sockwarden::proxy::refusal;
 use sockwarden::request::json::Json;
 use sockwarden::request::{Head, Method, RequestTarget};
 use sockwarden::rule::body::{Defaults, HostAccess, Protected, Question};
+use sockwarden::rule::labels::Rights;
 use sockwarden::rule::{Allowlist, AnchoredRegex, Origin, Rule, RuleSet};
 
 #[test]
@@ -53,6 +54,49 @@ fn what_was_looked_up_is_sent_by_id() {
     let create = sent("POST /v1.41/containers/create", from);
     assert!(create.contains(&format!(r#""VolumesFrom":["{id}:ro"]"#)), "{create}");
     assert!(create.contains(&format!(r#""PidMode":"container:{id}""#)), "{create}");
+}
+
+/// Containers behind one address are judged together: each of their lists has to allow a request, with all that it may not do beside builds.
+#[test]
+fn what_one_of_several_lists_may_not_do_none_may() {
+    let list = |number: u8, paths: &str, may_label| {
+        let path = Arc::new(AnchoredRegex::new(paths).unwrap());
+        let rule = Rule { origin: Origin::Label("x".to_owned()), method: Method::Post, path };
+        let rules = RuleSet::from_iter([rule]);
+        let own = Allowlist { rules, may_label, ..Allowlist::default() };
+        let id = ContainerId::parse(&format!("{number:x}").repeat(64)).unwrap();
+        let rights = Rights::Own(Arc::new(own));
+        Arc::new(Container { id, name: format!("c{number}"), rights })
+    };
+    let refused = |line: &str, containers: [Arc<Container>; 2]| {
+        let client = Client { identity: Identity::Containers(containers.into()), ..client() };
+        let target = RequestTarget::parse(line).unwrap();
+        let head = Head::new(Method::Post, target, []);
+        let policy = Policy::new(Allowlist::default(), Defaults::default());
+        let none: DeclaredBody<()> = DeclaredBody { body: None };
+        match policy.judge(&client, protected(Limits::Builder), head, none) {
+            Judgement::Denied(denied) => refusal::message(&client, &denied, Some("sockwarden")),
+            Judgement::Allowed(_) | Judgement::Pending(_) => String::new(),
+        }
+    };
+    let id = "7".repeat(64);
+    let start = format!("/containers/{id}/start");
+    let both = "/(build|containers/[^/]+/start)";
+    for (one, other, want) in [
+        (list(1, both, true), list(2, both, false), "allows builds as well"),
+        (list(1, both, false), list(2, both, true), "allows builds as well"),
+        (list(1, both, false), list(2, "/containers/[^/]+/start", false), "allows builds as well"),
+        (list(1, "/build", false), list(2, "/containers/[^/]+/start", false), "is not allowed"),
+    ] {
+        let told = refused(&start, [one, other]);
+        assert!(told.contains(want), "{told}");
+    }
+    let told = refused("/build", [list(1, both, false), list(2, "/containers/x/start", false)]);
+    assert!(told.contains("is not allowed"), "{told}");
+    for may in [true, false] {
+        let paths = if may { both } else { "/containers/.*" };
+        assert_eq!(refused(&start, [list(1, paths, may), list(2, paths, may)]), "");
+    }
 }
 
 fn leak(text: &str) -> &'static str {
@@ -126,12 +170,21 @@ fn policy(limits: Limits) -> Policy {
     let any = |method| Rule {
         origin: Origin::Flag(format!("-allow{method}")),
         method,
-        path: Arc::new(AnchoredRegex::new(".*").unwrap()),
+        path: Arc::new(
+            AnchoredRegex::new(match (limits, method) {
+                (Limits::Own, Method::Post) => NO_BUILDS,
+                _ => ".*",
+            })
+            .unwrap(),
+        ),
     };
-    let rules = Method::ALL.into_iter().map(any).collect::<RuleSet>();
+    let methods =
+        Method::ALL.into_iter().filter(|it| limits != Limits::Blind || *it != Method::Get);
+    let rules = methods.map(any).collect::<RuleSet>();
     let list = ["/srv", "/tmp/srv"].map(PathBuf::from).to_vec();
     let defaults = Defaults {
-        bind_mount_from: matches!(limits, Limits::Srv | Limits::HostSrv).then_some(list),
+        bind_mount_from: matches!(limits, Limits::Srv | Limits::HostSrv | Limits::Blind)
+            .then_some(list),
         deny_host_mounts: limits == Limits::NoMounts,
         deny_network_volumes: limits == Limits::NoNetwork,
         host_access: match limits {
@@ -146,7 +199,7 @@ fn policy(limits: Limits) -> Policy {
 fn protected(limits: Limits) -> Option<Arc<Protected>> {
     let objects = Objects::default();
     let text = |name: &str| objects.text(name);
-    (limits == Limits::Own).then(|| {
+    matches!(limits, Limits::Own | Limits::Builder).then(|| {
         Arc::new(Protected {
             container: text("{proxyid}"),
             names: [text("{proxy}")].into(),
@@ -220,7 +273,9 @@ impl Objects {
             Question::Volume(_) if name == "bad" => r#"{"Driver":"local","Options":{"type":"none","o":"bind","device":"/"}}"#.to_owned(),
             Question::Volume(_) if name == "plain" => r#"{"Driver":"local","Options":null}"#.to_owned(),
             Question::Exec(_) => self.exec(name)?,
-            Question::Image(_) | Question::Volume(_) => return None,
+            Question::Info => r#"{"CgroupVersion":"1","SecurityOptions":[]}"#.to_owned(),
+            Question::Version => r#"{"Components":[{"Name":"Engine"}]}"#.to_owned(),
+            Question::Image(_) | Question::Node(_) | Question::Volume(_) => return None,
         };
         Some(Json::parse_answer(text.as_bytes()).unwrap())
     }

@@ -34,6 +34,19 @@ impl Sockwarden {
         Self::start(engine_socket, &flags)
     }
 
+    /// One that admits this host and allows these paths of each method, or none; these flags may put other limits.
+    #[track_caller]
+    pub fn allow(
+        engine_socket: &Path,
+        paths: impl Fn(&str) -> Option<&'static str>,
+        limits: &[String],
+    ) -> Self {
+        let allow = |method| Some(format!("-allow{method}={}", paths(method)?));
+        let mut flags: Vec<String> = METHODS.into_iter().filter_map(allow).collect();
+        flags.extend_from_slice(limits);
+        Self::start(engine_socket, &flags)
+    }
+
     /// One with these flags for what is allowed.
     ///
     /// # Panics

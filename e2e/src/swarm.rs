@@ -131,7 +131,7 @@ fn answer(method: &str, target: &str) -> (u16, Value) {
         ("GET" | "HEAD", ["_ping"]) => (200, json!("OK")),
         ("GET", ["version"]) => (
             200,
-            json!({"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12", "Os": "linux", "Arch": "amd64"}),
+            json!({"Components": [{"Name": "Engine"}], "Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12", "Os": "linux", "Arch": "amd64"}),
         ),
         ("GET", ["info"]) => (
             200,
@@ -161,6 +161,24 @@ fn answer(method: &str, target: &str) -> (u16, Value) {
                 200,
                 json!({"ID": id, "Version": {"Index": 1}, "Spec": spec(json!([])), "PreviousSpec": spec(host)}),
             )
+        }
+        // The proxy, where it is a task of this swarm.
+        ("GET", ["containers", "proxy.1.task", "json"]) => (
+            200,
+            json!({"Id": "9f".repeat(32), "Name": "/proxy.1.task", "Config": {"Labels": {
+                "com.docker.swarm.node.id": "0wnn0de",
+                "com.docker.swarm.service.id": "0wn5ervice",
+                "com.docker.swarm.service.name": "stack_proxy",
+                "com.docker.swarm.task.id": "0wnta5k"
+            }}}),
+        ),
+        ("GET", ["containers", id, "json"]) if *id == "9f".repeat(32) => {
+            answer(method, "/containers/proxy.1.task/json")
+        }
+        ("GET", ["nodes", "manager"]) => (200, json!({"ID": "0wnn0de"})),
+        ("GET", ["nodes", id]) => (200, json!({"ID": format!("{id}x")})),
+        ("POST", ["nodes", _, "update"]) | ("DELETE", ["nodes" | "services", _]) => {
+            (200, json!({}))
         }
         ("POST", ["services", "create"]) => (201, json!({"ID": "s3rv1ce"})),
         ("POST", ["services", _, "update"]) => (200, json!({})),

@@ -47,6 +47,10 @@ pub enum OwnCall<'a> {
     Volume(&'a str),
     /// `GET /services/{id}`.
     Service(&'a str),
+    /// `GET /nodes/{id}`.
+    Node(&'a str),
+    /// `GET /info`.
+    Info,
     /// `GET /events` about containers and networks.
     Events,
 }
@@ -68,6 +72,8 @@ impl OwnCall<'_> {
             Self::Exec(id) => format!("/exec/{}/json", plain(id)?),
             Self::Volume(name) => format!("/volumes/{}", segment(name)?),
             Self::Service(id) => format!("/services/{}", plain(id)?),
+            Self::Node(id) => format!("/nodes/{}", plain(id)?),
+            Self::Info => "/info".to_owned(),
             Self::Events => {
                 "/events?filters=%7B%22type%22%3A%5B%22container%22%2C%22network%22%5D%7D"
                     .to_owned()
@@ -159,8 +165,11 @@ impl Engine {
             Question::Container(name) => OwnCall::Container(name),
             Question::Exec(id) => OwnCall::Exec(id),
             Question::Image(name) => OwnCall::Image(name),
+            Question::Info => OwnCall::Info,
             Question::Network(name) => OwnCall::Network(name),
+            Question::Node(name) => OwnCall::Node(name),
             Question::Service(id) => OwnCall::Service(id),
+            Question::Version => OwnCall::Version,
             Question::Volume(name) => OwnCall::Volume(name),
         };
         match self.ask(call).await {
@@ -420,6 +429,23 @@ pub struct EngineVersion {
     /// The oldest API version it accepts.
     #[serde(rename = "MinAPIVersion")]
     pub min_api_version: String,
+    /// The programs that it is made of.
+    pub components: Option<Vec<Component>>,
+}
+
+impl EngineVersion {
+    /// Whether it is Docker's engine, and not another that speaks its API.
+    pub fn is_docker(&self) -> bool {
+        self.components.iter().flatten().any(|component| component.name == "Engine")
+    }
+}
+
+/// A program that an engine is made of.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Component {
+    /// `Engine` is Docker's, `Podman Engine` Podman's.
+    pub name: String,
 }
 
 /// A row of `GET /containers/json`. `null` is what Go writes for an empty map.
@@ -464,10 +490,35 @@ pub struct ContainerInspect {
     pub name: String,
     /// Whether it runs.
     pub state: ContainerState,
+    /// What it was created with.
+    pub config: ContainerConfig,
     /// How it was created.
     pub host_config: HostConfig,
     /// Where it is attached.
     pub network_settings: NetworkSettings,
+}
+
+/// What a container was created with.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ContainerConfig {
+    /// The labels that a swarm gives to its tasks; of others nothing is kept.
+    pub labels: Option<SwarmLabels>,
+}
+
+/// The labels by which a container is known as the task of a swarm; empty where it is none.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct SwarmLabels {
+    /// The id of its service.
+    #[serde(rename = "com.docker.swarm.service.id")]
+    pub service: String,
+    /// The name of its service.
+    #[serde(rename = "com.docker.swarm.service.name")]
+    pub service_name: String,
+    /// The id of its node.
+    #[serde(rename = "com.docker.swarm.node.id")]
+    pub node: String,
 }
 
 /// Whether a container runs.

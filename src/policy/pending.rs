@@ -178,8 +178,9 @@ impl<B> Pending<B> {
         let mut questions = Vec::new();
         for list in &self.lists {
             let protected = self.protected.as_deref();
+            let (head, lists) = (&self.head, &self.lists);
             let review =
-                Review::new(&self.head, document, list, &self.defaults, protected, &self.answers);
+                Review::new(head, document, list, lists, &self.defaults, protected, &self.answers);
             questions.extend(review.run()?);
         }
         questions.sort();

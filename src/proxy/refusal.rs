@@ -148,10 +148,11 @@ pub fn message(client: &Client, denied: &Denied, label_prefix: Option<&str>) -> 
             )
         }
         DenyReason::Violation(violation) => match violation.clause {
-            Clause::NoSuchObject => violation.problem.clone(),
-            Clause::Unclear => format!("{asked} cannot be judged: {violation}"),
+            Clause::NoSuchObject => violation.told_problem().to_owned(),
+            Clause::Unclear => format!("{asked} cannot be judged: {}", violation.told()),
             clause => format!(
-                "{asked} is not allowed for {client}: {violation}; {}",
+                "{asked} is not allowed for {client}: {}; {}",
+                violation.told(),
                 cure(clause, client, label_prefix)
             ),
         },
@@ -164,6 +165,12 @@ fn cure(clause: Clause, client: &Client, label_prefix: Option<&str>) -> String {
     let label_or = |label: &str, flag: &str| match own {
         Some((container, prefix)) => format!("the label `{prefix}.{label}` on {container}"),
         None => flag.to_owned(),
+    };
+    let may_label = || {
+        let prefix = label_prefix.unwrap_or("sockwarden");
+        let label = format!("the label `{prefix}.allow.labels=true` on the client");
+        let label = label_or("allow.labels=true", &label);
+        format!("{label}, with which the client can give itself any right")
     };
     match clause {
         Clause::MountSource => format!(
@@ -182,15 +189,14 @@ fn cure(clause: Clause, client: &Client, label_prefix: Option<&str>) -> String {
         Clause::Labels if label_prefix.is_none() => {
             "choose another name; where access to the host is denied nothing allows this".to_owned()
         }
-        Clause::Labels => format!(
-            "leave it out, or allow it by {}, with which the client can give itself any right",
-            label_or(
-                "allow.labels=true",
-                &format!(
-                    "the label `{}.allow.labels=true` on the client",
-                    label_prefix.unwrap_or("sockwarden")
-                )
-            )
+        Clause::Labels => format!("leave it out, or allow it by {}", may_label()),
+        Clause::BuildsToo => format!(
+            "take `POST /build` and `POST /grpc` out of the list, or allow both by {}",
+            may_label()
+        ),
+        Clause::BuildNetwork => format!(
+            "build with `networkmode=none` (`docker build --network none`), or allow it by {}",
+            may_label()
         ),
         Clause::ExecElsewhere => {
             "a pattern that allows `POST` for the `exec` of that container would allow it"

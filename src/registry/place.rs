@@ -9,7 +9,7 @@ use super::{LabelPolicy, Shared};
 use crate::client::ContainerId;
 use crate::engine::own::{ContainerInspect, NetworkInspect};
 use crate::engine::{Engine, OwnCall};
-use crate::rule::body::{Protected, is_full_id};
+use crate::rule::body::{OwnTask, Protected, is_full_id};
 
 /// `network_mode: container:a` where `a` has `container:b`, and so on, is followed this often.
 const LONGEST_CHAIN: usize = 8;
@@ -23,6 +23,8 @@ pub(super) struct OwnPlace {
     pub(super) on_host: bool,
     /// The containers whose network we use (`network_mode: container:…`): who speaks from inside them speaks as we do.
     pub(super) companions: Vec<ContainerId>,
+    /// What we are a task of, where a swarm runs us.
+    task: Option<OwnTask>,
     /// How our network was chosen, for people.
     pub(super) mode: String,
     names: Vec<String>,
@@ -31,7 +33,8 @@ pub(super) struct OwnPlace {
 impl OwnPlace {
     /// Reads where a container is from what the engine says of it, and asks for what that leaves open.
     pub(super) async fn of(engine: &Engine, inspect: ContainerInspect) -> Result<Self, Shared> {
-        let mut place = Self { mode: inspect.host_config.network_mode.clone(), ..Self::default() };
+        let mode = inspect.host_config.network_mode.clone();
+        let mut place = Self { mode, task: task(&inspect), ..Self::default() };
         let mut at = inspect;
         for _ in 0..LONGEST_CHAIN {
             place.names.push(at.name.trim_start_matches('/').to_owned());
@@ -84,14 +87,65 @@ impl OwnPlace {
 
     /// What no client may touch: our own container under all its names, and what its networks and labels decide.
     pub(super) fn protected(&self, own: ContainerId, labels: &LabelPolicy) -> Protected {
+        // Clients find a service by its name.
+        let service_name = self.task.as_ref().map(|task| &task.service_name);
+        let names = self.networks.aliases().chain(&self.names).chain(service_name);
         Protected {
             container: own.to_string(),
             companions: self.companions.iter().map(ToString::to_string).collect(),
-            names: self.networks.aliases().chain(&self.names).cloned().collect(),
+            names: names.cloned().collect(),
             networks: self.networks.names().to_vec(),
             every_network: self.on_host,
             prefixes: labels.prefixes.clone(),
             image_labels_count: labels.trust_image_labels,
+            task: self.task.clone(),
+        }
+    }
+}
+
+/// What a container is a task of, where a swarm runs it.
+fn task(inspect: &ContainerInspect) -> Option<OwnTask> {
+    let labels = inspect.config.labels.as_ref().filter(|labels| !labels.service.is_empty())?;
+    Some(OwnTask {
+        service: labels.service.clone(),
+        service_name: labels.service_name.clone(),
+        node: labels.node.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_of_a_swarm_is_known_by_its_labels() {
+        let place = |labels: serde_json::Value| {
+            let inspect = serde_json::json!({ "Name": "/web.1.x", "Config": { "Labels": labels } });
+            let inspect: ContainerInspect = serde_json::from_value(inspect).unwrap();
+            OwnPlace { task: task(&inspect), ..OwnPlace::default() }
+        };
+        let labels = LabelPolicy {
+            prefixes: vec!["sockwarden".to_owned()],
+            trust_image_labels: false,
+            limits: crate::rule::body::Defaults::default(),
+        };
+        let id = ContainerId::parse(&"a1".repeat(32)).unwrap();
+        let task = place(serde_json::json!({
+            "com.docker.swarm.node.id": "n", "com.docker.swarm.service.id": "s",
+            "com.docker.swarm.service.name": "stack_web", "other": "x"
+        }));
+        let protected = task.protected(id, &labels);
+        assert!(protected.names.contains("stack_web"), "{:?}", protected.names);
+        let own = OwnTask {
+            service: "s".to_owned(),
+            service_name: "stack_web".to_owned(),
+            node: "n".to_owned(),
+        };
+        assert_eq!(protected.task, Some(own));
+        for labels in
+            [serde_json::json!({}), serde_json::json!(null), serde_json::json!({"a": "b"})]
+        {
+            assert_eq!(place(labels).task, None);
         }
     }
 }

@@ -12,9 +12,9 @@ use super::{Registry, STALE, Shared, lock};
 use crate::client::{ContainerId, Identity};
 use crate::engine::OwnCall;
 use crate::engine::own::{ContainerInspect, ContainerRow, Endpoint};
-use crate::rule::body::mount_danger;
+use crate::rule::body::{builds_unlabelled, mount_danger};
 use crate::rule::labels::Rights;
-use crate::startup::host_owner;
+use crate::startup::{build_limits, host_owner};
 
 /// How many clients' last refusals are remembered.
 const REMEMBERED_REFUSALS: usize = 4096;
@@ -125,7 +125,17 @@ impl Registry {
             let danger = mount_danger(directory)?;
             Some(format!("may mount `{}`, which {danger}", directory.display()))
         });
-        owner.into_iter().chain(directories).collect()
+        let builds = builds_unlabelled(list).then(|| {
+            let near = lock(&self.protected).is_reached_by_builds("");
+            let network = if near {
+                ", and its builds need `networkmode=none`, because the proxy is on the network that builds use"
+            } else {
+                ""
+            };
+            let limits = build_limits(&list.rules);
+            format!("{limits}{network}; the label `{prefix}.allow.labels=true` ends that, with which it can give itself any right")
+        });
+        owner.into_iter().chain(directories).chain(builds).collect()
     }
 
     /// Whether our knowledge follows the engine's events right now.

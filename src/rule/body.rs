@@ -4,29 +4,41 @@
 //! engine (which container a name means, what a volume mounts) it leaves a [`Question`], and the next run has the answer. A violation
 //! that shows without an answer ends it at once.
 
+mod builds;
+mod execs;
 mod host;
+mod inside;
 mod known;
+mod look;
 mod mounts;
 mod names;
 mod own;
 mod pin;
+mod swarm;
 #[cfg(test)]
 mod tests;
 mod values;
+mod violation;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::request::json::Json;
+use crate::request::json::{Json, fold};
 use crate::request::target::printable;
 use crate::request::{Head, Method};
 
 use super::Allowlist;
+pub use builds::{builds_unlabelled, starts_containers};
+use look::Known;
+pub use look::Question;
 pub use mounts::mount_danger;
 pub use names::Names;
 pub use own::{Protected, is_full_id};
 pub use pin::pin;
+pub use swarm::OwnTask;
+pub use violation::{Clause, Violation};
+use violation::{host, violation};
 
 /// Whether a client may reach past its containers: into the host's namespaces, devices and kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,81 +140,39 @@ impl<'a> Limits<'a> {
     }
 }
 
-/// Something about the engine that a clause needs to know.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Question {
-    /// The container that this name, id or part of an id means.
-    Container(String),
-    /// The exec with this id.
-    Exec(String),
-    /// The image that this reference means.
-    Image(String),
-    /// The network that this name, id or part of an id means.
-    Network(String),
-    /// The service that this name or id means.
-    Service(String),
-    /// The volume of this name.
-    Volume(String),
-}
-
-impl Question {
-    /// What it is about, as the client named it.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Container(name)
-            | Self::Exec(name)
-            | Self::Image(name)
-            | Self::Network(name)
-            | Self::Service(name)
-            | Self::Volume(name) => name,
-        }
-    }
-}
-
 /// What the engine answered: the object as it describes it, or `None` where it has none.
 pub type Answers = BTreeMap<Question, Option<Json>>;
 
-/// What a request asks for that its rule does not cover.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The clause that refuses it.
-    pub clause: Clause,
-    /// Where it stands: a field, a parameter, or what the path names.
-    pub place: String,
-    /// What is wrong with it.
-    pub problem: String,
-}
-
-/// The clauses, by what would have to be changed for the request to pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clause {
-    /// A mount from outside the listed directories (`bindmountfrom`); none are listed where only `hostaccess` denies it.
-    MountSource,
-    /// A mount, where none is allowed (`-denyhostmounts`).
-    NoMounts,
-    /// An NFS or CIFS volume (`-denynetworkvolumes`).
-    NetworkVolume,
-    /// It reaches the host (`hostaccess`).
-    HostAccess,
-    /// It sets a label that carries rights, or takes a name that does (`allow.labels`).
-    Labels,
-    /// It touches the proxy's own container. Nothing allows that.
-    OwnContainer,
-    /// It would take another's identity. Nothing allows that.
-    Identity,
-    /// The body or parameter cannot be understood, so nobody can say what it asks for.
-    Unclear,
-    /// The engine has no such container or exec.
-    NoSuchObject,
-    /// An exec in a container in which the list allows no exec.
-    ExecElsewhere,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.place, self.problem)
-    }
-}
+/// The parameters that clauses read.
+const JUDGED_PARAMETERS: &[&str] = &[
+    "additionalbuildcontexts",
+    "addcaps",
+    "apparmor",
+    "cgroupparent",
+    "changes",
+    "checkpoint-dir",
+    "container",
+    "devices",
+    "dir",
+    "fromSrc",
+    "idmappingoptions",
+    "isolation",
+    "labelopts",
+    "labels",
+    "name",
+    "networkmode",
+    "nsoptions",
+    "outputs",
+    "platform",
+    "remote",
+    "rollback",
+    "rusagelogfile",
+    "seccomp",
+    "securityopt",
+    "transientRunMounts",
+    "version",
+    "volume",
+];
 
 /// One look at a request, for one list.
 #[derive(Debug)]
@@ -212,37 +182,30 @@ pub struct Review<'a> {
     limits: Limits<'a>,
     list: &'a Allowlist,
     admitted: &'a Names,
+    /// All lists that have to allow it, this one among them.
+    lists: &'a [Arc<Allowlist>],
     protected: Option<&'a Protected>,
-    answers: &'a Answers,
+    known: Known<'a>,
     questions: Vec<Question>,
 }
 
 type Verdict = Result<(), Violation>;
 
-/// What a look at the engine gave.
-#[derive(Debug, Clone, Copy)]
-enum Looked<'a> {
-    /// It was not asked yet; a question is left for it.
-    NotYet,
-    /// It has no such object.
-    Missing,
-    /// It describes the object.
-    Found(&'a Json),
-}
-
 impl<'a> Review<'a> {
-    /// A look at this request with what is known so far; `protected` is there where rights come from labels.
+    /// A look at this request with what is known so far, for one of the lists that have to allow it; `protected` is there where rights come
+    /// from labels.
     pub fn new(
         head: &'a Head,
         body: Option<&'a Json>,
         list: &'a Allowlist,
+        lists: &'a [Arc<Allowlist>],
         defaults: &'a Defaults,
         protected: Option<&'a Protected>,
         answers: &'a Answers,
     ) -> Self {
         let limits = Limits::of(list, defaults);
-        let (admitted, questions) = (&defaults.admitted, Vec::new());
-        Self { head, body, limits, list, admitted, protected, answers, questions }
+        let (known, admitted) = (Known::new(answers), &defaults.admitted);
+        Self { head, body, limits, list, admitted, lists, protected, known, questions: Vec::new() }
     }
 
     /// Goes through the clauses; what is returned has to be asked before the next run, and nothing of it allows anything.
@@ -251,6 +214,7 @@ impl<'a> Review<'a> {
     /// The first violation.
     pub fn run(mut self) -> Result<Vec<Question>, Violation> {
         self.body_is_there()?;
+        self.parameters_are_spelled()?;
         self.operation()?;
         if let Some(protected) = self.protected {
             self.guard(protected)?;
@@ -268,7 +232,7 @@ impl<'a> Review<'a> {
             "ContainerExec" => self.container_exec(),
             "ContainerAttach" | "ContainerAttachWebsocket" => self.target_stays_inside(),
             "PutContainerArchive" => self.denied("writes files as root, also through mounts"),
-            "ExecStart" | "ExecResize" => self.exec_start(),
+            "ExecInspect" | "ExecResize" | "ExecStart" => self.exec(),
             "ContainerStart" => self.checkpoint_parameter("checkpoint-dir"),
             "CheckpointCreate" => self.checkpoint_create(),
             "CheckpointDelete" | "CheckpointList" => self.checkpoint_parameter("dir"),
@@ -320,6 +284,25 @@ impl<'a> Review<'a> {
         }
     }
 
+    /// Docker tells parameters apart by case and Podman does not, so another spelling of one that is judged would be read there, unjudged.
+    fn parameters_are_spelled(&self) -> Verdict {
+        if self.limits.are_none() && self.protected.is_none() {
+            return Ok(());
+        }
+        let is_other = |key: &str| {
+            let folded = fold(key);
+            JUDGED_PARAMETERS.iter().any(|judged| *judged != key && fold(judged) == folded)
+        };
+        match self.head.target.query().iter().find(|(key, _)| is_other(key)) {
+            None => Ok(()),
+            Some((key, _)) => {
+                let place = format!("the parameter `{}`", printable(key));
+                let problem = "is one that engines spell in another case; spell it as they do";
+                Err(violation(Clause::Unclear, &place, problem))
+            }
+        }
+    }
+
     /// An operation we do not know: what it carries cannot be judged, so it is refused where anything would have to be.
     fn unknown(&self) -> Verdict {
         let reads = matches!(self.head.method, Method::Get | Method::Head | Method::Options);
@@ -338,19 +321,6 @@ impl<'a> Review<'a> {
             "the path",
             "is no operation that sockwarden knows, so what it asks for cannot be judged",
         ))
-    }
-
-    /// What the engine says of something.
-    fn ask(&mut self, question: Question) -> Looked<'a> {
-        let answers = self.answers;
-        match answers.get(&question) {
-            Some(Some(answer)) => Looked::Found(answer),
-            Some(None) => Looked::Missing,
-            None => {
-                self.questions.push(question);
-                Looked::NotYet
-            }
-        }
     }
 
     /// What the path names, as the client named it.
@@ -376,71 +346,6 @@ impl<'a> Review<'a> {
         let id = self.head.operation.id();
         if self.denies_host() { Err(host(&format!("`{id}`"), problem)) } else { Ok(()) }
     }
-
-    /// An exec runs in a container. It may be started only where the list allows one to be made; which container it is does not show in the
-    /// path.
-    fn exec_start(&mut self) -> Verdict {
-        let scoped = self.names_containers_for_execs();
-        if !scoped && !self.denies_host() {
-            return Ok(());
-        }
-        let id = self.object();
-        let place = format!("`{}`", printable(id));
-        let missing = || {
-            let problem = format!("No such exec instance: {}", printable(id));
-            Violation { clause: Clause::NoSuchObject, place: place.clone(), problem }
-        };
-        if !is_plain(id) {
-            return Err(missing());
-        }
-        let exec = match self.ask(Question::Exec(id.to_owned())) {
-            Looked::NotYet => return Ok(()),
-            Looked::Missing => return Err(missing()),
-            Looked::Found(exec) => exec,
-        };
-        let container = exec.field("ContainerID").and_then(Json::as_str).ok_or_else(missing)?;
-        let Some(inspect) = self.container(container, &place)? else { return Ok(()) };
-        if self.denies_host() {
-            let process = exec.field("ProcessConfig");
-            if process.and_then(|it| it.field("privileged")) == Some(&Json::Bool(true)) {
-                return Err(host(&place, "gives its command every capability"));
-            }
-            host::stays_inside(inspect, &place)?;
-        }
-        let name = inspect.field("Name").and_then(Json::as_str).unwrap_or_default();
-        let name = name.trim_start_matches('/');
-        let short = container.get(..12).unwrap_or(container);
-        if !scoped || [container, short, name].iter().any(|it| self.allows_exec_in(it)) {
-            return Ok(());
-        }
-        let problem = format!("runs in `{name}`, where the list allows no exec");
-        Err(violation(Clause::ExecElsewhere, &place, &problem))
-    }
-
-    /// Whether the list speaks of single containers and does not allow execs in all of them. One that speaks of none, and allows to start
-    /// execs all the same, means those that others made.
-    fn names_containers_for_execs(&self) -> bool {
-        const ANYTHING: [&str; 2] =
-            ["0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0", "x-Y_1.z"];
-        let mut rules = self.list.rules.of(Method::Post).iter();
-        rules.any(|rule| rule.path.as_str().contains("containers"))
-            && !ANYTHING.iter().all(|anything| self.allows_exec_in(anything))
-    }
-
-    fn allows_exec_in(&self, reference: &str) -> bool {
-        let path = format!("/containers/{reference}/exec");
-        let version = self.head.target.version().map(|version| format!("/v{version}"));
-        let path = format!("{}{path}", version.unwrap_or_default());
-        matches!(self.list.rules.find(Method::Post, &path), super::Match::Rule(_))
-    }
-}
-
-fn violation(clause: Clause, place: &str, problem: &str) -> Violation {
-    Violation { clause, place: place.to_owned(), problem: problem.to_owned() }
-}
-
-fn host(place: &str, problem: &str) -> Violation {
-    violation(Clause::HostAccess, place, problem)
 }
 
 /// A name or id in the characters that Docker gives them (moby `daemon/names`), so that it means one thing in a path of ours.

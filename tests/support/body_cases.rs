@@ -34,9 +34,16 @@ pub(crate) enum Limits {
     NoMounts,
     /// `-denynetworkvolumes`.
     NoNetwork,
-    /// Per-container allowlists: the proxy's container is `{proxy}`, on the network `{net}`.
+    /// `-allowbindmountfrom=/srv,{srv}`, and the list lets nothing be read.
+    Blind,
+    /// Per-container allowlists: the proxy's container is `{proxy}`, on the network `{net}`. The list allows all but builds.
     Own,
+    /// The same, and builds too.
+    Builder,
 }
+
+/// What may be posted where everything but builds may.
+pub(crate) const NO_BUILDS: &str = "(/v1[.][0-9]+)?/(commit|containers|exec|images|libpod|networks|nodes|services|swarm|volumes).*";
 
 /// What must happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +70,7 @@ pub(crate) enum Engine {
 }
 
 use Engine::{Does, Ignores, NotTried, OtherEngines, Shows};
-use Limits::{Host, HostSrv, NoMounts, NoNetwork, Own, Srv};
+use Limits::{Blind, Builder, Host, HostSrv, NoMounts, NoNetwork, Own, Srv};
 
 const fn case(
     about: &'static str,
@@ -197,7 +204,6 @@ pub(crate) const CASES: &[Case] = &[
     create("B20 ipc", Host, r#"{"Image":"{image}","HostConfig":{"IpcMode":"host"}}"#, "IpcMode", Shows(r#""IpcMode":"host""#)),
     create("ipc of another", Host, r#"{"Image":"{image}","HostConfig":{"IpcMode":"container:{sharer}"}}"#, "IpcMode", Shows("container:")),
     create("B20 user namespace", Host, r#"{"Image":"{image}","HostConfig":{"UsernsMode":"host"}}"#, "UsernsMode", Shows(r#""UsernsMode":"host""#)),
-    create("B20 cgroup namespace", Host, r#"{"Image":"{image}","HostConfig":{"CgroupnsMode":"host"}}"#, "CgroupnsMode", Shows(r#""CgroupnsMode":"host""#)),
     create("B20 host name", Host, r#"{"Image":"{image}","HostConfig":{"UTSMode":"host"}}"#, "UTSMode", Shows(r#""UTSMode":"host""#)),
     create("cgroup of another", Host, r#"{"Image":"{image}","HostConfig":{"Cgroup":"container:{victim}"}}"#, "Cgroup", Shows(r#""Cgroup":"container:"#)),
     create("network of the host", Host, r#"{"Image":"{image}","HostConfig":{"NetworkMode":"host"}}"#, "network of the host", Shows(r#""NetworkMode":"host""#)),
@@ -218,6 +224,14 @@ pub(crate) const CASES: &[Case] = &[
     create("links", Host, r#"{"Image":"{image}","HostConfig":{"Links":["{victim}:db"]}}"#, "Links", Shows("/db\"")),
     create("links of an endpoint", Host, r#"{"Image":"{image}","NetworkingConfig":{"EndpointsConfig":{"{other}":{"Links":["{victim}:db"]}}}}"#, "Links", Shows(":db")),
     create("parameters of an interface", Host, r#"{"Image":"{image}","NetworkingConfig":{"EndpointsConfig":{"{other}":{"DriverOpts":{"com.docker.network.endpoint.sysctls":"net.ipv4.conf.IFNAME.forwarding=1"}}}}}"#, "DriverOpts", Shows("com.docker.network.endpoint.sysctls")),
+    passes("the name of an interface", Host, r#"{"Image":"{image}","HostConfig":{"NetworkMode":"{other}"},"NetworkingConfig":{"EndpointsConfig":{"{other}":{"DriverOpts":{"com.docker.network.endpoint.ifname":"eth7"}}}}}"#),
+    create("the groups of the engine itself", Host, r#"{"Image":"{image}","HostConfig":{"GroupAdd":["keep-groups"]}}"#, "GroupAdd", Shows("keep-groups")),
+    passes("a variable without a value", Host, r#"{"Image":"{image}","Env":["PATH"],"HostConfig":{"ContainerIDFile":"/tmp/x"}}"#),
+    allow("a network that only holds settings", Host, NETWORK, r#"{"Name":"{name}","ConfigOnly":true,"CheckDuplicate":true}"#, Does),
+    deny("settings of another network", Host, NETWORK, r#"{"Name":"{name}","ConfigFrom":{"Network":"{other}"}}"#, "ConfigFrom", OtherEngines),
+    allow("a network that the host is not in", Host, NETWORK, r#"{"Name":"{name}","Internal":true,"Options":{"com.docker.network.bridge.gateway_mode_ipv4":"isolated"}}"#, Does),
+    deny("a network that is open to others", Host, NETWORK, r#"{"Name":"{name}","Options":{"com.docker.network.bridge.gateway_mode_ipv4":"nat-unprotected"}}"#, "gateway_mode_ipv4", Shows("nat-unprotected")),
+    case("a parameter in another case", Host, "POST /v1.41/build?NetworkMode=host", "", Want::Refused(400, "NetworkMode"), Does),
     create("a directory of the runtime", Host, r#"{"Image":"{image}","WorkingDir":"/proc/self/fd/8"}"#, "WorkingDir", Shows("/proc/self/fd/8")),
     create("a volume driver", Host, r#"{"Image":"{image}","HostConfig":{"VolumeDriver":"local-persist","Binds":["v:/h"]}}"#, "volume driver", OtherEngines),
     create("host mounts while nothing is listed", Host, r#"{"Image":"{image}","HostConfig":{"Binds":["/srv:/h"]}}"#, "mounts the host's `/srv`", Shows("/srv:/h")),
@@ -297,6 +311,11 @@ pub(crate) const CASES: &[Case] = &[
     create("a cluster volume", Srv, r#"{"Image":"{image}","HostConfig":{"Mounts":[{"Type":"cluster","Source":"x","Target":"/h"}]}}"#, "cluster", OtherEngines),
     create("B26 a bad volume that exists", Srv, r#"{"Image":"{image}","HostConfig":{"Binds":["{badvolume}:/h"]}}"#, "mounts the host's `/`", Shows(r#""Name":"{badvolume}""#)),
     create("B26 in a mount", Srv, r#"{"Image":"{image}","HostConfig":{"Mounts":[{"Type":"volume","Source":"{badvolume}","Target":"/h"}]}}"#, "mounts the host's `/`", Shows(r#""Name":"{badvolume}""#)),
+    passes("a target with an equals sign", Srv, r#"{"Image":"{image}","HostConfig":{"Binds":["{srv}:/data/date=2024","{srv}:/a b:ro"]}}"#),
+    passes("a target with a comma", Srv, r#"{"Image":"{image}","HostConfig":{"Mounts":[{"Type":"bind","Source":"{srv}","Target":"/dätä/a,b"}]}}"#),
+    create("but the source decides", Srv, r#"{"Image":"{image}","HostConfig":{"Binds":["/etc:/data/date=2024"]}}"#, "mounts the host's `/etc`", Shows("/etc:/data/date=2024")),
+    create("what a client may not read is not told", Blind, r#"{"Image":"{image}","HostConfig":{"Binds":["{badvolume}:/h"]}}"#, "`HostConfig.Binds[0]` mounts a volume that shows more than is allowed; ", Shows(r#""Name":"{badvolume}""#)),
+    create("nor of another container", Blind, r#"{"Image":"{image}","HostConfig":{"VolumesFrom":["{mounter}:ro"]}}"#, "`HostConfig.VolumesFrom[0]` takes over mounts that are not allowed; ", Shows(r#""Source":"/etc""#)),
     create("mounts of another container", Srv, r#"{"Image":"{image}","HostConfig":{"VolumesFrom":["{mounter}:ro"]}}"#, "VolumesFrom", Shows(r#""Source":"/etc""#)),
     passes("mounts of a container without any", Srv, r#"{"Image":"{image}","HostConfig":{"VolumesFrom":["{victim}"]}}"#),
     create("a volume driver", Srv, r#"{"Image":"{image}","HostConfig":{"VolumeDriver":"local-persist","Binds":["v:/h"]}}"#, "volume driver", OtherEngines),
@@ -336,12 +355,12 @@ pub(crate) const CASES: &[Case] = &[
     unclear("labels twice", r#"{"Image":"{image}","Labels":{"sockwarden.allow.get":".*"},"labels":{}}"#, "twice", Shows("sockwarden.allow.get")),
     create("its name as a host name", Own, r#"{"Image":"{image}","Hostname":"{proxy}"}"#, "takes the name", Shows(r#""Hostname":"{proxy}""#)),
     passes("other labels", Own, r#"{"Image":"{image}","Labels":{"com.example.allow.get":"x","SOCKWARDEN.allow.get":"x"}}"#),
-    deny("C04 labels of a build", Own, "POST /v1.41/build?labels=%7B%22sockwarden.allow.get%22%3A%22.*%22%7D", "", "sockwarden.allow.get", Shows(r#""sockwarden.allow.get":".*""#)),
-    deny("labels of a build, in escapes", Own, "POST /v1.41/build?labels=%7B%22\\u0073ockwarden.allow.get%22%3A%22.*%22%7D", "", "sockwarden.allow.get", Shows(r#""sockwarden.allow.get":".*""#)),
-    case("labels of a build that nobody can read", Own, "POST /v1.41/build?labels=%7B%22a", "", Want::Refused(400, "labels"), OtherEngines),
-    deny("C05 build as another", Own, "POST /v1.41/build?networkmode=container%3A{victim}", "", "networkmode", Shows("{victimaddress}")),
-    deny("C05 build on the proxy's network", Own, "POST /v1.41/build?networkmode={net}", "", "networkmode", Shows("{netaddresses}")),
-    deny("C05 by a part of its id", Own, "POST /v1.41/build?networkmode={net4}", "", "networkmode", Shows("{netaddresses}")),
+    deny("C04 labels of a build", Builder, "POST /v1.41/build?labels=%7B%22sockwarden.allow.get%22%3A%22.*%22%7D", "", "sockwarden.allow.get", Shows(r#""sockwarden.allow.get":".*""#)),
+    deny("labels of a build, in escapes", Builder, "POST /v1.41/build?labels=%7B%22\\u0073ockwarden.allow.get%22%3A%22.*%22%7D", "", "sockwarden.allow.get", Shows(r#""sockwarden.allow.get":".*""#)),
+    case("labels of a build that nobody can read", Builder, "POST /v1.41/build?labels=%7B%22a", "", Want::Refused(400, "labels"), OtherEngines),
+    deny("C05 build as another", Builder, "POST /v1.41/build?networkmode=container%3A{victim}", "", "networkmode", Shows("{victimaddress}")),
+    deny("C05 build on the proxy's network", Builder, "POST /v1.41/build?networkmode={net}", "", "networkmode", Shows("{netaddresses}")),
+    deny("C05 by a part of its id", Builder, "POST /v1.41/build?networkmode={net4}", "", "networkmode", Shows("{netaddresses}")),
     deny("C06 commit with a label", Own, "POST /v1.41/commit?container={victim}&repo={commit}&changes=LABEL%20socket-proxy.allow.get%3D.*", "", "changes", Shows(r#""socket-proxy.allow.get":".*""#)),
     deny("C06 in quotes", Own, "POST /v1.41/commit?container={victim}&repo={commit}&changes=label%20%22socket-%22%22proxy.allow.get%22%3D.*", "", "changes", Shows(r#""socket-proxy.allow.get":".*""#)),
     deny("C06 through a variable", Own, "POST /v1.41/commit?container={victim}&repo={commit}&changes=ENV%20P%3Dsockwarden&changes=LABEL%20%24P.allow.get%3D.*", "", "changes", Shows(r#""sockwarden.allow.get":".*""#)),
@@ -391,5 +410,16 @@ pub(crate) const CASES: &[Case] = &[
     deny("disconnecting the proxy", Own, "POST /v1.41/networks/{other}/disconnect", r#"{"Container":"{proxyid5}"}"#, "proxy's own container", NotTried),
     deny("connecting the proxy", Own, "POST /v1.41/networks/{other}/connect", r#"{"container":"{proxy}"}"#, "proxy's own container", Shows(r#""{other}":{"#)),
     allow("connecting elsewhere", Own, "POST /v1.41/networks/{other}/connect", r#"{"Container":"{victim}"}"#, Does),
+    create("builds and creates", Builder, r#"{"Image":"{image}"}"#, "the list allows builds as well", Does),
+    deny("builds and starts", Builder, "POST /v1.41/containers/{mounter}/start", "", "the list allows builds as well", Does),
+    deny("builds and restarts", Builder, "POST /v1.41/containers/{other-container}/restart?t=0", "", "the list allows builds as well", Does),
+    deny("builds and has it restarted", Builder, "POST /v1.41/containers/{other-container}/update", r#"{"RestartPolicy":{"Name":"always"}}"#, "the list allows builds as well", Does),
+    deny("builds and creates services", Builder, SERVICE, r#"{"Name":"{name}","TaskTemplate":{"ContainerSpec":{"Image":"{image}"}}}"#, "the list allows builds as well", NotTried),
+    allow("builds and stops", Builder, "POST /v1.41/containers/{other-container}/stop?t=0", "", Does),
+    allow("builds and commits", Builder, "POST /v1.41/commit?container={victim}&repo={commit}", "null", Does),
+    allow("a build that the proxy is far from", Builder, BUILD, "", Does),
+    allow("a build without a network", Builder, "POST /v1.41/build?networkmode=none", "", Does),
+    deny("a build in the host's network reaches the proxy", Builder, "POST /v1.41/build?networkmode=host", "", "networkmode=none", Shows("docker0")),
+    deny("by a part of its id as well", Builder, "POST /v1.41/build?networkmode={hostnet3}", "", "networkmode=none", Does),
     case("a container that is not there", Own, "POST /v1.41/containers/{name}/stop", "", Want::Refused(404, "No such container"), OtherEngines),
 ];

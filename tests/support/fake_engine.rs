@@ -338,7 +338,7 @@ pub(crate) fn docker_like(request: &Request) -> Reply {
     match (request.method(), path) {
         ("GET", "/_ping") => Reply::raw("HTTP/1.1 200 OK\r\nApi-Version: 1.51\r\nContent-Length: 2\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nOK"),
         ("HEAD", "/_ping") => Reply::raw("HTTP/1.1 200 OK\r\nApi-Version: 1.51\r\nContent-Length: 0\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"),
-        ("GET", "/version") => Reply::json("200 OK", r#"{"Version":"28.0.0","ApiVersion":"1.51","MinAPIVersion":"1.24"}"#),
+        ("GET", "/version") => Reply::json("200 OK", r#"{"Components":[{"Name":"Engine"}],"Version":"28.0.0","ApiVersion":"1.51","MinAPIVersion":"1.24"}"#),
         ("GET", "/info") => Reply::json("200 OK", r#"{"Name":"fake","Containers":1}"#),
         ("GET", "/containers/json") => Reply::json("200 OK", r#"[{"Id":"3f4e5d6c7b8a","Names":["/app"],"State":"running"}]"#),
         ("GET", "/containers/app/json") => Reply::json("200 OK", r#"{"Id":"3f4e5d6c7b8a","Name":"/app"}"#),

@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::json;
 use sockwarden_e2e::cli::{self, Cli, Docker};
 use sockwarden_e2e::engine::Engine;
+use sockwarden_e2e::http;
 use sockwarden_e2e::process::{Output, Process};
 use sockwarden_e2e::proxy::Sockwarden;
 use sockwarden_e2e::swarm::Swarm;
@@ -256,7 +257,6 @@ const DANGEROUS_OPTIONS: &[(&str, &str)] = &[
     ("--ipc host", "IpcMode"),
     ("--uts host", "UTSMode"),
     ("--userns host", "UsernsMode"),
-    ("--cgroupns host", "CgroupnsMode"),
     ("--net host", "network of the host"),
     ("--net container:VICTIM", "NetworkMode"),
     ("--device /dev/null:/dev/x", "devices of the host"),
@@ -333,6 +333,113 @@ fn ordinary_services_pass(cli: Cli) {
         assert!(is_readable(&output, says), "{line:?}: {} {}", output.code, output.errors());
     }
     assert_eq!(swarm.received().len(), told.len(), "{:?}", swarm.received());
+}
+
+/// Programs that create a container anew send back what its inspect says, also where containers share the host's cgroup namespace by
+/// default. Elsewhere that reaches the host.
+#[test]
+fn a_cgroup_namespace_is_the_hosts_only_where_it_always_is() {
+    let (docker, _inside) = behind_or_skip!(Cli::V20);
+    let engine = engine_or_skip!();
+    let first = docker.name("first");
+    docker.ok(&["create", "--name", &first, docker.image(), "true"]);
+    let inspect = engine.call("GET", &format!("/containers/{first}/json"), b"").json();
+    let mode = inspect["HostConfig"]["CgroupnsMode"].as_str().expect("an engine since 20.10");
+    let name = docker.name("again");
+    docker.ok(&["create", "--name", &name, "--cgroupns", mode, docker.image(), "true"]);
+    let name = docker.name("host");
+    let output =
+        docker.run(&["create", "--name", &name, "--cgroupns", "host", docker.image(), "true"]);
+    let passes = mode == "host";
+    assert!(
+        (output.code == 0) == passes && (passes || is_readable(&output, "CgroupnsMode")),
+        "{mode}: {}",
+        output.errors()
+    );
+}
+
+/// Execs that others made are started where the list would let the client make them, whatever its patterns look like.
+#[test]
+fn an_exec_is_started_only_where_one_may_be_made() {
+    let (docker, _inside) = behind_or_skip!(Cli::V20);
+    let engine = engine_or_skip!();
+    let (web, other) = (docker.name("web"), docker.name("other"));
+    let json = [("Content-Type", "application/json")];
+    let exec_in = |name: &str| {
+        let target = format!("/containers/{name}/exec");
+        let body = br#"{"Cmd":["true"]}"#;
+        let made = http::over_unix(engine.socket(), "POST", &target, &json, body).unwrap();
+        made.json()["Id"].as_str().expect("an exec has an id").to_owned()
+    };
+    for name in [&web, &other] {
+        docker.ok(&["run", "-d", "--name", name, docker.image(), "sleep", "600"]);
+    }
+    for patterns in [
+        vec!["/exec/.*".to_owned(), format!("/[a-z]+/{web}/exec")],
+        vec!["/exec/.*".to_owned(), format!("/(containers|volumes)/{web}/exec")],
+        vec![format!("/(exec/.*|container[s]/{web}/e.*)")],
+    ] {
+        let mut flags = vec!["-allowGET=.*".to_owned()];
+        flags.extend(patterns.iter().map(|it| format!("-allowPOST=(/v1[.][0-9]+)?{it}")));
+        let proxy = Sockwarden::start(engine.socket(), &flags);
+        for (name, passes) in [(&web, true), (&other, false)] {
+            let id = exec_in(name);
+            let ask = |method: &str, path: &str, body: &[u8]| {
+                let target = format!("/v1.41/exec/{id}/{path}");
+                http::over_tcp(proxy.address(), method, &target, &json, body).unwrap()
+            };
+            for answer in [ask("GET", "json", b""), ask("POST", "start", br#"{"Detach":true}"#)] {
+                let told = answer.message();
+                let right = if passes {
+                    answer.status == 200
+                } else {
+                    answer.status == 403 && told.contains("where the list allows no exec")
+                };
+                assert!(right, "{patterns:?} {name}: {} {told}", answer.status);
+            }
+        }
+    }
+}
+
+/// A proxy that is a task of a swarm keeps its service, its node and the swarm.
+#[test]
+fn the_proxys_own_service_stays() {
+    let swarm = Swarm::start();
+    let flags = ["-proxycontainername=proxy.1.task".to_owned(), "-allowDELETE=.*".to_owned()];
+    let proxy = Sockwarden::start(
+        swarm.socket(),
+        &[&flags[..], &["-allowPOST=(/v1[.][0-9]+)?/(nodes|services|swarm)/.*".to_owned()]]
+            .concat(),
+    );
+    let ask = |line: &str| {
+        let (method, target) = line.split_once(' ').unwrap();
+        let fields = [("Content-Type", "application/json")];
+        http::over_tcp(proxy.address(), method, target, &fields, b"{\"Name\":\"x\"}").unwrap()
+    };
+    for line in [
+        "POST /v1.41/services/0wn5ervice/update?version=1",
+        "POST /v1.41/services/0wn/update?version=1&rollback=previous",
+        "POST /services/stack_proxy/update?version=1",
+        "DELETE /v1.41/services/stack_proxy",
+        "DELETE /services/0",
+        "POST /v1.41/nodes/0wnn0de/update?version=1",
+        "POST /v1.41/nodes/manager/update?version=1",
+        "DELETE /nodes/0wnn?force=1",
+        "POST /v1.41/swarm/leave?force=1",
+    ] {
+        let answer = ask(line);
+        let told = answer.message();
+        assert!(
+            answer.status == 403 && told.contains("the proxy's own container"),
+            "{line}: {} {told}",
+            answer.status
+        );
+    }
+    assert!(swarm.received().is_empty(), "{:?}", swarm.received());
+    for line in ["DELETE /v1.41/services/other", "POST /v1.41/nodes/other/update?version=1"] {
+        assert_eq!(ask(line).status, 200, "{line}");
+    }
+    assert_eq!(swarm.received().len(), 2);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use sockwarden_e2e::relay::Relay;
 use sockwarden_e2e::swarm::Swarm;
 use tempfile::TempDir;
 
-use crate::body_cases::{CASES, Case, Engine as Expected, Limits, Want};
+use crate::body_cases::{CASES, Case, Engine as Expected, Limits, NO_BUILDS, Want};
 
 /// Everything the cases need; removed when dropped.
 pub(crate) struct Stage {
@@ -265,8 +265,13 @@ impl Stage {
                 Kind::Guarding => Relay::only_reads(self.engine.socket()),
                 Kind::Refusing | Kind::Allowing => Relay::start(self.engine.socket()),
             };
-            let proxy = Sockwarden::allow_all_but(relay.socket(), &self.flags(limits));
-            if limits == Limits::Own {
+            let paths = |method: &str| match (limits, method) {
+                (Limits::Own, "POST") => Some(NO_BUILDS),
+                (Limits::Blind, "GET") => None,
+                _ => Some(".*"),
+            };
+            let proxy = Sockwarden::allow(relay.socket(), paths, &self.flags(limits));
+            if matches!(limits, Limits::Own | Limits::Builder) {
                 proxy.expect_log("per-container allowlists are in force");
             }
             fronts.push(Front { limits, kind, proxy, relay });
@@ -280,11 +285,13 @@ impl Stage {
         match limits {
             Limits::None => Vec::new(),
             Limits::Host => vec![deny.to_owned()],
-            Limits::Srv => vec![srv],
+            Limits::Blind | Limits::Srv => vec![srv],
             Limits::HostSrv => vec![deny.to_owned(), srv],
             Limits::NoMounts => vec!["-denyhostmounts".to_owned()],
             Limits::NoNetwork => vec!["-denynetworkvolumes".to_owned()],
-            Limits::Own => vec![format!("-proxycontainername={}", self.objects.get("{proxy}"))],
+            Limits::Builder | Limits::Own => {
+                vec![format!("-proxycontainername={}", self.objects.get("{proxy}"))]
+            }
         }
     }
 

@@ -195,7 +195,7 @@ fn our_own_container_must_be_named_exactly() {
 
 const MAY_WRITE: [&str; 4] = [
     "-l",
-    r"sockwarden.allow.post=/v1\.41/(containers/.*|networks/.*|commit|build)",
+    r"sockwarden.allow.post=/v1\.41/(containers/.*|networks/.*|commit)",
     "-l",
     r"sockwarden.allow.delete=/v1\.41/containers/.*",
 ];
@@ -244,8 +244,25 @@ fn a_client_cannot_enlarge_its_own_rights() {
         "/v1.41/commit?container={neighbour}&repo={neighbour}&changes=LABEL%20sockwarden.allow.get%3D.*"
     );
     refused("commit", ["POST", &commit], "", "a label that carries rights");
+    // Whoever builds starts nothing, and builds where the proxy is not.
+    let builds = [&MAY_WRITE[..], &["-l", "sockwarden.allow.post.builds=/v1.4[1]/build"]].concat();
+    let builder = |word: &str, target: &str, body: &str, says: &[&str]| {
+        let request = ["-data", body, "POST", target];
+        let request = if body.is_empty() { &request[2..] } else { &request[..] };
+        check(&stage.ask(word, &builds, request), 403, says);
+    };
+    let out = "sockwarden.allow.labels=true";
+    let image = format!(r#"{{"Image":"{image}"}}"#);
+    builder("create", "/v1.41/containers/create", &image, &["allows builds as well", out]);
+    let start = format!("/v1.41/containers/{neighbour}/start");
+    builder("start", &start, "", &["allows builds as well", out]);
+    stage.wait_for_log("may build, and so not use ContainerCreate, ContainerStart");
     let build = format!("/v1.41/build?networkmode=container%3A{neighbour}");
-    refused("build", ["POST", &build], "", "somebody's identity");
+    builder("build", &build, "", &["somebody's identity"]);
+    for mode in [&network, "host"] {
+        let build = format!("/v1.41/build?networkmode={mode}");
+        builder(&format!("build-{mode}"), &build, "", &["networkmode=none", out]);
+    }
     // Nothing of it happened, and what is left is allowed.
     check(&stage.ask("last", &["-l", MAY_LIST], &LIST), 200, &[&neighbour]);
     let stop = format!("/v1.41/containers/{neighbour}/kill");

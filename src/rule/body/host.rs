@@ -3,24 +3,22 @@
 //! The fields that are known to stay inside are listed; a field that is set and not listed is refused, because a newer engine may make
 //! anything of it. The facts are those of moby's `api/types/container` and `daemon/` up to API 1.55.
 
-use std::path::Path;
-
 use crate::request::json::{Json, Object, fold};
 use crate::request::target::printable;
 
 use ipnet::IpNet;
 
 use super::known::{
-    CONFIG, CONTAINER_SPEC, ENDPOINT, EXEC, HOST_CONFIG, MASKED_PATHS, NETWORK, NETWORK_OPTIONS,
-    PRIVATE_ADDRESSES, READONLY_PATHS, SERVICE, TASK,
+    CONFIG, CONTAINER_SPEC, ENDPOINT, EXEC, GATEWAY_MODES, HOST_CONFIG, MASKED_PATHS, NETWORK,
+    NETWORK_OPTIONS, PRIVATE_ADDRESSES, READONLY_PATHS, SERVICE, TASK,
 };
-use super::mounts::{array, mount_danger};
+use super::look::Veil;
+use super::mounts::array;
 use super::values::{
-    capabilities, environment, fields, log_config, paths, security, sysctls, working_directory,
+    capabilities, environment, fields, log_config, paths, security, sysctls, texts,
+    working_directory,
 };
-use super::{
-    Clause, Looked, Mounts, Question, Review, Verdict, Violation, host, is_plain, violation,
-};
+use super::{Clause, Mounts, Question, Review, Verdict, host, is_plain, violation};
 
 const HOST_NETWORK: &str = "uses the network of the host";
 const MODE_INSIDE: &str = "shares a namespace with the host or another container";
@@ -92,7 +90,19 @@ impl<'a> Review<'a> {
             "devicecgrouprules" | "devices" | "devicerequests" => {
                 refuse("opens devices of the host")
             }
-            "env" => environment(value, &place),
+            "cgroupnsmode" if text == "host" => match self.cgroups_are_the_hosts() {
+                // Nothing that the container would not have without the field.
+                Some(true) | None => Ok(()),
+                Some(false) => refuse(MODE_INSIDE),
+            },
+            "containeridfile" => match self.is_docker() {
+                Some(true) | None => Ok(()),
+                Some(false) => refuse("names a file of the host, which this engine removes"),
+            },
+            "env" => self.environment(value, &place),
+            "groupadd" if texts(value).contains(&"keep-groups") => {
+                refuse("keeps the groups of the engine itself")
+            }
             "ipcmode" if matches!(text, "private" | "shareable" | "none") => Ok(()),
             "cgroup" | "cgroupnsmode" | "ipcmode" | "pidmode" | "usernsmode" | "utsmode" => {
                 refuse(MODE_INSIDE)
@@ -135,7 +145,7 @@ impl<'a> Review<'a> {
                 "links" => {
                     return Err(host(&place, "is deprecated and copies environments; use aliases"));
                 }
-                "driveropts" => return Err(host(&place, "sets kernel parameters of an interface")),
+                "driveropts" => interface_options(value, &place)?,
                 name if ENDPOINT.contains(&name) => {}
                 _ => return Err(host(&place, UNKNOWN)),
             }
@@ -154,18 +164,19 @@ impl<'a> Review<'a> {
         if !is_plain(network) {
             return Err(violation(Clause::Unclear, place, "names a network that cannot be one"));
         }
+        let veil = Veil { place, problem: HOST_NETWORK };
         // What a part of the host network's id means now may be gone when the container starts.
-        if let Looked::Found(inspect) = self.ask(Question::Network("host".to_owned())) {
-            match inspect.field("Id").and_then(Json::as_str) {
-                Some(id) if !id.starts_with(network) => {}
-                _ => return Err(host(place, HOST_NETWORK)),
+        self.look(&Question::Network("host".to_owned()), veil, |_, found| {
+            let Some(found) = found else { return Ok(()) };
+            match found.field("Id").and_then(Json::as_str) {
+                Some(id) if !id.starts_with(network) => Ok(()),
+                _ => Err(host(place, HOST_NETWORK)),
             }
-        }
-        let Looked::Found(inspect) = self.ask(Question::Network(network.to_owned())) else {
-            return Ok(());
-        };
-        let driver = inspect.field("Driver").and_then(Json::as_str);
-        if driver == Some("host") { Err(host(place, HOST_NETWORK)) } else { Ok(()) }
+        })?;
+        self.look(&Question::Network(network.to_owned()), veil, |_, found| {
+            let driver = found.and_then(|it| it.field("Driver")).and_then(Json::as_str);
+            if driver == Some("host") { Err(host(place, HOST_NETWORK)) } else { Ok(()) }
+        })
     }
 
     /// A network that stands under a name and has an id besides; engines prefer the id.
@@ -188,44 +199,13 @@ impl<'a> Review<'a> {
                 "privileged" => {
                     return Err(host(&place, "gives the command every capability"));
                 }
-                "env" => environment(value, &place)?,
+                "env" => self.environment(value, &place)?,
                 "workingdir" => working_directory(value.as_str().unwrap_or("?"), &place)?,
                 name if EXEC.contains(&name) => {}
                 _ => return Err(host(&place, UNKNOWN)),
             }
         }
         self.target_stays_inside()
-    }
-
-    /// Whoever runs or types in a container that reaches the host reaches it too.
-    pub(super) fn target_stays_inside(&mut self) -> Verdict {
-        if !self.denies_host() {
-            return Ok(());
-        }
-        let name = self.object();
-        let place = format!("`{}`", printable(name));
-        let Some(inspect) = self.container(name, &place)? else { return Ok(()) };
-        stays_inside(inspect, &place)
-    }
-
-    /// The container that a name, id or part of an id means; `None` when that has to be asked first.
-    pub(super) fn container(
-        &mut self,
-        name: &str,
-        place: &str,
-    ) -> Result<Option<&'a Json>, Violation> {
-        let missing = || {
-            let problem = format!("No such container: {}", printable(name));
-            Violation { clause: Clause::NoSuchObject, place: place.to_owned(), problem }
-        };
-        if !is_plain(name) {
-            return Err(missing());
-        }
-        match self.ask(Question::Container(name.to_owned())) {
-            Looked::NotYet => Ok(None),
-            Looked::Missing => Err(missing()),
-            Looked::Found(inspect) => Ok(Some(inspect)),
-        }
     }
 
     /// A service's specification, in a create, an update, or as the one to go back to.
@@ -286,8 +266,8 @@ impl<'a> Review<'a> {
         for network in array(Some(networks), place)? {
             let target = network.field("Target").and_then(Json::as_str).unwrap_or_default();
             self.network_of_host(target, place)?;
-            if network.field("DriverOpts").is_some_and(|options| !options.is_zero()) {
-                return Err(host(place, "sets kernel parameters of an interface"));
+            if let Some(options) = network.field("DriverOpts") {
+                interface_options(options, place)?;
             }
         }
         Ok(())
@@ -299,28 +279,29 @@ impl<'a> Review<'a> {
         if self.parameter("rollback").is_empty() || self.limits.are_none() {
             return Ok(());
         }
-        match self.previous_service()? {
-            None => Ok(()),
-            Some(previous) => self.service(Some(previous), "PreviousSpec."),
-        }
+        self.look_at_previous(|review, previous| review.service(Some(previous), "PreviousSpec."))
     }
 
-    /// The specification that a service had before; `None` when that has to be asked first.
-    pub(super) fn previous_service(&mut self) -> Result<Option<&'a Json>, Violation> {
+    /// The specification that a service had before, which a client that may not read it knows nothing of.
+    pub(super) fn look_at_previous(
+        &mut self,
+        judge: impl FnOnce(&mut Self, &'a Json) -> Verdict,
+    ) -> Verdict {
+        const PLACE: &str = "the parameter `rollback`";
+        const NONE: &str =
+            "asks for a specification that the engine does not have; send the one you want";
         let name = self.object();
-        let unclear = || {
-            let problem =
-                "asks for a specification that the engine does not have; send the one you want";
-            violation(Clause::Unclear, "the parameter `rollback`", problem)
-        };
+        let none = || violation(Clause::Unclear, PLACE, NONE).veiled(PLACE, NONE);
         if !is_plain(name) {
-            return Err(unclear());
+            return Err(none());
         }
-        match self.ask(Question::Service(name.to_owned())) {
-            Looked::NotYet => Ok(None),
-            Looked::Missing => Err(unclear()),
-            Looked::Found(service) => service.field("PreviousSpec").map(Some).ok_or_else(unclear),
-        }
+        let problem =
+            "asks for a specification that goes beyond what is allowed; send the one you want";
+        let veil = Veil { place: PLACE, problem };
+        self.look(&Question::Service(name.to_owned()), veil, |review, service| {
+            let previous = service.and_then(|service| service.field("PreviousSpec"));
+            judge(review, previous.ok_or_else(none)?)
+        })
     }
 
     /// `POST /networks/create`.
@@ -333,8 +314,10 @@ impl<'a> Review<'a> {
                 "driver" if matches!(value.as_str(), Some("bridge" | "overlay" | "default")) => {}
                 "driver" => return Err(host(&place, "joins a network of the host")),
                 "options" => {
-                    for (option, _) in fields(value, "Options")? {
-                        if !NETWORK_OPTIONS.contains(&option) {
+                    for (option, value) in fields(value, "Options")? {
+                        let is_usual = GATEWAY_MODES.contains(&option)
+                            && matches!(value.as_str(), Some("isolated" | "nat"));
+                        if !is_usual && !NETWORK_OPTIONS.contains(&option) {
                             let place = format!("`Options.{}`", printable(option));
                             return Err(host(
                                 &place,
@@ -381,16 +364,47 @@ impl<'a> Review<'a> {
             return refuse("version", "asks for BuildKit, whose builds nobody can inspect");
         }
         for (name, problem) in [
+            ("additionalbuildcontexts", "takes files of the host into the build"),
+            ("addcaps", "gives the build further capabilities"),
+            ("apparmor", "replaces a protection of the build"),
+            ("devices", "opens devices of the host for the build"),
+            ("idmappingoptions", "chooses the users of the build"),
+            ("isolation", "chooses how the build is isolated"),
+            ("labelopts", "replaces a protection of the build"),
+            ("nsoptions", "chooses the namespaces of the build"),
+            ("rusagelogfile", "writes a file of the host"),
+            ("seccomp", "replaces a protection of the build"),
+            ("transientRunMounts", "mounts files of the host into the build"),
+            ("volume", "mounts files of the host into the build"),
             ("remote", "makes the host fetch the build; send it as a tar"),
             ("cgroupparent", "puts the build under a cgroup of the client's choice"),
             ("securityopt", "weakens the isolation of the build"),
             ("outputs", "writes the build's result somewhere else"),
         ] {
-            if !self.parameter(name).is_empty() {
+            let value = self.parameter(name);
+            let is_default = value.is_empty() || (name == "isolation" && value == "default");
+            if !is_default {
                 return refuse(name, problem);
             }
         }
         Ok(())
+    }
+
+    /// The variables of a container or an exec. Podman copies those that have no value, or a `*` in their names, from its own environment.
+    fn environment(&mut self, value: &Json, place: &str) -> Verdict {
+        environment(value, place)?;
+        let copies =
+            |entry: &&str| entry.split_once('=').is_none_or(|(name, _)| name.contains('*'));
+        match texts(value).iter().find(|entry| copies(entry)) {
+            Some(entry) if self.is_docker() == Some(false) => {
+                let problem = format!(
+                    "copies `{}` from the environment of this engine; give it a value",
+                    printable(entry)
+                );
+                Err(host(place, &problem))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// `POST /images/create`: a pull is what it is for; an import by address is the host fetching anything.
@@ -429,42 +443,19 @@ const UNKNOWN: &str = "is not a field that sockwarden knows to stay inside the c
 
 const PLUGIN: &str = "installs or starts a plugin, which runs as root on the host";
 
-/// Whether what runs in this container is kept inside it.
-pub(super) fn stays_inside(inspect: &Json, place: &str) -> Verdict {
-    let empty = Json::Null;
-    let config = inspect.field("HostConfig").unwrap_or(&empty);
-    let text = |name: &str| config.field(name).and_then(Json::as_str).unwrap_or_default();
-    let set = |name: &str| config.field(name).is_some_and(|value| !value.is_zero());
-    // Empty, and not the `null` that stands for the engine's own list.
-    let bare =
-        |name: &str| config.field(name).and_then(Json::as_array).is_some_and(<[_]>::is_empty);
-    let shares = ["NetworkMode", "PidMode", "IpcMode", "UsernsMode"]
-        .into_iter()
-        .any(|mode| text(mode) == "host");
-    let why = if set("Privileged") {
-        "is privileged"
-    } else if shares {
-        "shares a namespace with the host"
-    } else if set("Devices") || set("DeviceRequests") || set("DeviceCgroupRules") {
-        "has devices of the host"
-    } else if capabilities(config.field("CapAdd").unwrap_or(&empty), "").is_err() {
-        "has capabilities beyond the usual ones"
-    } else if bare("MaskedPaths") || bare("ReadonlyPaths") {
-        "sees kernel files that engines hide or protect"
-    } else if mounts_engine(inspect) {
-        "mounts the socket of the engine"
-    } else if let Some(source) = mounts_system(inspect) {
-        return Err(host(
-            place,
-            &format!(
-                "mounts `{}` of the host, so whoever runs something in it reaches the host",
-                printable(source)
-            ),
-        ));
-    } else {
+/// The parameters of an interface may be those of the kernel; a name inside the container is harmless. The kernel takes fifteen bytes.
+fn interface_options(options: &Json, place: &str) -> Verdict {
+    if options.is_zero() {
         return Ok(());
-    };
-    Err(host(place, &format!("{why}, so whoever runs something in it reaches the host")))
+    }
+    for (option, value) in fields(options, place)? {
+        let is_name = |name: &str| name.len() <= 15 && is_plain(name);
+        let names = option == "com.docker.network.endpoint.ifname";
+        if !names || !value.as_str().is_some_and(is_name) {
+            return Err(host(place, "sets kernel parameters of an interface"));
+        }
+    }
+    Ok(())
 }
 
 /// The host routes what a network of its own has as addresses, so a network of others' addresses takes the host's traffic to them.
@@ -519,30 +510,4 @@ fn privileges(value: &Json, place: &str) -> Verdict {
         }
     }
     Ok(())
-}
-
-/// What of the host's system a container can write to through its mounts.
-fn mounts_system(inspect: &Json) -> Option<&str> {
-    let mounts = inspect.field("Mounts").and_then(Json::as_array).unwrap_or_default();
-    mounts.iter().find_map(|mount| {
-        let source = mount.field("Source").and_then(Json::as_str)?;
-        let is_bind = mount.field("Type").and_then(Json::as_str) == Some("bind");
-        let is_written = mount.field("RW") != Some(&Json::Bool(false));
-        let is_clock = matches!(source, "/etc/localtime" | "/etc/timezone");
-        let is_system = mount_danger(Path::new(source)).is_some();
-        (is_bind && is_written && is_system && !is_clock).then_some(source)
-    })
-}
-
-/// Whether a container mounts the engine's socket, or a directory above it.
-fn mounts_engine(inspect: &Json) -> bool {
-    let mounts = inspect.field("Mounts").and_then(Json::as_array).unwrap_or_default();
-    mounts.iter().any(|mount| {
-        let text = |name: &str| mount.field(name).and_then(Json::as_str).unwrap_or_default();
-        let source = text("Source");
-        text("Type") == "bind"
-            && (source.ends_with("docker.sock")
-                || source.ends_with("containerd.sock")
-                || matches!(source, "/" | "/run" | "/var" | "/var/run" | "/run/containerd"))
-    })
 }

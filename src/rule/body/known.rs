@@ -40,7 +40,6 @@ pub(super) const HOST_CONFIG: &[&str] = &[
     "blkioweightdevice",
     "capdrop",
     "consolesize",
-    "containeridfile",
     "cpucount",
     "cpupercent",
     "cpuperiod",
@@ -146,6 +145,7 @@ pub(super) const CONTAINER_SPEC: &[&str] = &[
 pub(super) const NETWORK: &[&str] = &[
     "attachable",
     "checkduplicate",
+    "configonly",
     "enableipv4",
     "enableipv6",
     "internal",
@@ -162,6 +162,9 @@ pub(super) const NETWORK_OPTIONS: &[&str] = &[
     "com.docker.network.enable_ipv6",
     "encrypted",
 ];
+/// How packets get into a network. `nat` is what engines do anyway, and `isolated` leaves the host out; `routed` and `nat-unprotected` open it.
+pub(super) const GATEWAY_MODES: &[&str] =
+    &["com.docker.network.bridge.gateway_mode_ipv4", "com.docker.network.bridge.gateway_mode_ipv6"];
 
 /// Where a network of containers may have its addresses: RFC 1918, 6598 (shared) and 4193, and RFC 3849, which examples use.
 pub(super) const PRIVATE_ADDRESSES: &[&str] = &[

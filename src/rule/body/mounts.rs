@@ -8,7 +8,8 @@ use std::path::Path;
 use crate::request::json::{Json, Object, fold};
 use crate::request::target::printable;
 
-use super::{Clause, Looked, Mounts, Question, Review, Verdict, Violation, is_plain, violation};
+use super::look::Veil;
+use super::{Clause, Mounts, Question, Review, Verdict, Violation, is_plain, violation};
 
 /// The file systems that `mount(8)` gets over the network; the local driver resolves `addr=` for the first four itself (moby
 /// `volume/local`).
@@ -52,8 +53,8 @@ impl<'a> Review<'a> {
 
     fn mount(&mut self, mount: &'a Json, place: &str) -> Verdict {
         let text = |name: &str| mount.field(name).and_then(Json::as_str).unwrap_or_default();
-        // Podman joins the fields with commas and takes them apart again.
-        if has_separator(mount) {
+        // Podman joins the fields with commas and takes them apart again; Docker reads each as it stands.
+        if has_separator(mount) && self.is_docker() == Some(false) {
             let problem = "holds a comma or a quotation mark in a text, which engines read in different ways; leave it out";
             return Err(violation(Clause::Unclear, place, problem));
         }
@@ -84,8 +85,8 @@ impl<'a> Review<'a> {
     /// `source:target[:mode]`, as moby's `linux_parser.go` splits it.
     fn bind(&mut self, bind: &str, place: &str) -> Verdict {
         let Some((source, rest)) = bind.split_once(':') else { return Ok(()) };
-        // Podman's overlays take more directories of the host: `O,upperdir=/…`.
-        let modes = rest.rsplit(':').next().unwrap_or_default();
+        // Podman's overlays take more directories of the host: `O,upperdir=/…`. The target may hold anything but a colon.
+        let modes = rest.split_once(':').map_or("", |(_, modes)| modes);
         if modes.split(',').any(|mode| mode == "O" || mode.contains('=')) {
             let problem = format!(
                 "has the mode `{}`, and what that mounts cannot be judged",
@@ -103,16 +104,19 @@ impl<'a> Review<'a> {
     /// The mounts of another container, all of which `VolumesFrom` takes over.
     fn mounts_of_another(&mut self, from: &str, place: &str) -> Verdict {
         let name = from.split(':').next().unwrap_or_default();
-        let Some(inspect) = self.container(name, place)? else { return Ok(()) };
-        for mount in inspect.field("Mounts").and_then(Json::as_array).unwrap_or_default() {
-            let text = |name: &str| mount.field(name).and_then(Json::as_str).unwrap_or_default();
-            match text("Type") {
-                "volume" => self.named_volume(text("Name"), place)?,
-                "tmpfs" | "image" => {}
-                _ => self.host_path(text("Source"), place)?,
+        let veil = "takes over mounts that are not allowed";
+        self.look_at_container(name, place, veil, |review, inspect| {
+            for mount in inspect.field("Mounts").and_then(Json::as_array).unwrap_or_default() {
+                let text =
+                    |name: &str| mount.field(name).and_then(Json::as_str).unwrap_or_default();
+                match text("Type") {
+                    "volume" => review.named_volume(text("Name"), place)?,
+                    "tmpfs" | "image" => {}
+                    _ => review.host_path(text("Source"), place)?,
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// `volumes/create`.
@@ -132,11 +136,12 @@ impl<'a> Review<'a> {
             let problem = format!("names the volume `{}`, which cannot be one", printable(name));
             return Err(violation(Clause::Unclear, place, &problem));
         }
-        let Looked::Found(volume) = self.ask(Question::Volume(name.to_owned())) else {
-            return Ok(());
-        };
-        self.volume_driver(volume.field("Driver"), place)?;
-        self.volume_options(volume.field("Options"), place)
+        let veil = Veil { place, problem: "mounts a volume that shows more than is allowed" };
+        self.look(&Question::Volume(name.to_owned()), veil, |review, volume| {
+            let Some(volume) = volume else { return Ok(()) };
+            review.volume_driver(volume.field("Driver"), place)?;
+            review.volume_options(volume.field("Options"), place)
+        })
     }
 
     /// A driver other than `local` is a plugin, which mounts what it likes.
@@ -281,8 +286,12 @@ fn texts<'a>(value: Option<&'a Json>, at: &str) -> Result<Vec<(String, &'a str)>
 
 /// What is given away with a listed directory, if it is one of those that nobody should list.
 pub fn mount_danger(directory: &Path) -> Option<&'static str> {
-    const SOCKETS: &[&str] =
-        &["/run/containerd/containerd.sock", "/run/docker.sock", "/var/run/docker.sock"];
+    const SOCKETS: &[&str] = &[
+        "/run/containerd/containerd.sock",
+        "/run/docker.sock",
+        "/run/podman/podman.sock",
+        "/var/run/docker.sock",
+    ];
     const SYSTEM: &[&str] = &[
         "/bin",
         "/boot",

@@ -61,26 +61,39 @@ impl<'a> Review<'a> {
         if self.limits.may_label {
             return Ok(());
         }
-        let guards_admitted =
-            self.protected.is_some() || self.limits.host_access == HostAccess::Deny;
-        let own: Names = self.protected.iter().flat_map(|protected| &protected.names).collect();
-        let taken =
-            |name: &str| own.may_mean(name) || (guards_admitted && self.admitted.may_mean(name));
-        for (place, name) in self.names_given()? {
-            if taken(name) {
-                return Err(takes(&place, name, "the proxy or one of its clients"));
-            }
+        self.are_free(&self.names_given()?)?;
+        if self.head.operation.id() == "ServiceUpdate" && !self.parameter("rollback").is_empty() {
+            self.look_at_previous(|review, previous| {
+                let mut given = Vec::new();
+                service(previous, "PreviousSpec.", &mut given)?;
+                review.are_free(&given)
+            })?;
         }
         if self.head.operation.id() == "NetworkCreate" {
             let name = self.field("Name").and_then(Json::as_str).unwrap_or_default();
-            if guards_admitted && self.admitted.name_network(name) {
+            if self.guards_admitted() && self.admitted.name_network(name) {
                 return Err(takes("`Name`", name, "a client of the proxy"));
             }
         }
         Ok(())
     }
 
-    fn names_given(&mut self) -> Result<Vec<Given<'a>>, Violation> {
+    fn guards_admitted(&self) -> bool {
+        self.protected.is_some() || self.limits.host_access == HostAccess::Deny
+    }
+
+    fn are_free(&self, given: &[Given<'_>]) -> Verdict {
+        let own: Names = self.protected.iter().flat_map(|protected| &protected.names).collect();
+        let taken = |name: &str| {
+            own.may_mean(name) || (self.guards_admitted() && self.admitted.may_mean(name))
+        };
+        match given.iter().find(|(_, name)| taken(name)) {
+            Some((place, name)) => Err(takes(place, name, "the proxy or one of its clients")),
+            None => Ok(()),
+        }
+    }
+
+    fn names_given(&self) -> Result<Vec<Given<'a>>, Violation> {
         let mut given = Vec::new();
         match self.head.operation.id() {
             "ContainerCreate" => {
@@ -98,11 +111,6 @@ impl<'a> Review<'a> {
             "ServiceCreate" | "ServiceUpdate" => {
                 if let Some(spec) = self.body {
                     service(spec, "", &mut given)?;
-                }
-                if !self.parameter("rollback").is_empty()
-                    && let Some(previous) = self.previous_service()?
-                {
-                    service(previous, "PreviousSpec.", &mut given)?;
                 }
             }
             _ => {}

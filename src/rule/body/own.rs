@@ -12,8 +12,10 @@ use std::collections::BTreeSet;
 use crate::request::json::{Json, Keys, Object};
 use crate::request::target::printable;
 
+use super::look::Veil;
 use super::mounts::array;
-use super::{Clause, Looked, Question, Review, Verdict, Violation, violation};
+use super::swarm::OwnTask;
+use super::{Clause, Question, Review, Verdict, Violation, violation};
 
 /// What no client may touch.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +34,8 @@ pub struct Protected {
     pub prefixes: Vec<String>,
     /// Whether labels of an image carry rights too.
     pub image_labels_count: bool,
+    /// What its own container is a task of, where a swarm runs it.
+    pub task: Option<OwnTask>,
 }
 
 impl Protected {
@@ -104,7 +108,13 @@ impl<'a> Review<'a> {
         if template.starts_with("/containers/{name}") && !LOOKS.contains(&id) {
             self.not_own_container(protected, self.object(), "the path")?;
         }
-        match id {
+        self.guard_swarm(protected)?;
+        self.guard_operation(protected)?;
+        self.starts_nothing_built()
+    }
+
+    fn guard_operation(&mut self, protected: &'a Protected) -> Verdict {
+        match self.head.operation.id() {
             "ContainerCreate" => self.guard_create(protected),
             "ExecStart" | "ExecResize" => self.guard_exec(protected),
             "ImageCommit" => self.guard_commit(protected),
@@ -113,7 +123,11 @@ impl<'a> Review<'a> {
                 self.changes_set_no_label(protected)
             }
             "ImageBuild" => self.guard_build(protected),
-            "Grpc" | "ImageLoad" | "ImageTag" | "Session" => self.no_labelled_image(protected),
+            "Grpc" => {
+                self.no_labelled_image(protected)?;
+                self.guard_hidden_build(protected)
+            }
+            "ImageLoad" | "ImageTag" | "Session" => self.no_labelled_image(protected),
             "NetworkConnect" | "NetworkDisconnect" => self.guard_network(protected),
             "NetworkCreate" => self.guard_new_network(protected),
             "ServiceCreate" => self.guard_service(protected, self.body, ""),
@@ -277,13 +291,16 @@ impl<'a> Review<'a> {
     }
 
     fn guard_exec(&mut self, protected: &Protected) -> Verdict {
-        let question = Question::Exec(self.object().to_owned());
-        let Looked::Found(exec) = self.ask(question) else { return Ok(()) };
-        let id = exec.field("ContainerID").and_then(Json::as_str);
-        match id.map_or(Some(OWN), |id| protected.why_untouchable(id)) {
-            None => Ok(()),
-            Some(why) => Err(violation(Clause::OwnContainer, "the container of the exec", why)),
-        }
+        const PLACE: &str = "the container of the exec";
+        let veil = Veil { place: PLACE, problem: OWN };
+        self.look(&Question::Exec(self.object().to_owned()), veil, |_, exec| {
+            let Some(exec) = exec else { return Ok(()) };
+            let id = exec.field("ContainerID").and_then(Json::as_str);
+            match id.map_or(Some(OWN), |id| protected.why_untouchable(id)) {
+                None => Ok(()),
+                Some(why) => Err(violation(Clause::OwnContainer, PLACE, why)),
+            }
+        })
     }
 
     fn guard_commit(&mut self, protected: &'a Protected) -> Verdict {
@@ -294,7 +311,7 @@ impl<'a> Review<'a> {
         self.changes_set_no_label(protected)
     }
 
-    fn guard_build(&self, protected: &Protected) -> Verdict {
+    fn guard_build(&mut self, protected: &Protected) -> Verdict {
         self.no_labelled_image(protected)?;
         let labels = self.parameter("labels");
         if !labels.is_empty() {
@@ -307,16 +324,11 @@ impl<'a> Review<'a> {
             })?;
             self.labels_carry_none(protected, Some(&parsed), "labels")?;
         }
-        let mode = self.parameter("networkmode");
-        // The docker CLI always says `default`, which is where it goes anyway.
-        if !matches!(mode, "" | "default")
-            && (mode.starts_with("container:") || protected.is_network(mode))
-        {
-            let problem =
-                "builds under an address that is somebody's identity; choose another network";
-            return Err(violation(Clause::Identity, "the parameter `networkmode`", problem));
+        if !self.parameter("nsoptions").is_empty() {
+            let problem = "chooses namespaces for the build, which cannot be judged; leave it out";
+            return Err(violation(Clause::Unclear, "the parameter `nsoptions`", problem));
         }
-        Ok(())
+        self.guard_build_network(protected)
     }
 
     fn guard_service(&self, protected: &Protected, spec: Option<&Json>, at: &str) -> Verdict {
@@ -345,8 +357,9 @@ impl<'a> Review<'a> {
         if self.parameter("rollback").is_empty() {
             return Ok(());
         }
-        let previous = self.previous_service()?;
-        self.guard_service(protected, previous, "PreviousSpec.")
+        self.look_at_previous(|review, previous| {
+            review.guard_service(protected, Some(previous), "PreviousSpec.")
+        })
     }
 
     /// Whatever the engine finds under this reference must not be the proxy.
@@ -367,12 +380,13 @@ impl<'a> Review<'a> {
         if is_full_id(reference) {
             return Ok(());
         }
-        let Some(inspect) = self.container(reference, place)? else { return Ok(()) };
-        let id = inspect.field("Id").and_then(Json::as_str);
-        match id.map_or(Some(OWN), |id| protected.why_untouchable(id)) {
-            None => Ok(()),
-            Some(why) => own(why),
-        }
+        self.look_at_container(reference, place, OWN, |_, inspect| {
+            let id = inspect.field("Id").and_then(Json::as_str);
+            match id.map_or(Some(OWN), |id| protected.why_untouchable(id)) {
+                None => Ok(()),
+                Some(why) => own(why),
+            }
+        })
     }
 
     fn labels_carry_none(&self, protected: &Protected, labels: Option<&Json>, at: &str) -> Verdict {
@@ -431,11 +445,12 @@ impl<'a> Review<'a> {
         if !protected.image_labels_count || self.limits.may_label || image.is_empty() {
             return Ok(());
         }
-        let Looked::Found(inspect) = self.ask(Question::Image(image.to_owned())) else {
-            return Ok(());
-        };
-        let labels = inspect.field("Config").and_then(|config| config.field("Labels"));
-        self.labels_carry_none(protected, labels, "Image")
+        let veil = Veil { place: "`Image`", problem: "sets a label that carries rights" };
+        self.look(&Question::Image(image.to_owned()), veil, |review, inspect| {
+            let config = inspect.and_then(|inspect| inspect.field("Config"));
+            let labels = config.and_then(|config| config.field("Labels"));
+            review.labels_carry_none(protected, labels, "Image")
+        })
     }
 
     /// A container on the host's network is the host, and where the proxy uses that network too, it is the proxy.

@@ -77,6 +77,7 @@ pub(super) fn security(value: &Json, place: &str) -> Verdict {
             "no-new-privileges" => matches!(setting, "" | "true"),
             "apparmor" => setting == "docker-default",
             "seccomp" => setting == "builtin",
+            "writable-cgroups" => setting == "false",
             _ => false,
         };
         if !strengthens {

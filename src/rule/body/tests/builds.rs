@@ -1,0 +1,186 @@
+//! Builds, and the proxy as a task of a swarm, where rights come from labels.
+
+use super::*;
+
+#[test]
+fn nobody_both_builds_and_starts() {
+    use Set::{Deny, Lists, MayLabel};
+    const STARTS: &[(&str, &str)] = &[
+        ("POST /containers/create", r#"{"Image":"x"}"#),
+        ("POST /v1.41/containers/web/start", ""),
+        ("POST /containers/web/restart", ""),
+        ("POST /containers/web/update", r#"{"RestartPolicy":{"Name":"always"}}"#),
+        ("POST /containers/web/update", r#"{"restartpolicy":{"name":"on-failure"}}"#),
+        ("POST /services/create", r#"{"Name":"x"}"#),
+        ("POST /services/other/update?version=1", r#"{"Name":"x"}"#),
+        ("POST /nodes/another/update?version=1", r#"{"Availability":"active"}"#),
+        ("POST /swarm/join", "{}"),
+    ];
+    const OTHER: &[(&str, &str)] = &[
+        ("POST /containers/web/stop", ""),
+        ("POST /containers/web/kill", ""),
+        ("POST /containers/web/rename?name=x", ""),
+        ("POST /containers/web/update", r#"{"Memory":1}"#),
+        ("POST /containers/web/update", r#"{"RestartPolicy":{"Name":"no"}}"#),
+        ("POST /commit?container=web&repo=x", ""),
+        ("POST /images/x/tag?repo=y", ""),
+        ("DELETE /containers/web", ""),
+        ("POST /networks/create", r#"{"Name":"x"}"#),
+    ];
+    for build in [
+        "POST /build",
+        "POST (/v1[.][0-9]+)?/build",
+        r"POST /v1\.\d+/build",
+        r"POST /v1\.47/build",
+        "POST /v1[.]999/build",
+        "POST /[b]uild",
+        "POST /b.*",
+        "POST /(build|info)",
+        "POST (?i)/BUILD",
+        "POST .*",
+        "POST /v1.41/grpc",
+    ] {
+        for (line, body) in STARTS {
+            let rules = [OTHERS, build];
+            judged(On::Docker, Lists, &rules, line, body, "BuildsToo");
+            judged(On::Docker, MayLabel, &rules, line, body, "");
+            judged(
+                On::Docker,
+                Deny,
+                &["POST /build", OTHERS],
+                "POST /containers/web/start",
+                "",
+                "",
+            );
+        }
+        for (line, body) in OTHER {
+            judged(On::Docker, Lists, &[OTHERS, build], line, body, "");
+        }
+    }
+    for no_build in [
+        "POST /build/prune",
+        "POST /builds",
+        "GET /build",
+        "PUT .*",
+        "POST /v1[.]9/build",
+        "POST /session",
+    ] {
+        for (line, body) in STARTS {
+            judged(On::Docker, Lists, &[OTHERS, no_build], line, body, "");
+        }
+    }
+}
+
+#[test]
+fn no_build_reaches_the_proxy() {
+    use Set::{Lists, MayLabel};
+    let build = |set: Set, networks: &[&str], mode: &str| {
+        let line = format!("POST /build{mode}");
+        let networks = networks.iter().map(|name| (id("5e"), (*name).to_owned())).collect();
+        let protected = Protected { container: id(OWN), networks, ..Protected::default() };
+        let head =
+            Head::new(Method::Post, RequestTarget::parse(line.get(5..).unwrap()).unwrap(), []);
+        let rules = [rule(Method::Post, ".*")].into_iter().collect();
+        let list = Allowlist { rules, may_label: set == MayLabel, ..Allowlist::default() };
+        let lists = [Arc::new(list)];
+        let defaults = Defaults { host_access: HostAccess::Allow, ..Defaults::default() };
+        let mut answers = Answers::new();
+        loop {
+            let review =
+                Review::new(&head, None, &lists[0], &lists, &defaults, Some(&protected), &answers);
+            match review.run() {
+                Err(violation) => return format!("{:?}", violation.clause),
+                Ok(questions) if questions.is_empty() => return String::new(),
+                Ok(questions) => answers.extend(questions.into_iter().map(|question| {
+                    let answer = match question.name() {
+                        "gone" => None,
+                        _ => answer(On::Docker, &question),
+                    };
+                    (question, answer)
+                })),
+            }
+        }
+    };
+    for on in ["bridge", "clients", "host", "podman"] {
+        assert_eq!(build(Lists, &[on], "?networkmode=none"), "");
+        assert_eq!(build(Lists, &[on], "?networkmode=host"), "BuildNetwork", "{on}");
+        assert_eq!(build(Lists, &[on], "?networkmode=9d9d"), "BuildNetwork", "{on}");
+        assert_eq!(build(Lists, &[on], &format!("?networkmode={on}")), "BuildNetwork", "{on}");
+        assert_eq!(build(Lists, &[on], "?networkmode=5e5"), "BuildNetwork", "{on}");
+        assert_eq!(build(Lists, &[on], "?networkmode=container%3Ax"), "Identity", "{on}");
+        assert_eq!(
+            build(Lists, &[on], "?networkmode=ns%3Ax"),
+            if on == "host" { "BuildNetwork" } else { "Unclear" }
+        );
+        assert_eq!(build(Lists, &[on], "?NetworkMode=none"), "Unclear", "{on}");
+        assert_eq!(build(Lists, &[on], "?networkmode=none&nsoptions=%5B%5D"), "Unclear", "{on}");
+        assert_eq!(build(MayLabel, &[on], ""), "", "{on}");
+        for default in ["", "?networkmode=", "?networkmode=default", "?networkmode=bridge"] {
+            let want = if on == "clients" { "" } else { "BuildNetwork" };
+            assert_eq!(build(Lists, &[on], default), want, "{on} {default}");
+        }
+    }
+    assert_eq!(build(Lists, &["clients"], "?networkmode=other"), "");
+    assert_eq!(build(Lists, &["clients"], "?networkmode=gone"), "Unclear");
+    // A proxy in the network namespace of another container is on networks that it does not know.
+    assert_eq!(build(Lists, &[], ""), "BuildNetwork");
+    judged(On::Docker, Lists, &[".*"], "POST /v2.0/build?networkmode=x", "", "Unclear");
+    judged(On::Docker, Lists, &[".*"], "POST /grpc", "", "");
+}
+
+#[test]
+fn the_proxys_service_and_node_are_its_own() {
+    use Set::{Lists, MayLabel};
+    let service = r#"{"Name":"stack_proxy","TaskTemplate":{"ForceUpdate":1}}"#;
+    for set in [Lists, MayLabel] {
+        for name in ["5vcproxy0000000000000000a", "5vc", "5", "stack_proxy", "Stack_Proxy"] {
+            let update = format!("POST /services/{name}/update?version=1");
+            judged(On::Docker, set, &[OTHERS], &update, service, "proxy's own container");
+            let rollback =
+                format!("POST /v1.41/services/{name}/update?version=1&rollback=previous");
+            judged(On::Docker, set, &[OTHERS], &rollback, "{}", "proxy's own container");
+            judged(
+                On::Docker,
+                set,
+                &[OTHERS],
+                &format!("DELETE /services/{name}"),
+                "",
+                "OwnContainer",
+            );
+        }
+        for name in ["n0de0000000000000000000a", "n0de", "host-of-proxy"] {
+            let update = format!("POST /nodes/{name}/update?version=1");
+            judged(
+                On::Docker,
+                set,
+                &[OTHERS],
+                &update,
+                r#"{"Availability":"drain"}"#,
+                "OwnContainer",
+            );
+            judged(
+                On::Docker,
+                set,
+                &[OTHERS],
+                &format!("DELETE /nodes/{name}?force=1"),
+                "",
+                "OwnContainer",
+            );
+        }
+        for line in ["POST /swarm/leave?force=1", "POST /swarm/leave", "POST /swarm/init"] {
+            judged(On::Docker, set, &[OTHERS], line, "", "OwnContainer");
+        }
+        for line in ["DELETE /services/other", "DELETE /nodes/other", "GET /services/stack_proxy"] {
+            judged(On::Docker, set, &[OTHERS], line, "", "");
+        }
+        judged(On::Docker, set, &[OTHERS], "POST /nodes/other/update?version=1", "{}", "");
+        judged(
+            On::Docker,
+            set,
+            &[OTHERS],
+            "POST /services/other/update?version=1",
+            r#"{"Name":"other"}"#,
+            "",
+        );
+    }
+}
