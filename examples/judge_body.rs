@@ -107,6 +107,7 @@ fn policy() -> Policy {
         deny_host_mounts: false,
         deny_network_volumes: false,
         host_access: HostAccess::Deny,
+        admitted: sockwarden::rule::body::Names::default(),
     };
     Policy::new(default, defaults)
 }

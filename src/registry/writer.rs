@@ -152,6 +152,8 @@ impl Registry {
                 self.sessions.verify(&event.actor.id, |_| None);
                 self.networks.departed();
             }
+            // Its name leads to it no longer.
+            ("container", "rename") => self.networks.departed(),
             _ => {}
         }
         self.news.notify_waiters();

@@ -45,6 +45,11 @@ pub(crate) fn id(digit: &str) -> String {
     digit.repeat(64)
 }
 
+/// Its first digit.
+fn name_of(id: &str) -> &str {
+    id.get(..1).unwrap_or_default()
+}
+
 impl World {
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
@@ -98,7 +103,7 @@ impl World {
                 ["", "containers", reference, "json"] if request.method() == "GET" => state
                     .containers
                     .keys()
-                    .find(|id| id.as_str() == *reference || id.get(..1) == Some(reference))
+                    .find(|id| id.as_str() == *reference || name_of(id) == *reference)
                     .map(|id| state.inspect(id)),
                 _ => return docker_like(request),
             },
@@ -122,7 +127,7 @@ impl State {
         let mut members = serde_json::Map::new();
         for (id, container) in &self.containers {
             for (_, address) in container.on.iter().filter(|(on, _)| *on == network) {
-                let member = members.entry(id.clone()).or_insert(json!({"Name": &id[..1]}));
+                let member = members.entry(id.clone()).or_insert(json!({"Name": name_of(id)}));
                 let (key, bits) =
                     if address.contains(':') { ("IPv6Address", 64) } else { ("IPv4Address", 24) };
                 member[key] = json!(format!("{address}/{bits}"));
@@ -153,7 +158,7 @@ impl State {
         let container = &self.containers[id];
         let mode = if self.tongue == Tongue::Podman { "host" } else { &container.mode };
         json!({
-            "Id": id, "Names": [format!("/{}", &id[..1])], "ImageID": "sha256:1",
+            "Id": id, "Names": [format!("/{}", name_of(id))], "ImageID": "sha256:1",
             "Labels": container.labels, "State": "running", "HostConfig": {"NetworkMode": mode},
             "NetworkSettings": {"Networks": self.endpoints(id)},
         })
@@ -161,7 +166,7 @@ impl State {
 
     fn inspect(&self, id: &str) -> Value {
         json!({
-            "Id": id, "Name": format!("/{}", &id[..1]), "State": {"Running": true},
+            "Id": id, "Name": format!("/{}", name_of(id)), "State": {"Running": true},
             "HostConfig": {"NetworkMode": self.containers[id].mode},
             "NetworkSettings": {"Networks": self.endpoints(id)},
         })
