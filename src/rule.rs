@@ -174,6 +174,15 @@ impl FromIterator<Rule> for RuleSet {
     }
 }
 
+/// Reads a truth value as Go's `strconv.ParseBool` does: Compose 1.29 turns a `true` in a label into `True`.
+pub fn truth(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

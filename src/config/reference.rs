@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::commands::{COMMANDS, EXIT_CODES};
 use super::options::{Group, Setting, Takes};
+use crate::rule::labels::keys::KEYS;
 
 /// The text of `--help`, at most 100 columns wide.
 pub fn help() -> String {
@@ -44,6 +45,15 @@ pub fn reference() -> String {
         }
     }
     page.push_str(PATTERNS);
+    page.push_str(LABELS);
+    for key in KEYS {
+        let also =
+            if key.is_new { String::new() } else { format!(", `socket-proxy.{}`", key.name) };
+        line(
+            &mut page,
+            &format!("| `sockwarden.{}`{also} | {} | {}. |", key.name, key.value, key.summary),
+        );
+    }
     page.push_str("\n## Subcommands\n\n| Command | Meaning |\n|---|---|\n");
     for command in COMMANDS {
         let words = format!("sockwarden {} {}", command.name, command.operands);
@@ -63,7 +73,7 @@ syntax for the whole path, such as /v1\.\d+/version; several may be given for a 
 ";
 
 const INTRODUCTION: &str = "\
-<!-- Printed from the tables in src/config/options.rs and src/config/commands.rs. To change it change them, then run `UPDATE_EXPECT=1 cargo test`. -->
+<!-- Printed from the tables in src/config/options.rs, src/config/commands.rs and src/rule/labels/keys.rs. To change it change them, then run `UPDATE_EXPECT=1 cargo test`. -->
 
 # Reference
 
@@ -99,6 +109,23 @@ written `^(?:pattern)$`; each side of a `|` outside parentheses is therefore a w
 -allowGET='/v1\..{1,2}/(version|containers/.*|events.*)'
 -allowGET='/v1\.\d+/info' -allowHEAD='/_ping'
 ```
+";
+
+const LABELS: &str = r"
+## Labels
+
+With `-proxycontainername` these labels on a client's container are read; see
+[Per-container allowlists](per-container-allowlists.md). A prefix of `-dockerlabelprefix` takes the place of both, and has every key but the last two.
+
+- **Every other key under `sockwarden.`, in any case, is a mistake**, and a mistake costs the container all its rights until you fix it. The
+  message names the nearest key.
+- Under `socket-proxy.` and a prefix of your own, which others may use too, only what resembles `allow`, `hostaccess` or `bindmountfrom` is
+  a mistake. `socket-proxy.bindmountfrom` is one: write `socket-proxy.allow.bindmountfrom`.
+- An empty value is a mistake. A truth value is one of those that flags take.
+- Two labels of one meaning, such as `sockwarden.hostaccess` and `socket-proxy.hostaccess`, must say the same. Patterns add up.
+
+| Label | Value | Meaning |
+|---|---|---|
 ";
 
 /// The flag with what follows it.

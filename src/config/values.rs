@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use tracing::Level;
 
 use crate::rule::body::HostAccess;
-use crate::rule::{AnchoredRegex, Origin};
+use crate::rule::{AnchoredRegex, Origin, truth};
 
 use super::arguments::Given;
 use super::mistake::{Problem, printable};
@@ -19,11 +19,7 @@ use super::{AllowFrom, OwnContainer};
 
 /// What Go's `strconv.ParseBool` takes.
 pub(super) fn switch(given: &Given) -> Result<bool, Problem> {
-    match text(given)? {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
-        _ => Err("is not a truth value; give `true` or `false`".into()),
-    }
+    truth(text(given)?).ok_or_else(|| "is not a truth value; give `true` or `false`".into())
 }
 
 /// A TCP port.
