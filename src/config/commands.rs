@@ -44,6 +44,10 @@ pub(super) const EXIT_CODES: &[(u8, &str)] = &[
         1,
         "Failed while running; of `request`: no answer, or a status of 400 or above; of `healthcheck`: proxy or engine does not answer",
     ),
-    (2, "The command line or a variable is wrong, or the engine's socket cannot be used"),
+    (
+        2,
+        "The command line or a variable is wrong, or the start failed: the engine's socket, the port, the address or the directory of a socket \
+            cannot be used, or the proxy's own container was not found",
+    ),
     (10, "The watchdog found that the engine does not answer, and `-stoponwatchdog` is set"),
 ];

@@ -69,7 +69,7 @@ pub fn reference() -> String {
 const CONVENTIONS: &str = r"
 Flags are written -name=value or -name value, with one dash or two; a switch stands alone or takes
 =true or =false. A flag beats the variable in brackets. A PATTERN is a regular expression in Go's
-syntax for the whole path, such as /v1\.\d+/version; several may be given for a method.
+syntax for the whole path, such as /v1[.][0-9]+/version; several may be given for a method.
 ";
 
 const INTRODUCTION: &str = "\
@@ -90,7 +90,7 @@ Flags and variables are those of wollomatic/socket-proxy 1.13, so a command line
 - `-help` and `-version` print that and nothing else.
 - Anything unknown or invalid ends the start before a socket is opened, with every mistake on a line of its own. That holds for
   variables that begin with `SP_` and that nobody defined, for a wrong variable that a flag overrides, and for words that are no
-  flags. socket-proxy is more lenient here. What is valid and still surprising is logged as a warning.
+  flags. Variables that Kubernetes or Docker sets for a service or a link called `sp` (`SP_PORT=tcp://…`) are passed over with a warning. socket-proxy is more lenient here. What is valid and still surprising is logged as a warning.
 ";
 
 const PATTERNS: &str = r"
@@ -99,15 +99,19 @@ const PATTERNS: &str = r"
 A pattern is a regular expression in [Go's syntax](https://pkg.go.dev/regexp/syntax). It must match the whole path, as if it were
 written `^(?:pattern)$`; each side of a `|` outside parentheses is therefore a whole path, unlike in socket-proxy.
 
-- It is matched against the decoded path, **with the version prefix** the client sent: `/v1\.\d+/containers/json` for most clients,
-  `(/v1\.\d+)?/containers/json` for those that leave it out as well.
-- The query is no part of it: `/v1\.\d+/containers/json` also allows `?all=1`.
+- It is matched against the decoded path, **with the version prefix** the client sent: `/v1[.][0-9]+/containers/json` for most clients,
+  `(/v1[.][0-9]+)?/containers/json` for those that leave it out as well.
+- Write `[.]` for a dot and `[0-9]` for a digit. `\.` and `\d` mean the same here, but JSON, YAML and logs double a backslash, and then the
+  pattern matches nothing.
+- The query is no part of it: `/v1[.][0-9]+/containers/json` also allows `?all=1`.
 - `GET` and `HEAD` of `/_ping` are open to every client that is let in, because clients find out the API version with it.
 - A method without a pattern is refused with 405, a path that no pattern matches with 403.
+- A pattern that matches nothing, or not what it seems to, is logged as a warning: doubled backslashes, no `/` in front, a blank or a line break
+  at the end, a query, a glob such as `/containers/*`, and so on.
 
 ```
--allowGET='/v1\..{1,2}/(version|containers/.*|events.*)'
--allowGET='/v1\.\d+/info' -allowHEAD='/_ping'
+-allowGET='/v1[.].{1,2}/(version|containers/.*|events.*)'
+-allowGET='/v1[.][0-9]+/info' -allowHEAD='/_ping'
 ```
 ";
 
