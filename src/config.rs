@@ -31,7 +31,7 @@ use self::arguments::{CommandLine, Given};
 use self::draft::Draft;
 
 pub use self::mistake::{Mistake, Mistakes};
-pub use self::reference::{help, reference};
+pub use self::reference::{help, help_of, reference};
 
 /// Everything a user can set for `serve`, checked.
 #[derive(Debug, Clone)]

@@ -33,6 +33,23 @@ pub fn help() -> String {
     page
 }
 
+/// The help of one subcommand.
+pub fn help_of(name: &str) -> String {
+    const WIDTH: usize = 100;
+    const INDENT: usize = 20;
+    let mut page = String::new();
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else { return help() };
+    line(&mut page, &format!("usage: sockwarden {} {}", command.name, command.operands));
+    page.push('\n');
+    entry(&mut page, "", &format!("{}.", command.summary), 0, WIDTH);
+    page.push('\n');
+    for (option, text) in command.options {
+        entry(&mut page, &format!("  {option}"), text, INDENT, WIDTH);
+    }
+    entry(&mut page, "  -help, -h", "Print this", INDENT, WIDTH);
+    page
+}
+
 /// The text of `docs/reference.md`.
 pub fn reference() -> String {
     let mut page = String::from(INTRODUCTION);
@@ -218,6 +235,20 @@ mod tests {
         }
         for line in help.lines() {
             assert!(line.chars().count() <= 100 && line == line.trim_end(), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_subcommand_has_help_of_its_own() {
+        for command in COMMANDS.iter().skip(1) {
+            let help = help_of(command.name);
+            assert!(help.starts_with(&format!("usage: sockwarden {} ", command.name)), "{help}");
+            for (option, _) in command.options {
+                assert!(help.contains(option), "{help}");
+            }
+            for line in help.lines() {
+                assert!(line.chars().count() <= 100 && line == line.trim_end(), "{line}");
+            }
         }
     }
 

@@ -321,6 +321,13 @@ impl Program {
     }
 
     /// Waits until it has ended.
+    /// Sends a signal by its number, for those that have no name here.
+    pub(crate) fn kill(&self, signal: i32) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap();
+        assert!(status.success());
+    }
+
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let waiting = async {
             loop {
