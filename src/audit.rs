@@ -33,6 +33,8 @@ pub struct Record {
     pub status: Option<StatusCode>,
     /// How it ended.
     pub outcome: Outcome,
+    /// What would have allowed it, where it was refused.
+    pub fix: Option<String>,
     /// What failed, where the engine did.
     pub failure: Option<String>,
     /// Bytes of the answer that went to the client behind its head.
@@ -52,6 +54,7 @@ impl Record {
             verdict: Verdict::Unjudged,
             status: None,
             outcome: Outcome::Aborted,
+            fix: None,
             failure: None,
             bytes_out: 0,
             began: Instant::now(),
@@ -120,6 +123,7 @@ impl Drop for Record {
             Verdict::Refused(reason) => ("refused", reason.clone()),
         };
         let reason = self.failure.clone().unwrap_or(reason);
+        let fix = self.fix.as_deref().filter(|fix| !fix.is_empty());
         /// The level must be known at compile time, so the same line is spelled for each.
         macro_rules! write_at {
             ($level:expr, $message:literal) => {
@@ -131,10 +135,11 @@ impl Drop for Record {
                     operation = self.operation.id(),
                     verdict,
                     reason,
+                    fix,
                     status = self.status.map_or(0, |status| status.as_u16()),
                     outcome = self.outcome.as_str(),
                     bytes = self.bytes_out,
-                    duration_ms = %Milliseconds(self.began.elapsed()),
+                    duration_ms = milliseconds(self.began.elapsed()),
                     id = %self.id,
                     $message
                 )
@@ -152,12 +157,9 @@ impl Drop for Record {
     }
 }
 
-struct Milliseconds(std::time::Duration);
-
-impl fmt::Display for Milliseconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03}", self.0.as_millis(), self.0.subsec_micros() % 1000)
-    }
+/// With three digits behind the point.
+fn milliseconds(duration: std::time::Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// Eight hexadecimal digits that name a request until the counter has gone round.

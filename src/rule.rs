@@ -54,6 +54,8 @@ pub struct Allowlist {
     pub host_access: Option<HostAccess>,
     /// Whether labels that carry rights may be set on what is created.
     pub may_label: bool,
+    /// What reports say of it. Finding that out tries thousands of paths, and many containers may share a list.
+    pub remarks: OnceLock<Vec<String>>,
 }
 
 impl fmt::Display for Allowlist {

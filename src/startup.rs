@@ -177,10 +177,7 @@ fn report_rules(rules: &RuleSet, limits: &Defaults) {
         }
     }
     report_limits(limits);
-    for (operation, sentence) in risks(rules) {
-        if limits.host_access == HostAccess::Deny && is_kept_inside(operation) {
-            continue;
-        }
+    for (operation, sentence) in dangers(rules, limits.host_access) {
         tracing::warn!(
             operation = operation.id(),
             "the default allowlist gives {operation}: {sentence}"
@@ -256,6 +253,13 @@ fn is_kept_inside(operation: Operation) -> bool {
                 | "SwarmUpdate"
                 | "VolumeCreate"
         )
+}
+
+/// The allowed operations that give something away where the host may be reached like this, each with its sentence.
+pub fn dangers(rules: &RuleSet, access: HostAccess) -> Vec<(Operation, &'static str)> {
+    let mut dangers = risks(rules);
+    dangers.retain(|(operation, _)| access == HostAccess::Allow || !is_kept_inside(*operation));
+    dangers
 }
 
 /// The allowed operations that give something away, each with its sentence.

@@ -99,6 +99,7 @@ mod tests {
             state: evil.clone(),
             networks: vec![network],
             rights: evil.clone(),
+            broken: false,
             warnings: vec![evil.clone()],
             connections: 1,
             last_refusal: Some(evil),

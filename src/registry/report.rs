@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::network::{OwnNetworks, bare_address};
 use super::{Registry, STALE, Shared, lock};
-use crate::client::{ContainerId, Identity};
+use crate::client::{ContainerId, Identity, Peer};
 use crate::engine::OwnCall;
 use crate::engine::own::{ContainerInspect, ContainerRow};
+use crate::request::target::printable;
+use crate::rule::Allowlist;
 use crate::rule::body::mount_danger;
 use crate::rule::labels::Rights;
-use crate::startup::host_owner;
+use crate::startup::{dangers, host_owner};
 
 /// How many clients' last refusals are remembered.
 const REMEMBERED_REFUSALS: usize = 4096;
@@ -33,7 +35,10 @@ pub struct ClientReport {
     pub networks: Vec<NetworkReport>,
     /// What it may do, in plain words.
     pub rights: String,
-    /// What it could do to the host, and what would end that.
+    /// Whether its labels are wrong, so that it has no rights.
+    #[serde(default)]
+    pub broken: bool,
+    /// What it could do to others, what would end that, and what of its labels cannot work.
     #[serde(default)]
     pub warnings: Vec<String>,
     /// How many connections it has to us.
@@ -75,6 +80,11 @@ impl Registry {
         }
     }
 
+    /// Whether a peer's address is the gateway of a network of ours, which many may come through.
+    pub fn is_gateway(&self, peer: &Peer) -> bool {
+        peer.ip().is_some_and(|address| lock(&self.own_networks).is_gateway(address))
+    }
+
     /// The clients there are: containers with labels of ours, and those that share a network with us.
     ///
     /// # Errors
@@ -102,6 +112,7 @@ impl Registry {
                     state,
                     networks,
                     rights: container.rights.to_string(),
+                    broken: matches!(container.rights, Rights::Broken(_)),
                     warnings: self.warnings(&container.rights),
                     connections: self.sessions.count(id),
                     last_refusal: lock(&self.refusals.0).get(&id).cloned(),
@@ -115,16 +126,27 @@ impl Registry {
     /// What a client with these rights could do to the host.
     fn warnings(&self, rights: &Rights) -> Vec<String> {
         let Rights::Own(list) = rights else { return Vec::new() };
+        list.remarks.get_or_init(|| self.remarks(list)).clone()
+    }
+
+    fn remarks(&self, list: &Allowlist) -> Vec<String> {
         let access = list.host_access.unwrap_or(self.labels.limits.host_access);
         let prefix = self.suggested_prefix();
         let owner = host_owner(&list.rules, access).map(|operation| {
             format!("may use {operation}, and so owns the host; the label `{prefix}.hostaccess=deny` ends that")
         });
+        let given = dangers(&list.rules, access)
+            .into_iter()
+            .map(|(operation, sentence)| format!("may use {operation}: {sentence}"));
+        let slips = list.rules.iter().filter_map(|rule| {
+            let pattern = printable(rule.path.as_str());
+            Some(format!("has the label `{}`: `{pattern}` {}", rule.origin, rule.path.slip()?))
+        });
         let directories = list.bind_mount_from.iter().flatten().filter_map(|directory| {
             let danger = mount_danger(directory)?;
             Some(format!("may mount `{}`, which {danger}", directory.display()))
         });
-        owner.into_iter().chain(directories).collect()
+        owner.into_iter().chain(given).chain(slips).chain(directories).collect()
     }
 
     /// Whether our knowledge follows the engine's events right now.
@@ -183,6 +205,7 @@ impl Registry {
             state: row.state,
             networks,
             rights: container.rights.to_string(),
+            broken: matches!(container.rights, Rights::Broken(_)),
             warnings: self.warnings(&container.rights),
             connections: self.sessions.count(id),
             last_refusal: None,
@@ -293,13 +316,20 @@ fn report(client: &ClientReport, message: &'static str) {
         .iter()
         .map(|network| format!("{}={}", network.network, network.addresses.join("+")))
         .collect();
-    tracing::info!(
-        name = client.name,
-        container = client.id,
-        networks = networks.join(","),
-        rights = client.rights,
-        "{message}"
-    );
+    let networks = networks.join(",");
+    let (name, container, rights) = (&*client.name, &*client.id, &*client.rights);
+    if client.broken {
+        tracing::warn!(
+            name,
+            container,
+            networks,
+            rights,
+            fix = "fix its labels and create it again",
+            "{message}"
+        );
+    } else {
+        tracing::info!(name, container, networks, rights, "{message}");
+    }
     for warning in &client.warnings {
         tracing::warn!(name = client.name, container = client.id, "client {warning}");
     }

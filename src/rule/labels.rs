@@ -5,7 +5,7 @@ pub mod keys;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use super::body::HostAccess;
 use super::{Allowlist, AnchoredRegex, Origin, PatternError, Rule, truth};
@@ -182,6 +182,7 @@ impl From<Draft> for Allowlist {
             bind_mount_from: draft.bind_mount_from.map(|from| from.into_iter().collect()),
             host_access: draft.host_access,
             may_label: draft.may_label.unwrap_or(false),
+            remarks: OnceLock::new(),
         }
     }
 }

@@ -77,7 +77,8 @@ fn why(pattern: &str) -> Option<String> {
         return Some("no path holds `//`".to_owned());
     }
     let end = bare.trim_end_matches('$');
-    if end.len() > 1 && end.ends_with('/') && !end.ends_with("networks/") {
+    let is_open = |rest: &str| rest.ends_with(|c: char| c.is_alphanumeric() || "_.+*-".contains(c));
+    if end.strip_suffix('/').is_some_and(is_open) && !end.ends_with("networks/") {
         return Some("no path ends with `/`; leave it out".to_owned());
     }
     None
@@ -481,6 +482,7 @@ mod tests {
             r"/\S+",
             r"\D/x",
             "/networks/",
+            "(/v1[.][0-9]+)?/",
             "/containers?/json",
             "/volumes/[A-Za-z0-9_.-]*",
             "/images/[a-z/]*/json",
