@@ -13,7 +13,7 @@ use crate::engine::OwnCall;
 use crate::engine::own::{ContainerInspect, ContainerRow};
 use crate::request::target::printable;
 use crate::rule::Allowlist;
-use crate::rule::body::mount_danger;
+use crate::rule::body::{HostAccess, mount_danger};
 use crate::rule::labels::Rights;
 use crate::startup::{dangers, host_owner};
 
@@ -126,27 +126,8 @@ impl Registry {
     /// What a client with these rights could do to the host.
     fn warnings(&self, rights: &Rights) -> Vec<String> {
         let Rights::Own(list) = rights else { return Vec::new() };
-        list.remarks.get_or_init(|| self.remarks(list)).clone()
-    }
-
-    fn remarks(&self, list: &Allowlist) -> Vec<String> {
         let access = list.host_access.unwrap_or(self.labels.limits.host_access);
-        let prefix = self.suggested_prefix();
-        let owner = host_owner(&list.rules, access).map(|operation| {
-            format!("may use {operation}, and so owns the host; the label `{prefix}.hostaccess=deny` ends that")
-        });
-        let given = dangers(&list.rules, access)
-            .into_iter()
-            .map(|(operation, sentence)| format!("may use {operation}: {sentence}"));
-        let slips = list.rules.iter().filter_map(|rule| {
-            let pattern = printable(rule.path.as_str());
-            Some(format!("has the label `{}`: `{pattern}` {}", rule.origin, rule.path.slip()?))
-        });
-        let directories = list.bind_mount_from.iter().flatten().filter_map(|directory| {
-            let danger = mount_danger(directory)?;
-            Some(format!("may mount `{}`, which {danger}", directory.display()))
-        });
-        owner.into_iter().chain(given).chain(slips).chain(directories).collect()
+        list.remarks.get_or_init(|| remarks(list, access, self.suggested_prefix())).clone()
     }
 
     /// Whether our knowledge follows the engine's events right now.
@@ -310,6 +291,25 @@ fn can_forge(inspect: &ContainerInspect) -> bool {
     host.privileged || added || !dropped
 }
 
+/// What a client with this list could do to others, and what of its labels cannot work.
+fn remarks(list: &Allowlist, access: HostAccess, prefix: &str) -> Vec<String> {
+    let owner = host_owner(&list.rules, access).map(|operation| {
+        format!("may use {operation}, and so owns the host; the label `{prefix}.hostaccess=deny` ends that")
+    });
+    let given = dangers(&list.rules, access)
+        .into_iter()
+        .map(|(operation, sentence)| format!("may use {operation}: {sentence}"));
+    let slips = list.rules.iter().filter_map(|rule| {
+        let pattern = printable(rule.path.as_str());
+        Some(format!("has the label `{}`: `{pattern}` {}", rule.origin, rule.path.slip()?))
+    });
+    let directories = list.bind_mount_from.iter().flatten().filter_map(|directory| {
+        let danger = mount_danger(directory)?;
+        Some(format!("may mount `{}`, which {danger}", directory.display()))
+    });
+    owner.into_iter().chain(given).chain(slips).chain(directories).collect()
+}
+
 fn report(client: &ClientReport, message: &'static str) {
     let networks: Vec<String> = client
         .networks
@@ -332,5 +332,103 @@ fn report(client: &ClientReport, message: &'static str) {
     }
     for warning in &client.warnings {
         tracing::warn!(name = client.name, container = client.id, "client {warning}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::rule::labels::LabelReader;
+
+    fn rights(labels: &[(&str, &str)]) -> Rights {
+        let labels =
+            labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        LabelReader::default().rights(&labels, &["sockwarden".to_owned()])
+    }
+
+    #[track_caller]
+    fn check(labels: &[(&str, &str)], access: HostAccess, want: &[&str]) {
+        let Rights::Own(list) = rights(labels) else { panic!("{labels:?}") };
+        let told = remarks(&list, access, "sockwarden");
+        assert_eq!(told.len(), want.len(), "{told:?}");
+        for (told, want) in told.iter().zip(want) {
+            assert!(told.starts_with(want), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_a_labelled_client_may_read_is_told_as_for_the_default_list() {
+        use HostAccess::{Allow, Deny};
+        let all =
+            [("sockwarden.allow.get", "(/v1[.][0-9]+)?/containers/[^/]+/(json|archive|export)")];
+        for access in [Allow, Deny] {
+            let want = ["may use ContainerExport: reads", "may use ContainerArchive: reads"];
+            check(&all, access, &want);
+        }
+        check(&[("sockwarden.allow.get", "/containers/json")], Allow, &[]);
+        let create = [("sockwarden.allow.post", "/containers/create")];
+        check(
+            &create,
+            Allow,
+            &["may use ContainerCreate, and so owns the host", "may use ContainerCreate: "],
+        );
+        check(&create, Deny, &[]);
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_work_is_told() {
+        check(
+            &[("sockwarden.allow.get.x", r"(/v1\\.\\d+)?/info"), ("sockwarden.allow.get", "info")],
+            HostAccess::Allow,
+            &[
+                "has the label `sockwarden.allow.get`: `info` matches nothing",
+                r"has the label `sockwarden.allow.get.x`: `(/v1\\.\\d+)?/info` does not mean",
+            ],
+        );
+    }
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            lock(&self.0).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn broken_labels_are_a_warning() {
+        for (labels, level) in
+            [(("sockwarden.get", "/a"), "WARN"), (("sockwarden.allow.get", "/a"), "INFO")]
+        {
+            let rights = rights(&[labels]);
+            let client = ClientReport {
+                name: "web".to_owned(),
+                id: "0123456789ab".to_owned(),
+                state: "running".to_owned(),
+                networks: Vec::new(),
+                rights: rights.to_string(),
+                broken: matches!(rights, Rights::Broken(_)),
+                warnings: Vec::new(),
+                connections: 0,
+                last_refusal: None,
+            };
+            let lines = Lines::default();
+            let writer = lines.clone();
+            let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::callsite::rebuild_interest_cache();
+                report(&client, "client");
+            });
+            let log = String::from_utf8(lock(&lines.0).clone()).unwrap();
+            assert!(log.contains(level) && log.contains("web"), "{log}");
+        }
     }
 }

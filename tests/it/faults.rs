@@ -41,7 +41,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Any version, or none.
-const VERSION: &str = r"(/v1\.\d+)?";
+const VERSION: &str = r"(/v1[.][0-9]+)?";
 
 /// The program in front of a fake engine.
 pub(crate) struct Trial {

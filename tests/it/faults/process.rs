@@ -431,3 +431,23 @@ fn every_subcommand_prints_its_help() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("usage: sockwarden clients"));
 }
+
+#[test]
+fn the_log_of_a_refusal_says_what_would_allow_it() {
+    run(async {
+        let trial = Plan::default().start(docker_like).await;
+        let answer = trial.ask(get("DELETE /v1.41/volumes/data", &[])).await;
+        let line = trial.program.until_logged("blocked request").await;
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let fix = "`-allowDELETE='(/v1[.][0-9]+)?/volumes/[^/]+'` (SP_ALLOW_DELETE)";
+        assert_eq!(line["fix"], fix);
+        assert!(answer.message().contains(fix), "{}", answer.message());
+        assert!(line["duration_ms"].is_f64() && line["status"] == 405, "{line}");
+        assert!(line["id"].is_string(), "{line}");
+        // Nothing is to be fixed where the request itself is wrong.
+        trial.ask(get("GET //info", &[])).await;
+        let line = trial.program.until_logged("empty segment").await;
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert!(line.get("fix").is_none(), "{line}");
+    });
+}
