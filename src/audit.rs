@@ -12,6 +12,9 @@ use crate::policy::Grant;
 use crate::request::target::printable;
 use crate::request::{Method, Operation};
 
+/// The longest advice that is logged. A pattern for a path of kilobytes is in the answer alone.
+const LONGEST_FIX_BYTES: usize = 1024;
+
 /// What happened to one request.
 ///
 // INVARIANT: every request has exactly one, and its drop writes it; an outcome nobody set is `Aborted`.
@@ -123,7 +126,7 @@ impl Drop for Record {
             Verdict::Refused(reason) => ("refused", reason.clone()),
         };
         let reason = self.failure.clone().unwrap_or(reason);
-        let fix = self.fix.as_deref().filter(|fix| !fix.is_empty());
+        let fix = self.fix.as_deref().filter(|fix| (1..=LONGEST_FIX_BYTES).contains(&fix.len()));
         /// The level must be known at compile time, so the same line is spelled for each.
         macro_rules! write_at {
             ($level:expr, $message:literal) => {

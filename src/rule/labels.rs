@@ -46,11 +46,17 @@ pub enum LabelError {
         "label `{key}`: `{value}` is not an absolute directory without `.` and `..`; give one such as `/srv/data`, or several with commas between them"
     )]
     Directory { key: String, value: String },
+    #[error("and {count} labels more")]
+    More { count: usize },
     #[error(
         "its image cannot be inspected, so nobody can say whether its labels are its own; create it again from an image the engine has"
     )]
     NoImage,
 }
+
+/// How many wrong labels of a container are told, and how much of a key or a value: they go into every refusal, and labels may be megabytes.
+const MOST_ERRORS: usize = 8;
+const MOST_CHARS: usize = 200;
 
 /// Compiles labels, the same ones only once however many containers carry them.
 #[derive(Debug, Default)]
@@ -81,6 +87,9 @@ impl LabelReader {
             }
         }
         if !errors.is_empty() {
+            let more = errors.len().saturating_sub(MOST_ERRORS);
+            errors.truncate(MOST_ERRORS);
+            errors.extend((more > 0).then_some(LabelError::More { count: more }));
             return Rights::Broken(errors.into());
         }
         let rules = Arc::new(Allowlist::from(list));
@@ -100,15 +109,13 @@ impl LabelReader {
             None => Ok(()),
             Some(Key::HostAccess) => {
                 let access = HostAccess::parse(value.trim()).ok_or_else(|| {
-                    LabelError::HostAccess { key: key.to_owned(), value: value.to_owned() }
+                    LabelError::HostAccess { key: short(key), value: short(value) }
                 })?;
                 set_once(&mut list.host_access, access, key)
             }
             Some(Key::MayLabel) => {
-                let may = truth(value.trim()).ok_or_else(|| LabelError::Switch {
-                    key: key.to_owned(),
-                    value: value.to_owned(),
-                })?;
+                let may = truth(value.trim())
+                    .ok_or_else(|| LabelError::Switch { key: short(key), value: short(value) })?;
                 set_once(&mut list.may_label, may, key)
             }
             Some(Key::BindMountFrom) => {
@@ -118,12 +125,12 @@ impl LabelReader {
             Some(Key::Allow(method)) => {
                 let path = self
                     .pattern(value)
-                    .map_err(|error| LabelError::Pattern { key: key.to_owned(), error })?;
+                    .map_err(|error| LabelError::Pattern { key: short(key), error })?;
                 list.rules.add(Rule { origin: Origin::Label(key.to_owned()), method, path });
                 Ok(())
             }
             Some(Key::Slip(slip)) => {
-                let key = key.to_owned();
+                let key = short(key);
                 Err(match slip {
                     Slip::Name { given, nearest } => {
                         LabelError::UnknownName { key, given, nearest }
@@ -187,9 +194,16 @@ impl From<Draft> for Allowlist {
     }
 }
 
+fn short(text: &str) -> String {
+    match text.char_indices().nth(MOST_CHARS) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 fn set_once<T: PartialEq>(slot: &mut Option<T>, value: T, key: &str) -> Result<(), LabelError> {
     match slot {
-        Some(before) if *before != value => Err(LabelError::Contradiction { key: key.to_owned() }),
+        Some(before) if *before != value => Err(LabelError::Contradiction { key: short(key) }),
         _ => {
             *slot = Some(value);
             Ok(())
@@ -220,7 +234,7 @@ fn parse_directory(key: &str, value: &str) -> Result<PathBuf, LabelError> {
     let absolute = value.starts_with('/')
         && clean.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
     if !absolute || value.contains('\0') {
-        return Err(LabelError::Directory { key: key.to_owned(), value: value.to_owned() });
+        return Err(LabelError::Directory { key: short(key), value: short(value) });
     }
     Ok(PathBuf::from(if clean.is_empty() { "/" } else { clean }))
 }

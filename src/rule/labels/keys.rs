@@ -76,6 +76,9 @@ pub const CREATOR_LABEL: &str = "sockwarden.creator";
 /// The prefix that socket-proxy reads as well.
 const PEER_PREFIX: &str = "socket-proxy";
 
+/// Nobody mistypes a longer key than this, in bytes.
+const LONGEST_KEY: usize = 200;
+
 const ALLOW: &str = "allow";
 const BIND_MOUNT_FROM: &str = "bindmountfrom";
 const CREATOR: &str = "creator";
@@ -177,6 +180,9 @@ fn slip(prefix: &str, rest: &str) -> Option<Slip> {
     let near = |known: &str| strsim::osa_distance(word, known) <= 2;
     if prefix.eq_ignore_ascii_case(PEER_PREFIX) && lower == BIND_MOUNT_FROM {
         return Some(Slip::NotThere { instead: format!("{prefix}.{ALLOW}.{BIND_MOUNT_FROM}") });
+    }
+    if lower.len() > LONGEST_KEY {
+        return is_ours(prefix).then_some(Slip::Key { nearest: None });
     }
     // Under a prefix that is shared with others most words are none of our business.
     let shared = [ALLOW, HOST_ACCESS, BIND_MOUNT_FROM].into_iter().any(near);

@@ -330,3 +330,23 @@ fn the_guide_has_every_key_of_the_table() {
         assert!(guide.contains(&key), "{key} is not in docs/per-container-allowlists.md");
     }
 }
+
+/// What is wrong is told in every refusal, so it must not be as large as the labels.
+#[test]
+fn labels_of_any_size_make_short_messages() {
+    let long = "x".repeat(1 << 20);
+    let key = |number: usize| format!("sockwarden.{number}{long}");
+    let (first, second) = (key(1), format!("sockwarden.allow.bindmountfrom.{long}"));
+    let many: Vec<String> = (0..100).map(|number| format!("sockwarden.n{number}")).collect();
+    let mut labels: Vec<(&str, &str)> =
+        many.iter().map(|key| (key.as_str(), long.as_str())).collect();
+    labels.extend([(first.as_str(), ""), (second.as_str(), "")]);
+    let text = rights_under(BOTH, &labels).to_string();
+    assert!(text.len() < 8 * 1024 && text.contains("and 94 labels more"), "{}", text.len());
+    for key in ["sockwarden.hostaccess", "sockwarden.allow.labels", "sockwarden.bindmountfrom"] {
+        let text = rights_under(BOTH, &[(key, &long)]).to_string();
+        assert!(text.len() < 1024, "{}", text.len());
+    }
+    let text = rights_under(BOTH, &[("sockwarden.allow.get", &format!("{long}("))]).to_string();
+    assert!(text.len() < 2048, "{}", text.len());
+}
