@@ -285,8 +285,8 @@ impl LineWriter<'_, '_> {
                 }
                 Ok(())
             }
-            _ if self.json => write!(self.writer, "{}", Json(value)),
-            _ => write!(self.writer, "{}", Text(value)),
+            Plain::No if self.json => write!(self.writer, "{}", Json(value)),
+            Plain::No => write!(self.writer, "{}", Text(value)),
         }
     }
 }

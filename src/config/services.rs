@@ -29,7 +29,7 @@ pub(super) fn names(variables: &BTreeMap<OsString, OsString>) -> BTreeSet<String
             let is_path = value.starts_with('/') && value.matches('/').count() == 2;
             rest.starts_with("_ENV_") || rest == "_NAME" && is_path
         };
-        if linked.iter().any(|service| of_link(service)) {
+        if linked.iter().any(of_link) {
             names.insert(name.clone());
         }
     }

@@ -90,38 +90,7 @@ pub fn explain(client: &Client, denied: &Denied, setting: Setting<'_>) -> Refusa
     let method = head.method;
     let asked = fmt::from_fn(|f| write!(f, "{method} {}", printable(head.target.versioned_path())));
     let (message, fix) = match reason {
-        DenyReason::NotAdmitted => match (&client.identity, setting.label_prefix) {
-            (Identity::Containers(containers), Some(prefix)) => {
-                let label = suggested_label(head, prefix, None);
-                let unlabelled = containers
-                    .iter()
-                    .find(|container| matches!(container.rights, Rights::Unlabelled));
-                let fix = match unlabelled {
-                    Some(container) => format!("the label `{label}` on {container}"),
-                    None => format!("the label `{label}`"),
-                };
-                let message = format!(
-                    "container {client} may not ask {asked}: it has no label of its own and is not in `-allowfrom`; give it the label `{label}`"
-                );
-                (message, fix)
-            }
-            _ if setting.is_gateway || looks_like_gateway(client) => {
-                let fix = "connect the client to a network of the proxy and use the proxy's own address there; in `-allowfrom` (SP_ALLOWFROM) this address admits everybody behind it".to_owned();
-                let is = if setting.is_gateway { "is" } else { "looks like" };
-                (
-                    format!(
-                        "{client} may not ask {asked}: it {is} the gateway of a network, which stands for everybody who comes through a published port or from the host, so nobody can say who asks; {fix}"
-                    ),
-                    fix,
-                )
-            }
-            _ => (
-                format!(
-                    "{client} may not ask {asked}; add it to `-allowfrom` (SP_ALLOWFROM) to admit it"
-                ),
-                format!("add {} to `-allowfrom` (SP_ALLOWFROM)", client.peer),
-            ),
-        },
+        DenyReason::NotAdmitted => not_admitted(client, head, &asked, setting),
         DenyReason::UnknownClient(why) => {
             let cure = match why {
                 WhyUnknown::Stale => "try again once the engine answers",
@@ -201,6 +170,46 @@ pub fn explain(client: &Client, denied: &Denied, setting: Setting<'_>) -> Refusa
         },
     };
     Refusal { message, fix }
+}
+
+/// The message and the fix for a client that no list is for.
+fn not_admitted(
+    client: &Client,
+    head: &Head,
+    asked: &dyn fmt::Display,
+    setting: Setting<'_>,
+) -> (String, String) {
+    match (&client.identity, setting.label_prefix) {
+        (Identity::Containers(containers), Some(prefix)) => {
+            let label = suggested_label(head, prefix, None);
+            let unlabelled =
+                containers.iter().find(|container| matches!(container.rights, Rights::Unlabelled));
+            let fix = match unlabelled {
+                Some(container) => format!("the label `{label}` on {container}"),
+                None => format!("the label `{label}`"),
+            };
+            let message = format!(
+                "container {client} may not ask {asked}: it has no label of its own and is not in `-allowfrom`; give it the label `{label}`"
+            );
+            (message, fix)
+        }
+        _ if setting.is_gateway || looks_like_gateway(client) => {
+            let fix = "connect the client to a network of the proxy and use the proxy's own address there; in `-allowfrom` (SP_ALLOWFROM) this address admits everybody behind it".to_owned();
+            let is = if setting.is_gateway { "is" } else { "looks like" };
+            (
+                format!(
+                    "{client} may not ask {asked}: it {is} the gateway of a network, which stands for everybody who comes through a published port or from the host, so nobody can say who asks; {fix}"
+                ),
+                fix,
+            )
+        }
+        _ => (
+            format!(
+                "{client} may not ask {asked}; add it to `-allowfrom` (SP_ALLOWFROM) to admit it"
+            ),
+            format!("add {} to `-allowfrom` (SP_ALLOWFROM)", client.peer),
+        ),
+    }
 }
 
 fn with_cure(what: fmt::Arguments<'_>, cure: &str) -> (String, String) {
@@ -343,8 +352,7 @@ fn suggested_label(head: &Head, prefix: &str, list: Option<&Allowlist>) -> Strin
         rules.any(|rule| rule.origin == Origin::Label(key.to_owned()))
     };
     let key = if is_taken(&stem) {
-        // A container has fewer labels than there are numbers.
-        (2..).map(|number: u32| format!("{stem}.{number}")).find(|key| !is_taken(key))
+        (2..100).map(|number| format!("{stem}.{number}")).find(|key| !is_taken(key))
     } else {
         None
     };

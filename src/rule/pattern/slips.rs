@@ -323,7 +323,7 @@ impl Reach {
                         if counts == "0,0" {
                             group.last = Some(Group::EMPTY);
                         } else {
-                            group.repeat(least.trim_start_matches('0') != "");
+                            group.repeat(!least.trim_start_matches('0').is_empty());
                         }
                         rest = behind;
                     }

@@ -421,8 +421,10 @@ fn every_subcommand_prints_its_help() {
         assert!(output.stderr.is_empty() && text.contains("sockwarden"), "{words:?}: {text}");
         let name =
             words.iter().find(|word| matches!(**word, "request" | "healthcheck" | "clients"));
-        let want =
-            name.map_or("-allowGET=PATTERN".to_owned(), |it| format!("usage: sockwarden {it} "));
+        let want = name.map_or_else(
+            || "-allowGET=PATTERN".to_owned(),
+            |it| format!("usage: sockwarden {it} "),
+        );
         assert!(text.contains(&want), "{words:?}: {text}");
     }
     // A mistake prints the same on standard error, with another code.
