@@ -40,7 +40,6 @@ pub fn help_of(name: &str) -> String {
     let mut page = String::new();
     let Some(command) = COMMANDS.iter().find(|command| command.name == name) else { return help() };
     line(&mut page, &format!("usage: sockwarden {} {}", command.name, command.operands));
-    page.push('\n');
     entry(&mut page, "", &format!("{}.", command.summary), 0, WIDTH);
     page.push('\n');
     for (option, text) in command.options {
@@ -243,6 +242,7 @@ mod tests {
         for command in COMMANDS.iter().skip(1) {
             let help = help_of(command.name);
             assert!(help.starts_with(&format!("usage: sockwarden {} ", command.name)), "{help}");
+            assert!(!help.contains("\n\n\n"), "{help}");
             for (option, _) in command.options {
                 assert!(help.contains(option), "{help}");
             }
