@@ -98,7 +98,7 @@ impl Admin {
         loop {
             match listener.accept().await {
                 Ok((stream, _))
-                    if stream.peer_cred().is_ok_and(|peer| peer.uid() == us || peer.uid() == 0) =>
+                    if stream.peer_cred().is_ok_and(|peer| is_answered(peer.uid(), us)) =>
                 {
                     connections
                         .spawn(Arc::clone(&self).serve_one(TokioIo::new(stream), Scope::Private));
@@ -205,6 +205,16 @@ pub enum AskError {
     /// There are several.
     #[error("several sockwardens run here (processes {0}); say which one with `-pid`")]
     SeveralRun(String),
+    /// It answers others.
+    #[error(
+        "only root and the user that the running sockwarden runs as (uid {theirs}) may ask it; this is uid {ours}; ask as that user, for example with `docker exec -u {theirs}`"
+    )]
+    NotForUs {
+        /// The user of the running sockwarden.
+        theirs: u32,
+        /// Ours.
+        ours: u32,
+    },
     /// It does not answer.
     #[error("the running sockwarden does not answer; look at its log")]
     Silent(#[source] io::Error),
@@ -227,6 +237,9 @@ pub async fn ask(pid: Option<u32>, path: &'static str) -> Result<(StatusCode, By
             AskError::Silent(error)
         }
     })?;
+    // unix(7): the credentials of the one who listens. It would close the connection without a word.
+    let theirs = stream.peer_cred().map_err(AskError::Silent)?.uid();
+    may_ask(theirs, rustix::process::geteuid().as_raw())?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(silent)?;
     let mut driver = JoinSet::new();
@@ -243,6 +256,15 @@ pub async fn ask(pid: Option<u32>, path: &'static str) -> Result<(StatusCode, By
         .await
         .map_err(|error| AskError::Silent(io::Error::other(error)))?;
     Ok((status, body.to_bytes()))
+}
+
+/// Whether a running sockwarden of one user answers another; the same rule as where it accepts.
+fn may_ask(theirs: u32, ours: u32) -> Result<(), AskError> {
+    if is_answered(ours, theirs) { Ok(()) } else { Err(AskError::NotForUs { theirs, ours }) }
+}
+
+fn is_answered(asker: u32, us: u32) -> bool {
+    asker == us || asker == 0
 }
 
 fn private_address(pid: u32) -> io::Result<std::os::unix::net::SocketAddr> {
@@ -312,6 +334,19 @@ mod tests {
         check("@sockwarden-x-4026531836", None);
         check("/run/sockwarden-1-4026531836", None);
         check("", None);
+    }
+
+    #[test]
+    fn only_root_and_the_proxy_s_own_user_may_ask() {
+        assert!(
+            may_ask(65534, 0).is_ok() && may_ask(65534, 65534).is_ok() && may_ask(0, 0).is_ok()
+        );
+        for (theirs, ours) in [(65534, 1000), (0, 1000), (0, 65534)] {
+            let text = may_ask(theirs, ours).unwrap_err().to_string();
+            for part in ["only root", &format!("uid {theirs}"), &format!("uid {ours}")] {
+                assert!(text.contains(part), "{text}");
+            }
+        }
     }
 
     #[tokio::test]

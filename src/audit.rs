@@ -12,6 +12,9 @@ use crate::policy::Grant;
 use crate::request::target::printable;
 use crate::request::{Method, Operation};
 
+/// The longest advice that is logged. A pattern for a path of kilobytes is in the answer alone.
+const LONGEST_FIX_BYTES: usize = 1024;
+
 /// What happened to one request.
 ///
 // INVARIANT: every request has exactly one, and its drop writes it; an outcome nobody set is `Aborted`.
@@ -33,6 +36,8 @@ pub struct Record {
     pub status: Option<StatusCode>,
     /// How it ended.
     pub outcome: Outcome,
+    /// What would have allowed it, where it was refused.
+    pub fix: Option<String>,
     /// What failed, where the engine did.
     pub failure: Option<String>,
     /// Whether it came from somebody we do not serve, so that it does not matter what was asked.
@@ -54,6 +59,7 @@ impl Record {
             verdict: Verdict::Unjudged,
             status: None,
             outcome: Outcome::Aborted,
+            fix: None,
             failure: None,
             is_stranger: false,
             bytes_out: 0,
@@ -145,6 +151,7 @@ impl Drop for Record {
             Verdict::Refused(reason) => ("refused", reason.clone()),
         };
         let reason = self.failure.clone().unwrap_or(reason);
+        let fix = self.fix.as_deref().filter(|fix| (1..=LONGEST_FIX_BYTES).contains(&fix.len()));
         /// The level must be known at compile time, so the same line is spelled for each.
         macro_rules! write_at {
             ($level:expr, $message:literal $(, $field:ident = $value:expr)*) => {
@@ -156,10 +163,11 @@ impl Drop for Record {
                     operation = self.operation.id(),
                     verdict,
                     reason,
+                    fix,
                     status = self.status.map_or(0, |status| status.as_u16()),
                     outcome = self.outcome.as_str(),
                     bytes = self.bytes_out,
-                    duration_ms = %Milliseconds(self.began.elapsed()),
+                    duration_ms = milliseconds(self.began.elapsed()),
                     id = %self.id,
                     $($field = $value,)*
                     $message
@@ -186,12 +194,9 @@ impl Drop for Record {
     }
 }
 
-struct Milliseconds(std::time::Duration);
-
-impl fmt::Display for Milliseconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03}", self.0.as_millis(), self.0.subsec_micros() % 1000)
-    }
+/// With three digits behind the point.
+fn milliseconds(duration: std::time::Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 /// Eight hexadecimal digits that name a request until the counter has gone round.

@@ -2,6 +2,7 @@
 
 mod clients;
 mod request;
+mod signals;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -10,7 +11,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::admin;
@@ -18,8 +18,9 @@ use crate::config;
 use crate::config::{Config, Loaded};
 use crate::log;
 use crate::run;
-use crate::run::{Ended, StartError};
+use crate::run::Ended;
 use crate::sandbox;
+use crate::startup;
 use crate::workers::{self, Workers};
 
 /// The exit codes that users may rely on.
@@ -28,7 +29,7 @@ mod exit {
     pub(super) const STOPPED: u8 = 0;
     /// Failed while running, or a request that was answered with an error.
     pub(super) const FAILED: u8 = 1;
-    /// A configuration or an engine socket that cannot be used.
+    /// A configuration, an engine socket, a port or a directory that cannot be used: serving did not begin.
     pub(super) const UNUSABLE: u8 = 2;
     /// The watchdog found the engine silent; the peer's number.
     pub(super) const WATCHDOG: u8 = 10;
@@ -56,7 +57,7 @@ pub fn main(
         Some("healthcheck") => healthcheck(rest),
         Some("clients") => clients::run(rest),
         Some("serve") => serve(rest.to_vec(), env),
-        Some("help") => print_out(&config::help()),
+        Some("help") => print_out(&help(rest)),
         _ => serve(args, env),
     };
     ExitCode::from(code.unwrap_or_else(|error| {
@@ -69,7 +70,9 @@ fn serve(
     args: Vec<OsString>,
     env: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> anyhow::Result<u8> {
-    let config = match Config::load(args, env) {
+    // Before the sandbox, which closes the files that tell.
+    let place = startup::place(Path::new("/"));
+    let config = match Config::load_at(args, env, place) {
         Ok(Loaded::Serve(config)) => *config,
         Ok(Loaded::Help) => return print_out(&config::help()),
         Ok(Loaded::Version) => {
@@ -96,7 +99,7 @@ fn serve(
     let (workers, runtime) =
         started.context("the threads that serve requests cannot be started")?;
     let result = runtime.block_on(async {
-        let asked = stop_signal()?;
+        let asked = signals::stop()?;
         let (ready, _) = oneshot::channel();
         Ok::<_, anyhow::Error>(run::serve(config, workers, asked, ready).await)
     })?;
@@ -108,34 +111,35 @@ fn serve(
         Ok(Ended::Failed) => exit::FAILED,
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "sockwarden cannot start");
-            match error {
-                StartError::Engine(_) | StartError::OwnContainer(_) => exit::UNUSABLE,
-                StartError::Listen(_) | StartError::Health(_) => exit::FAILED,
-            }
-        }
-    })
-}
-
-/// Done at the first SIGTERM or SIGINT.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be caught")?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            exit::UNUSABLE
         }
     })
 }
 
 fn healthcheck(args: &[OsString]) -> anyhow::Result<u8> {
+    if asks_for_help(args) {
+        return print_out(&config::help_of("healthcheck"));
+    }
     let pid = match parse_pid(args) {
         Ok(pid) => pid,
-        Err(what) => return Ok(misused(&what, "usage: sockwarden healthcheck [-pid PID]")),
+        Err(what) => return Ok(misused(&what, &config::help_of("healthcheck"))),
     };
     let (status, body) = small_runtime()?.block_on(admin::ask(pid, "/health"))?;
     print_out(&String::from_utf8_lossy(&body))?;
     Ok(if status.is_success() { exit::STOPPED } else { exit::FAILED })
+}
+
+/// The help of a subcommand where one is named, else all of it.
+fn help(words: &[OsString]) -> String {
+    match words.first().and_then(|word| word.to_str()) {
+        Some(name @ ("request" | "healthcheck" | "clients")) => config::help_of(name),
+        _ => config::help(),
+    }
+}
+
+/// Whether help is asked for, in any of Go's spellings, wherever it stands.
+fn asks_for_help(args: &[OsString]) -> bool {
+    args.iter().any(|arg| ["-h", "--h", "-help", "--help"].iter().any(|help| arg == help))
 }
 
 /// The one option of the subcommands that ask a running sockwarden.

@@ -9,6 +9,7 @@ mod draft;
 mod mistake;
 pub mod options;
 mod reference;
+mod services;
 mod values;
 mod warnings;
 
@@ -30,7 +31,7 @@ use self::arguments::{CommandLine, Given};
 use self::draft::Draft;
 
 pub use self::mistake::{Mistake, Mistakes};
-pub use self::reference::{help, reference};
+pub use self::reference::{help, help_of, reference};
 
 /// Everything a user can set for `serve`, checked.
 #[derive(Debug, Clone)]
@@ -91,14 +92,29 @@ impl Config {
         A: IntoIterator<Item = OsString>,
         E: IntoIterator<Item = (OsString, OsString)>,
     {
+        Self::load_at(args, env, Place::Elsewhere)
+    }
+
+    /// The same for a process that runs in this place, where other things are surprising.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_at<A, E>(args: A, env: E, place: Place) -> Result<Loaded, Mistakes>
+    where
+        A: IntoIterator<Item = OsString>,
+        E: IntoIterator<Item = (OsString, OsString)>,
+    {
         let flags = match arguments::flags(args) {
             CommandLine::Help => return Ok(Loaded::Help),
             CommandLine::Version => return Ok(Loaded::Version),
             CommandLine::Flags(flags) => flags,
         };
         let mut draft = Draft::default();
+        draft.place = place;
+        let variables = arguments::variables(env);
+        draft.service_variables = variables.of_services;
         // Variables first, so that a flag wins by being read later; reported the other way round, nearest to the user first.
-        let in_variables = apply(&mut draft, arguments::variables(env));
+        let in_variables = apply(&mut draft, variables.given);
         let mut mistakes = apply(&mut draft, flags);
         mistakes.extend(in_variables);
         mistakes.extend(draft.contradiction());
@@ -108,6 +124,15 @@ impl Config {
             Err(Mistakes::new(mistakes))
         }
     }
+}
+
+/// Where the process runs, as far as a configuration can be surprising there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In a container, where its own address is what others reach.
+    Container,
+    /// On the host, or nobody knows.
+    Elsewhere,
 }
 
 fn apply(draft: &mut Draft, given: Vec<Result<Given, Mistake>>) -> Vec<Mistake> {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,16 +46,45 @@ pub struct Listener {
 #[derive(Debug)]
 enum Bound {
     Tcp(TcpListener),
-    Unix { listener: UnixListener, path: PathBuf },
+    /// The file goes first.
+    Unix {
+        file: SocketFile,
+        listener: UnixListener,
+    },
+}
+
+/// A socket file of ours; removed when it is dropped, however the process comes to its end.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    /// Device and inode: another sockwarden may have put its own in its place meanwhile.
+    place: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    fn new(path: &Path) -> Self {
+        Self { path: path.to_path_buf(), place: place_of(path) }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if self.place.is_some() && place_of(&self.path) == self.place {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn place_of(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Why we cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The address cannot be bound.
-    #[error(
-        "cannot listen on {address}; check that the address is this machine's and that nothing else listens there"
-    )]
+    #[error("cannot listen on {address}; {}", bind_cure(source))]
     Bind {
         /// The address.
         address: String,
@@ -75,6 +104,22 @@ pub enum ListenError {
         #[source]
         source: io::Error,
     },
+}
+
+/// What to do where a TCP address cannot be bound.
+fn bind_cure(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "something else listens there: stop it, or choose another `-proxyport`"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "the address is not this machine's or container's: give one of its own as `-listenip`, or `0.0.0.0` for all"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "a port below 1024 needs a privilege: choose another `-proxyport`, or add the capability NET_BIND_SERVICE"
+        }
+        _ => "check that the address is this machine's and that nothing else listens there",
+    }
 }
 
 /// What to do where a socket file cannot be made.
@@ -113,7 +158,7 @@ impl Listener {
             Bound::Tcp(listener) => listener
                 .local_addr()
                 .map_or_else(|error| error.to_string(), |address| format!("tcp://{address}")),
-            Bound::Unix { path, .. } => format!("unix://{}", path.display()),
+            Bound::Unix { file, .. } => format!("unix://{}", file.path.display()),
         }
     }
 
@@ -146,11 +191,7 @@ impl Listener {
                 changed = stop.changed() => if changed.is_err() || *stop.borrow() > Stop::Running { break },
             }
         }
-        let Self { socket, .. } = self;
-        if let Bound::Unix { path, .. } = &socket {
-            let _ = fs::remove_file(path);
-        }
-        drop(socket);
+        drop(self);
         while let Some(ended) = connections.tasks.join_next().await {
             connections.count_panic(&ended);
         }
@@ -272,20 +313,21 @@ fn bind_unix(path: &Path, mode: u32) -> Result<Bound, ListenError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
-    let listener = bind_with_mode(path, mode).map_err(failed)?;
-    Ok(Bound::Unix { listener, path: path.to_path_buf() })
+    let (file, listener) = bind_with_mode(path, mode).map_err(failed)?;
+    Ok(Bound::Unix { file, listener })
 }
 
 /// Binds, sets the mode and only then listens: until then nobody can connect, whatever mode the socket was born with. The umask would do
 /// the same to every file that any thread of the process makes meanwhile.
-fn bind_with_mode(path: &Path, mode: u32) -> io::Result<UnixListener> {
+fn bind_with_mode(path: &Path, mode: u32) -> io::Result<(SocketFile, UnixListener)> {
     use socket2::{Domain, SockAddr, Socket, Type};
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.bind(&SockAddr::unix(path)?)?;
+    let file = SocketFile::new(path);
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     socket.listen(BACKLOG.into())?;
-    UnixListener::from_std(socket.into())
+    Ok((file, UnixListener::from_std(socket.into())?))
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
@@ -340,6 +382,40 @@ mod tests {
             text.starts_with("cannot create the socket `/run/p.sock`; ") && text.contains(want),
             "{text}"
         );
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_bound_comes_with_a_cure() {
+        for (kind, want) in [
+            (io::ErrorKind::AddrInUse, "something else listens there"),
+            (io::ErrorKind::AddrNotAvailable, "not this machine's"),
+            (io::ErrorKind::PermissionDenied, "NET_BIND_SERVICE"),
+            (io::ErrorKind::Other, "check that the address"),
+        ] {
+            let error =
+                ListenError::Bind { address: "tcp://[::1]:80".to_owned(), source: kind.into() };
+            let text = error.to_string();
+            assert!(
+                text.starts_with("cannot listen on tcp://[::1]:80; ") && text.contains(want),
+                "{text}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_file_goes_with_its_listener_and_no_other_does() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("p.sock");
+        let unix = ListenerAddress::Unix { path: path.clone(), mode: 0o600 };
+        drop(Listener::bind(&unix).unwrap());
+        assert!(!path.exists());
+        // The next one starts before this one has ended.
+        let before = Listener::bind(&unix).unwrap();
+        let after = Listener::bind(&unix).unwrap();
+        drop(before);
+        assert!(path.exists());
+        drop(after);
+        assert!(!path.exists());
     }
 
     #[test]

@@ -257,7 +257,10 @@ impl Format {
         let mut text = String::new();
         // Memory takes what is written to it.
         let _ = self.line(&mut Writer::new(&mut text), tracing::Level::WARN, |line| {
-            fields.iter().try_for_each(|(name, value)| line.field(name, value))
+            fields.iter().try_for_each(|(name, value)| match *name {
+                "count" | "seconds" | "status" => line.bare(name, format_args!("{value}")),
+                name => line.field(name, value),
+            })
         });
         text
     }
@@ -318,22 +321,30 @@ struct LineWriter<'w, 'b> {
 }
 
 impl LineWriter<'_, '_> {
-    fn field(&mut self, name: &str, value: &str) -> fmt::Result {
+    fn name(&mut self, name: &str) -> fmt::Result {
         let (front, behind) = if self.json { (",\"", "\":") } else { (" ", "=") };
-        for part in [front, name, behind] {
-            self.writer.write_str(part)?;
-        }
+        [front, name, behind].into_iter().try_for_each(|part| self.writer.write_str(part))
+    }
+
+    /// A number or a truth value, which JSON writes without quotes. A text that looks like one stays a text: a container may be called `42`.
+    fn bare(&mut self, name: &str, value: fmt::Arguments<'_>) -> fmt::Result {
+        self.name(name)?;
+        self.writer.write_fmt(value)
+    }
+
+    fn field(&mut self, name: &str, value: &str) -> fmt::Result {
+        self.name(name)?;
         match Plain::of(value) {
             // Most are, and need no escapes.
             Plain::Word if !self.json => self.writer.write_str(value),
-            Plain::Word | Plain::Words if !self.json || !is_plain_number(value) => {
+            Plain::Word | Plain::Words => {
                 for part in ["\"", value, "\""] {
                     self.writer.write_str(part)?;
                 }
                 Ok(())
             }
-            _ if self.json => write!(self.writer, "{}", Json(value)),
-            _ => write!(self.writer, "{}", Text(value)),
+            Plain::No if self.json => write!(self.writer, "{}", Json(value)),
+            Plain::No => write!(self.writer, "{}", Text(value)),
         }
     }
 }
@@ -351,9 +362,15 @@ impl Fields<'_, '_, '_> {
         if FOLD.contains(&field.name()) {
             return;
         }
-        // tracing's name, and slog's.
-        let name = if field.name() == "message" { "msg" } else { field.name() };
-        let result = self.line.field(name, value);
+        let result = self.line.field(name_of(field), value);
+        self.result = self.result.and(result);
+    }
+
+    fn add_bare(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        if FOLD.contains(&field.name()) {
+            return;
+        }
+        let result = self.line.bare(name_of(field), value);
         self.result = self.result.and(result);
     }
 
@@ -366,7 +383,33 @@ impl Fields<'_, '_, '_> {
     }
 }
 
+/// tracing's name, and slog's.
+fn name_of(field: &Field) -> &'static str {
+    if field.name() == "message" { "msg" } else { field.name() }
+}
+
 impl Visit for Fields<'_, '_, '_> {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add_bare(field, format_args!("{value}"));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add_bare(field, format_args!("{value}"));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add_bare(field, format_args!("{value}"));
+    }
+
+    /// What is no number in JSON is a text.
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        if value.is_finite() {
+            self.add_bare(field, format_args!("{value:.3}"));
+        } else {
+            self.record_debug(field, &value);
+        }
+    }
+
     fn record_str(&mut self, field: &Field, value: &str) {
         self.add(field, value);
     }
@@ -459,14 +502,11 @@ fn kind(byte: u8) -> u8 {
     KINDS.get(usize::from(byte)).copied().unwrap_or(ESCAPED)
 }
 
-/// A JSON value: a number where it is one, else a string without raw control characters.
+/// A JSON string without raw control characters.
 struct Json<'a>(&'a str);
 
 impl fmt::Display for Json<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if is_plain_number(self.0) {
-            return f.write_str(self.0);
-        }
         let text = serde_json::to_string(self.0).map_err(|_| fmt::Error)?;
         // serde_json leaves DEL and the C1 controls as they are; a terminal may not.
         text.chars().try_for_each(|c| {
@@ -486,13 +526,6 @@ impl fmt::Display for Text<'_> {
             });
         if bare { f.write_str(self.0) } else { write!(f, "{:?}", self.0) }
     }
-}
-
-fn is_plain_number(text: &str) -> bool {
-    !text.is_empty()
-        && text.len() < 16
-        && text.bytes().all(|byte| byte.is_ascii_digit())
-        && (text == "0" || !text.starts_with('0'))
 }
 
 #[cfg(test)]
@@ -524,7 +557,16 @@ mod tests {
             tracing::subscriber::with_default(subscriber, || {
                 let error = io::Error::other("late");
                 tracing::callsite::rebuild_interest_cache();
-                tracing::warn!(a = 1, b = "two words", error = %error, "it happened");
+                tracing::warn!(
+                    a = 1,
+                    b = "two words",
+                    c = "42",
+                    d = 0.1234,
+                    e = true,
+                    f = Option::<&str>::None,
+                    error = %error,
+                    "it happened"
+                );
             });
         }
         let mut lines = Vec::new();
@@ -535,8 +577,8 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "=WARN msg=\"it happened\" a=1 b=\"two words\" error=late",
-                "\":\"WARN\",\"msg\":\"it happened\",\"a\":1,\"b\":\"two words\",\"error\":\"late\"}"
+                "=WARN msg=\"it happened\" a=1 b=\"two words\" c=42 d=0.123 e=true error=late",
+                "\":\"WARN\",\"msg\":\"it happened\",\"a\":1,\"b\":\"two words\",\"c\":\"42\",\"d\":0.123,\"e\":true,\"error\":\"late\"}"
             ]
         );
     }
@@ -584,7 +626,7 @@ mod tests {
         check("größer", "größer", "\"größer\"");
         check("two words", "\"two words\"", "\"two words\"");
         check("", "\"\"", "\"\"");
-        check("42", "42", "42");
+        check("42", "42", "\"42\"");
         check("007", "007", "\"007\"");
         check("a\nlevel=ERROR", "\"a\\nlevel=ERROR\"", "\"a\\nlevel=ERROR\"");
         check("\u{1b}[31m", "\"\\u{1b}[31m\"", "\"\\u001b[31m\"");

@@ -33,6 +33,7 @@ use crate::wire::{ClientBody, Outgoing};
 use gate::{Gate, Next, Refused, Request};
 use inspection::{Inspector, Settled};
 use rarely::Rarely;
+use refusal::Refusal;
 use reply::{Reply, Writer};
 
 /// How long a request goes on, with nothing written, for a client that has ended its direction: `printf … | nc -N` still gets its
@@ -333,9 +334,13 @@ impl Seat {
                     matches!(denied.reason, DenyReason::NotAdmitted | DenyReason::UnknownClient(_));
                 record.is_stranger = is_stranger;
                 record.verdict = Verdict::Refused(refusal::reason(&denied.reason));
-                let prefix =
-                    self.proxy.registry.as_ref().map(|registry| registry.suggested_prefix());
-                let message = refusal::message(&client, &denied, prefix);
+                let registry = self.proxy.registry.as_ref();
+                let setting = refusal::Setting {
+                    label_prefix: registry.map(|registry| registry.suggested_prefix()),
+                    is_gateway: registry.is_some_and(|registry| registry.is_gateway(&client.peer)),
+                };
+                let Refusal { message, fix } = refusal::explain(&client, &denied, setting);
+                record.fix = Some(fix);
                 if let Some(registry) = &self.proxy.registry {
                     registry.refused(&client.identity, &message);
                 }

@@ -54,6 +54,8 @@ pub struct Allowlist {
     pub host_access: Option<HostAccess>,
     /// Whether labels that carry rights may be set on what is created.
     pub may_label: bool,
+    /// What reports say of it. Finding that out tries thousands of paths, and many containers may share a list.
+    pub remarks: OnceLock<Vec<String>>,
 }
 
 impl fmt::Display for Allowlist {
@@ -194,6 +196,15 @@ impl FromIterator<Rule> for RuleSet {
         let mut set = Self::default();
         rules.into_iter().for_each(|rule| set.add(rule));
         set
+    }
+}
+
+/// Reads a truth value as Go's `strconv.ParseBool` does: Compose 1.29 turns a `true` in a label into `True`.
+pub fn truth(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),
+        _ => None,
     }
 }
 

@@ -6,11 +6,31 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use crate::bounds::Bounds;
-use crate::config::{AllowFrom, Config, Limits, ListenerAddress};
+use crate::config::{AllowFrom, Config, Limits, ListenerAddress, Place};
 use crate::engine::{Engine, EngineError};
 use crate::request::{Method, Operation};
 use crate::rule::RuleSet;
 use crate::rule::body::{Defaults, HostAccess, mount_danger, starts_containers};
+
+/// Whether this process runs in a container, by what container engines leave in its root directory.
+pub fn place(root: &Path) -> Place {
+    let is_there = |file: &str| root.join(file).exists();
+    let cgroup = || fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
+    let is_of_engine = |cgroup: String| {
+        let mut lines = cgroup.lines();
+        lines.any(|line| {
+            ["/docker/", "/docker-", "libpod", "kubepods", "cri-containerd", "/lxc/"]
+                .iter()
+                .any(|name| line.contains(name))
+        })
+    };
+    // Docker leaves the first file, Podman the second, and old cgroups have the path on the host.
+    if is_there(".dockerenv") || is_there("run/.containerenv") || is_of_engine(cgroup()) {
+        Place::Container
+    } else {
+        Place::Elsewhere
+    }
+}
 
 /// Tries the engine's socket.
 ///
@@ -162,7 +182,7 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
 fn report_rules(rules: &RuleSet, limits: &Defaults) {
     if rules.is_empty() {
         tracing::warn!(
-            "the default allowlist is empty: every request but a ping is refused; allow some, for example with `-allowGET='/v1\\..{{1,2}}/(version|containers/.*)'`"
+            "the default allowlist is empty: every request but a ping is refused; allow some, for example with `-allowGET='(/v1[.][0-9]+)?/(version|containers/json)'`"
         );
     }
     for method in Method::ALL {
@@ -171,10 +191,7 @@ fn report_rules(rules: &RuleSet, limits: &Defaults) {
         }
     }
     report_limits(limits);
-    for (operation, sentence) in risks(rules) {
-        if limits.host_access == HostAccess::Deny && is_kept_inside(operation) {
-            continue;
-        }
+    for (operation, sentence) in dangers(rules, limits.host_access) {
         tracing::warn!(
             operation = operation.id(),
             "the default allowlist gives {operation}: {sentence}"
@@ -285,6 +302,13 @@ fn is_kept_inside(operation: Operation) -> bool {
         )
 }
 
+/// The allowed operations that give something away where the host may be reached like this, each with its sentence.
+pub fn dangers(rules: &RuleSet, access: HostAccess) -> Vec<(Operation, &'static str)> {
+    let mut dangers = risks(rules);
+    dangers.retain(|(operation, _)| access == HostAccess::Allow || !is_kept_inside(*operation));
+    dangers
+}
+
 /// The allowed operations that give something away, each with its sentence.
 ///
 /// Whether a pattern allows an operation is tried on paths of it: with several API versions, and with names and ids of the usual shapes
@@ -354,6 +378,25 @@ mod tests {
     use super::*;
     use crate::config::Loaded;
     use crate::rule::{AnchoredRegex, Origin, Rule};
+
+    #[test]
+    fn a_container_is_known_by_what_its_engine_left() {
+        let check = |file: &str, text: &str, want: Place| {
+            let root = tempfile::tempdir().unwrap();
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+            assert_eq!(place(root.path()), want, "{file} {text}");
+        };
+        check(".dockerenv", "", Place::Container);
+        check("run/.containerenv", "", Place::Container);
+        check("proc/self/cgroup", "5:memory:/docker/0123\n0::/\n", Place::Container);
+        check("proc/self/cgroup", "0::/system.slice/docker-0123.scope\n", Place::Container);
+        check("proc/self/cgroup", "0::/kubepods/besteffort/pod1/2\n", Place::Container);
+        check("proc/self/cgroup", "0::/user.slice/user-1000.slice\n", Place::Elsewhere);
+        check("proc/self/cgroup", "0::/\n", Place::Elsewhere);
+        check("etc/hostname", "x", Place::Elsewhere);
+    }
 
     #[track_caller]
     fn check(method: Method, pattern: &str, want: &[&str]) {

@@ -136,7 +136,9 @@ fn judge(case: &Case) -> Result<String, (u16, String)> {
     for _ in 0..8 {
         let mut pending = match judgement {
             Judgement::Denied(denied) => {
-                let message = refusal::message(&client(), &denied, Some("sockwarden"));
+                let setting =
+                    refusal::Setting { label_prefix: Some("sockwarden"), is_gateway: false };
+                let message = refusal::explain(&client(), &denied, setting).message;
                 return Err((refusal::status(&denied.reason).as_u16(), message));
             }
             Judgement::Allowed(allowed) => {

@@ -6,8 +6,9 @@ use std::fmt::{self, Write as _};
 use anyhow::Context as _;
 use serde::Deserialize;
 
-use super::{complain, exit, misused, parse_pid, print_out, small_runtime};
+use super::{asks_for_help, complain, exit, misused, parse_pid, print_out, small_runtime};
 use crate::admin;
+use crate::config;
 use crate::registry::ClientReport;
 
 #[derive(Deserialize)]
@@ -17,9 +18,12 @@ struct Answer {
 }
 
 pub(super) fn run(args: &[OsString]) -> anyhow::Result<u8> {
+    if asks_for_help(args) {
+        return print_out(&config::help_of("clients"));
+    }
     let pid = match parse_pid(args) {
         Ok(pid) => pid,
-        Err(what) => return Ok(misused(&what, "usage: sockwarden clients [-pid PID]")),
+        Err(what) => return Ok(misused(&what, &config::help_of("clients"))),
     };
     let (status, body) = small_runtime()?.block_on(admin::ask(pid, "/clients"))?;
     if !status.is_success() {
@@ -95,6 +99,7 @@ mod tests {
             state: evil.clone(),
             networks: vec![network],
             rights: evil.clone(),
+            broken: false,
             warnings: vec![evil.clone()],
             connections: 1,
             last_refusal: Some(evil),

@@ -13,13 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 
-use super::{complain, exit, misused, small_runtime};
-
-const USAGE: &str = "\
-usage: sockwarden request [-host HOST] [-data JSON] METHOD PATH
-  -host HOST   tcp://host:port or unix:///path (default: DOCKER_HOST, else tcp://127.0.0.1:2375)
-  -data JSON   a body, sent as application/json
-prints the status on standard error and the body on standard output; exits with 1 when the status is 400 or above";
+use super::{asks_for_help, complain, exit, misused, print_out, small_runtime};
+use crate::config;
 
 const DEFAULT_HOST: &str = "tcp://127.0.0.1:2375";
 
@@ -41,14 +36,32 @@ pub(super) fn run(
     args: &[OsString],
     env: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> anyhow::Result<u8> {
+    if is_help(args) {
+        return print_out(&config::help_of("request"));
+    }
     let docker_host = env
         .into_iter()
         .find(|(name, _)| name == "DOCKER_HOST")
         .and_then(|(_, value)| value.into_string().ok());
     match parse(args, docker_host.filter(|host| !host.is_empty())) {
         Ok(asked) => small_runtime()?.block_on(ask(asked)),
-        Err(what) => Ok(misused(&what, USAGE)),
+        Err(what) => Ok(misused(&what, &config::help_of("request"))),
     }
+}
+
+/// Whether help is asked for; what follows `-host` or `-data` is a value.
+fn is_help(args: &[OsString]) -> bool {
+    let takes_value =
+        |arg: &OsString| ["-host", "--host", "-data", "--data"].iter().any(|flag| arg == flag);
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        if takes_value(arg) {
+            args.next();
+        } else if asks_for_help(std::slice::from_ref(arg)) {
+            return true;
+        }
+    }
+    false
 }
 
 fn parse(args: &[OsString], docker_host: Option<String>) -> Result<Asked, String> {
@@ -184,5 +197,12 @@ mod tests {
             &["-host=ssh://x", "GET", "/"],
             Err("`ssh://x` is no host; use tcp://host:port or unix:///path"),
         );
+    }
+
+    #[test]
+    fn help_is_told_from_a_value() {
+        let helps = |args: &[&str]| is_help(&args.iter().map(OsString::from).collect::<Vec<_>>());
+        assert!(helps(&["--help"]) && helps(&["GET", "-h"]) && helps(&["-host", "x", "-help"]));
+        assert!(!helps(&["-data", "-h", "GET", "/"]) && !helps(&["-data=-h", "GET", "/"]));
     }
 }

@@ -13,6 +13,7 @@ use crate::rule::Origin;
 use super::commands::COMMANDS;
 use super::mistake::{Mistake, nearest, printable};
 use super::options::{SETTINGS, Setting, Takes};
+use super::services;
 
 /// A value for a setting, and where it was written.
 #[derive(Debug)]
@@ -74,10 +75,17 @@ pub(super) fn flags(words: impl IntoIterator<Item = OsString>) -> CommandLine {
     CommandLine::Flags(given)
 }
 
+/// The variables that are ours.
+#[derive(Debug, Default)]
+pub(super) struct Variables {
+    /// Those that set something, and those that are mistakes, by name.
+    pub(super) given: Vec<Result<Given, Mistake>>,
+    /// The names of those that describe a Kubernetes service or a Docker link that happens to be called `sp`.
+    pub(super) of_services: Vec<String>,
+}
+
 /// The variables that are ours, by name; an empty one counts as unset. Of a name that occurs twice the first counts, as for getenv(3).
-pub(super) fn variables(
-    env: impl IntoIterator<Item = (OsString, OsString)>,
-) -> Vec<Result<Given, Mistake>> {
+pub(super) fn variables(env: impl IntoIterator<Item = (OsString, OsString)>) -> Variables {
     let mut ours = BTreeMap::new();
     for (name, value) in env {
         if name.as_bytes().starts_with(b"SP_") {
@@ -85,12 +93,22 @@ pub(super) fn variables(
         }
     }
     ours.retain(|_, value| !value.is_empty());
-    let known =
-        |(name, value): (OsString, OsString)| match name.to_str().and_then(Setting::by_variable) {
-            Some(setting) => Ok(Given { setting, origin: Origin::Env(printable(&name)), value }),
-            None => Err(unknown_variable(&name)),
-        };
-    ours.into_iter().map(known).collect()
+    let services = services::names(&ours);
+    let mut variables = Variables::default();
+    for (name, value) in ours {
+        let known = name.to_str().and_then(Setting::by_variable);
+        let is_of_service = name.to_str().is_some_and(|name| services.contains(name));
+        match known {
+            // A repeatable variable takes any suffix, and so does a service's name.
+            Some(setting) if !is_of_service || name == *setting.variable => {
+                let origin = Origin::Env(printable(&name));
+                variables.given.push(Ok(Given { setting, origin, value }));
+            }
+            _ if is_of_service => variables.of_services.push(printable(&name)),
+            _ => variables.given.push(Err(unknown_variable(&name))),
+        }
+    }
+    variables
 }
 
 enum Word<'a> {

@@ -17,7 +17,7 @@ use crate::rule::{Origin, Rule, RuleSet};
 use super::arguments::Given;
 use super::mistake::{Mistake, Problem, printable};
 use super::{
-    AllowFrom, Config, Limits, ListenerAddress, LogSettings, OwnContainer, Watchdog, values,
+    AllowFrom, Config, Limits, ListenerAddress, LogSettings, OwnContainer, Place, Watchdog, values,
     warnings,
 };
 
@@ -51,6 +51,10 @@ pub(super) struct Draft {
     pub(super) own_container: Option<OwnContainer>,
     pub(super) label_prefixes: Vec<String>,
     pub(super) trust_image_labels: bool,
+    /// Where the process runs.
+    pub(super) place: Place,
+    /// Variables that look like ours and describe a service.
+    pub(super) service_variables: Vec<String>,
     /// Where each setting that was given was last written, and what, by the setting's name.
     written: BTreeMap<&'static str, (Origin, OsString)>,
 }
@@ -81,6 +85,8 @@ impl Default for Draft {
             own_container: None,
             label_prefixes: vec!["socket-proxy".to_owned(), "sockwarden".to_owned()],
             trust_image_labels: false,
+            place: Place::Elsewhere,
+            service_variables: Vec::new(),
             written: BTreeMap::new(),
         }
     }

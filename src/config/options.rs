@@ -175,7 +175,7 @@ pub const SETTINGS: &[Setting] = &[
         takes: Takes::Value("CLIENT,..."),
         default: Some("127.0.0.1/32"),
         summary: "Let these clients use the default allowlist: addresses, networks (CIDR) and host names, with commas between them",
-        details: "sockwarden looks host names up again and again, so one may be a Compose service that moves, \
+        details: "`0.0.0.0` is one address; everybody is `0.0.0.0/0`. sockwarden looks host names up again and again, so one may be a Compose service that moves, \
 and believes an address for at most 2 seconds after it was last in an answer; with per-container allowlists no longer than its container \
 has it. A container that a name leads to is let in from all its addresses on the engine's networks. \
             Bits of a network beyond its length are ignored, and an IPv4-mapped IPv6 address is the IPv4 address. \
@@ -248,7 +248,7 @@ has it. A container that a name leads to is let in from all its addresses on the
         takes: Takes::Value("ADDRESS"),
         default: Some("127.0.0.1"),
         summary: "Listen on this IPv4 or IPv6 address",
-        details: "In a container this is usually `0.0.0.0`.",
+        details: "In a container this is usually `0.0.0.0`: on the default address only the container itself can connect.",
         ..setting("listenip", "SP_LISTENIP", into!(listen_ip, values::address))
     },
     Setting {
@@ -275,7 +275,8 @@ has it. A container that a name leads to is let in from all its addresses on the
         default: Some("0600"),
         summary: "The permission bits of that Unix socket, in octal",
         details: "The variable is octal with or without a leading 0. The flag is a number as Go writes it, so octal needs its leading 0: \
-            `0600`, `0o600` and `384` are the same, `600` is refused.",
+            `0600`, `0o600` and `384` are the same, `600` is refused. In YAML put the variable's value in quotes (`\"0660\"`), or it arrives as \
+            another number. The owner must be able to read and write, and nobody may do what the owner may not.",
         ..setting(
             "proxysocketendpointfilemode",
             "SP_PROXYSOCKETENDPOINTFILEMODE",
@@ -468,7 +469,7 @@ has it. A container that a name leads to is let in from all its addresses on the
         group: Group::Containers,
         takes: Takes::Value("PREFIX"),
         summary: "Read labels `PREFIX.allow.get` and the like, instead of those that begin with `socket-proxy` or `sockwarden`",
-        details: "Useful when several proxies share an engine.",
+        details: "Useful when several proxies share an engine. It should not begin with `sockwarden.`, because other sockwardens take unknown labels there for mistakes.",
         ..setting(
             "dockerlabelprefix",
             "SP_DOCKERLABELPREFIX",

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::commands::{COMMANDS, EXIT_CODES};
 use super::options::{Group, Setting, Takes};
+use crate::rule::labels::keys::KEYS;
 
 /// The text of `--help`, at most 100 columns wide.
 pub fn help() -> String {
@@ -32,6 +33,22 @@ pub fn help() -> String {
     page
 }
 
+/// The help of one subcommand.
+pub fn help_of(name: &str) -> String {
+    const WIDTH: usize = 100;
+    const INDENT: usize = 20;
+    let mut page = String::new();
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else { return help() };
+    line(&mut page, &format!("usage: sockwarden {} {}", command.name, command.operands));
+    entry(&mut page, "", &format!("{}.", command.summary), 0, WIDTH);
+    page.push('\n');
+    for (option, text) in command.options {
+        entry(&mut page, &format!("  {option}"), text, INDENT, WIDTH);
+    }
+    entry(&mut page, "  -help, -h", "Print this", INDENT, WIDTH);
+    page
+}
+
 /// The text of `docs/reference.md`.
 pub fn reference() -> String {
     let mut page = String::from(INTRODUCTION);
@@ -44,6 +61,15 @@ pub fn reference() -> String {
         }
     }
     page.push_str(PATTERNS);
+    page.push_str(LABELS);
+    for key in KEYS {
+        let also =
+            if key.is_new { String::new() } else { format!(", `socket-proxy.{}`", key.name) };
+        line(
+            &mut page,
+            &format!("| `sockwarden.{}`{also} | {} | {}. |", key.name, key.value, key.summary),
+        );
+    }
     page.push_str("\n## Subcommands\n\n| Command | Meaning |\n|---|---|\n");
     for command in COMMANDS {
         let words = format!("sockwarden {} {}", command.name, command.operands);
@@ -59,11 +85,11 @@ pub fn reference() -> String {
 const CONVENTIONS: &str = r"
 Flags are written -name=value or -name value, with one dash or two; a switch stands alone or takes
 =true or =false. A flag beats the variable in brackets. A PATTERN is a regular expression in Go's
-syntax for the whole path, such as /v1\.\d+/version; several may be given for a method.
+syntax for the whole path, such as /v1[.][0-9]+/version; several may be given for a method.
 ";
 
 const INTRODUCTION: &str = "\
-<!-- Printed from the tables in src/config/options.rs and src/config/commands.rs. To change it change them, then run `UPDATE_EXPECT=1 cargo test`. -->
+<!-- Printed from the tables in src/config/options.rs, src/config/commands.rs and src/rule/labels/keys.rs. To change it change them, then run `UPDATE_EXPECT=1 cargo test`. -->
 
 # Reference
 
@@ -80,7 +106,7 @@ Flags and variables are those of wollomatic/socket-proxy 1.13, so a command line
 - `-help` and `-version` print that and nothing else.
 - Anything unknown or invalid ends the start before a socket is opened, with every mistake on a line of its own. That holds for
   variables that begin with `SP_` and that nobody defined, for a wrong variable that a flag overrides, and for words that are no
-  flags. socket-proxy is more lenient here. What is valid and still surprising is logged as a warning.
+  flags. Variables that Kubernetes or Docker sets for a service or a link called `sp` (`SP_PORT=tcp://…`) are passed over with a warning. socket-proxy is more lenient here. What is valid and still surprising is logged as a warning.
 ";
 
 const PATTERNS: &str = r"
@@ -89,16 +115,37 @@ const PATTERNS: &str = r"
 A pattern is a regular expression in [Go's syntax](https://pkg.go.dev/regexp/syntax). It must match the whole path, as if it were
 written `^(?:pattern)$`; each side of a `|` outside parentheses is therefore a whole path, unlike in socket-proxy.
 
-- It is matched against the decoded path, **with the version prefix** the client sent: `/v1\.\d+/containers/json` for most clients,
-  `(/v1\.\d+)?/containers/json` for those that leave it out as well.
-- The query is no part of it: `/v1\.\d+/containers/json` also allows `?all=1`.
+- It is matched against the decoded path, **with the version prefix** the client sent: `/v1[.][0-9]+/containers/json` for most clients,
+  `(/v1[.][0-9]+)?/containers/json` for those that leave it out as well.
+- Write `[.]` for a dot and `[0-9]` for a digit. `\.` and `\d` mean the same here, but JSON, YAML and logs double a backslash, and then the
+  pattern matches nothing.
+- The query is no part of it: `/v1[.][0-9]+/containers/json` also allows `?all=1`.
 - `GET` and `HEAD` of `/_ping` are open to every client that is let in, because clients find out the API version with it.
 - A method without a pattern is refused with 405, a path that no pattern matches with 403.
+- A pattern that matches nothing, or not what it seems to, is logged as a warning: doubled backslashes, no `/` in front, a blank or a line break
+  at the end, a query, a glob such as `/containers/*`, and so on.
 
 ```
--allowGET='/v1\..{1,2}/(version|containers/.*|events.*)'
--allowGET='/v1\.\d+/info' -allowHEAD='/_ping'
+-allowGET='/v1[.].{1,2}/(version|containers/.*|events.*)'
+-allowGET='/v1[.][0-9]+/info' -allowHEAD='/_ping'
 ```
+";
+
+const LABELS: &str = r"
+## Labels
+
+With `-proxycontainername` these labels on a client's container are read; see
+[Per-container allowlists](per-container-allowlists.md). A prefix of `-dockerlabelprefix` takes the place of both, and has every key but the last two.
+
+- **Every other key under `sockwarden.`, in any case, is a mistake**, and a mistake costs the container all its rights until you fix it. The
+  message names the nearest key.
+- Under `socket-proxy.` and a prefix of your own, which others may use too, only what resembles `allow`, `hostaccess` or `bindmountfrom` is
+  a mistake. `socket-proxy.bindmountfrom` is one: write `socket-proxy.allow.bindmountfrom`.
+- An empty value is a mistake. A truth value is one of those that flags take.
+- Two labels of one meaning, such as `sockwarden.hostaccess` and `socket-proxy.hostaccess`, must say the same. Patterns add up.
+
+| Label | Value | Meaning |
+|---|---|---|
 ";
 
 /// The flag with what follows it.
@@ -187,6 +234,21 @@ mod tests {
         }
         for line in help.lines() {
             assert!(line.chars().count() <= 100 && line == line.trim_end(), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_subcommand_has_help_of_its_own() {
+        for command in COMMANDS.iter().skip(1) {
+            let help = help_of(command.name);
+            assert!(help.starts_with(&format!("usage: sockwarden {} ", command.name)), "{help}");
+            assert!(!help.contains("\n\n\n"), "{help}");
+            for (option, _) in command.options {
+                assert!(help.contains(option), "{help}");
+            }
+            for line in help.lines() {
+                assert!(line.chars().count() <= 100 && line == line.trim_end(), "{line}");
+            }
         }
     }
 

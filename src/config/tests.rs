@@ -181,7 +181,11 @@ fn the_file_mode_is_octal_in_a_variable_and_go_s_in_a_flag() {
     for value in ["0600", "0o600", "384", "0x180"] {
         assert_eq!(mode(&format!("-proxysocketendpointfilemode={value}"), ""), 0o600, "{value}");
     }
-    assert_eq!(mode("-proxysocketendpointfilemode=0", ""), 0);
+    for value in ["0600", "0606", "0640", "0700", "0755", "0770", "666", "777"] {
+        let want = u32::from_str_radix(value, 8).unwrap();
+        assert_eq!(mode("-logjson", value), want, "{value}");
+    }
+    assert_eq!(mode("-proxysocketendpointfilemode=432", ""), 0o660);
     assert_eq!(mode("-proxysocketendpointfilemode=0777", ""), 0o777);
 }
 

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use tracing::Level;
 
 use crate::rule::body::HostAccess;
-use crate::rule::{AnchoredRegex, Origin};
+use crate::rule::{AnchoredRegex, Origin, truth};
 
 use super::arguments::Given;
 use super::mistake::{Problem, printable};
@@ -19,11 +19,7 @@ use super::{AllowFrom, OwnContainer};
 
 /// What Go's `strconv.ParseBool` takes.
 pub(super) fn switch(given: &Given) -> Result<bool, Problem> {
-    match text(given)? {
-        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
-        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
-        _ => Err("is not a truth value; give `true` or `false`".into()),
-    }
+    truth(text(given)?).ok_or_else(|| "is not a truth value; give `true` or `false`".into())
 }
 
 /// A TCP port.
@@ -58,21 +54,53 @@ pub(super) fn time_limit(given: &Given) -> Result<Duration, Problem> {
 }
 
 /// Permission bits. A variable is octal in any case; a flag is a number as Go writes it, so that `600` is decimal and out of range.
+///
+/// YAML reads an unquoted `0660` as a number and hands on `432`, whose bits would let every local user in. Every octal mode from `0600` to
+/// `0777`, written as a decimal number and read as octal again, has an owner who may not read and write, or is no octal number.
 pub(super) fn file_mode(given: &Given) -> Result<u32, Problem> {
-    const OCTAL: &str = "is not a file mode; give it in octal, from `0` to `0777`";
+    const OCTAL: &str = "is not a file mode; give it in octal, from `0600` to `0777`";
+    const CURE: &str = "; give for example `0600`, `0660` or `0666`";
     let text = given.value.to_str().ok_or(OCTAL)?;
-    let number = match given.origin {
-        Origin::Flag(_) => go_number(text),
-        _ => digits(text.strip_prefix("0o").unwrap_or(text), 8),
-    };
+    let is_flag = matches!(given.origin, Origin::Flag(_));
+    let number =
+        if is_flag { go_number(text) } else { digits(text.strip_prefix("0o").unwrap_or(text), 8) };
     let mode = number.and_then(|mode| u32::try_from(mode).ok()).filter(|mode| *mode <= 0o777);
-    mode.ok_or_else(|| {
-        if number.is_some() && is_octal_without_zero(text) {
-            format!("is read as a decimal number, beyond `0777`; write `0{text}`").into()
-        } else {
-            OCTAL.into()
+    let problem = match mode {
+        Some(mode) => match lopsided(mode) {
+            None => return Ok(mode),
+            Some(problem) => format!("means mode {mode:04o}, {problem}"),
+        },
+        None if number.is_some() && is_octal_without_zero(text) => {
+            return Err(
+                format!("is read as a decimal number, beyond `0777`; write `0{text}`").into()
+            );
         }
-    })
+        None => OCTAL.to_owned(),
+    };
+    let meant = digits(text, 10).and_then(|meant| u32::try_from(meant).ok());
+    let meant = meant
+        .filter(|meant| !is_flag && (0o600..=0o777).contains(meant) && lopsided(*meant).is_none());
+    Err(match (meant, mode) {
+        (Some(meant), _) => format!(
+            "{}; probably YAML read an unquoted `{meant:04o}` as a number: write `\"{meant:04o}\"`, in quotes",
+            if mode.is_some() { problem.as_str() } else { "is not an octal file mode" }
+        ),
+        (None, Some(_)) => problem + CURE,
+        (None, None) => problem,
+    }
+    .into())
+}
+
+/// What is wrong with a mode that is not for the socket of a proxy.
+fn lopsided(mode: u32) -> Option<&'static str> {
+    let (owner, group, others) = (mode >> 6, mode >> 3 & 7, mode & 7);
+    if owner & 6 != 6 {
+        Some("which does not let its owner read and write")
+    } else if (group | others) & !owner != 0 {
+        Some("which gives others what its owner lacks")
+    } else {
+        None
+    }
 }
 
 /// Whether this is a number that reads like permission bits and is decimal to Go, for want of a leading 0.
@@ -171,7 +199,7 @@ pub(super) fn label_prefixes(given: &Given) -> Result<Vec<String>, Problem> {
 pub(super) fn pattern(given: &Given) -> Result<AnchoredRegex, Problem> {
     let text = text(given)?;
     if text.is_empty() {
-        return Err(r"is not a pattern; give for example `/v1\.\d+/version`, or leave it out to allow nothing".into());
+        return Err("is not a pattern; give for example `/v1[.][0-9]+/version`, or leave it out to allow nothing".into());
     }
     AnchoredRegex::new(text).map_err(|error| {
         let reason = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");

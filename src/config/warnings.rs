@@ -1,5 +1,7 @@
 //! What is valid and still surprising. Few on purpose: a warning that is usually wrong teaches people to skip all of them.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use crate::request::Method;
@@ -7,20 +9,52 @@ use crate::rule::{Origin, Rule};
 
 use super::draft::Draft;
 use super::mistake::printable;
-use super::{AllowFrom, values};
+use super::{AllowFrom, Place, values};
 
 /// All of them, a line each, in the order of the table of settings.
 pub(super) fn of(draft: &Draft) -> Vec<String> {
-    let mut warnings: Vec<String> = if draft.endpoint.is_some() { Vec::new() } else { tcp(draft) };
+    let mut warnings = Vec::new();
+    if draft.endpoint.is_none() {
+        warnings.extend(lonely_addresses(draft));
+        warnings.extend(tcp(draft));
+    }
     if draft.effective_rules().next().is_none() && draft.own_container.is_none() {
         warnings.push(
-            "nothing is allowed but `/_ping`: there is no pattern; add for example `-allowGET=/v1\\..+/version`".to_owned(),
+            "nothing is allowed but `/_ping`: there is no pattern; add for example `-allowGET='(/v1[.][0-9]+)?/version'`".to_owned(),
         );
     }
     warnings.extend(draft.effective_rules().filter_map(pattern));
     warnings.extend(file_mode(draft));
+    warnings.extend(label_prefix(draft));
     warnings.extend(without_effect(draft));
+    warnings.extend(services(draft));
     warnings
+}
+
+/// Addresses that stand for a network, written without its length.
+fn lonely_addresses(draft: &Draft) -> impl Iterator<Item = String> {
+    let clients = draft.spelling("allowfrom");
+    let addresses = draft.allow_from.iter().filter_map(|entry| match entry {
+        AllowFrom::Net(net) if net.prefix_len() == net.max_prefix_len() => Some(net.addr()),
+        _ => None,
+    });
+    addresses.filter_map(move |address| {
+        if address.is_unspecified() {
+            return Some(format!(
+                "`{clients}`: `{address}` is an address that no client has, so it lets nobody in; `{address}/0` is everybody, and a name or a network is safer"
+            ));
+        }
+        let IpAddr::V4(v4) = address else { return None };
+        let bits = match v4.octets() {
+            [_, 0, 0, 0] => 8,
+            [_, _, 0, 0] => 16,
+            [_, _, _, 0] => 24,
+            _ => return None,
+        };
+        Some(format!(
+            "`{clients}`: `{address}` is one address, though it looks like a network; a network has its length behind it, for example `{address}/{bits}`"
+        ))
+    })
 }
 
 fn tcp(draft: &Draft) -> Vec<String> {
@@ -38,7 +72,16 @@ fn tcp(draft: &Draft) -> Vec<String> {
                 if ip.is_ipv4() { "0.0.0.0" } else { "::" },
             )
         };
-        return stranger.map(only_here).into_iter().collect();
+        let by_default = || {
+            let is_forgotten =
+                draft.place == Place::Container && draft.written("listenip").is_none();
+            is_forgotten.then(|| {
+                format!(
+                    "sockwarden runs in a container and listens on {ip}, the default, where only this container can connect; to listen for others set `-listenip=0.0.0.0`"
+                )
+            })
+        };
+        return stranger.map(only_here).or_else(by_default).into_iter().collect();
     }
     if let Some(everybody) = everybody {
         return vec![format!(
@@ -68,12 +111,10 @@ fn pattern(rule: &Rule) -> Option<String> {
     let shown = printable(path.as_str().as_ref());
     if matches!(method, Method::Connect | Method::Trace) {
         Some(format!("`{origin}` is of no use: the engine has no {method} operations"))
-    } else if path.has_top_level_alternation() {
-        Some(two_whole_paths(origin, &shown))
-    } else if begins_with_a_letter(path.as_str()) {
-        Some(format!("`{origin}`: `{shown}` matches nothing, because every path begins with `/`"))
     } else {
-        None
+        let slip = path.slip().map(|slip| format!("`{origin}`: `{shown}` {slip}"));
+        let sides = path.has_top_level_alternation().then(|| two_whole_paths(origin, &shown));
+        slip.or(sides)
     }
 }
 
@@ -82,16 +123,6 @@ fn two_whole_paths(origin: &Origin, pattern: &str) -> String {
     format!(
         "`{origin}`: in `{pattern}` each side of the `|` must match a whole path, unlike in socket-proxy"
     )
-}
-
-/// Whether the first thing this pattern wants is one character that is no slash. It has no top-level `|`.
-///
-/// This finds `version`, and `"/version"` with the quotes of an env file still around it.
-fn begins_with_a_letter(pattern: &str) -> bool {
-    let mut characters = pattern.trim_start_matches('^').chars();
-    let is_literal = |first: char| !r"/\^$.|?*+()[]{}".contains(first);
-    characters.next().is_some_and(is_literal)
-        && !characters.next().is_some_and(|second| "?*{".contains(second))
 }
 
 fn file_mode(draft: &Draft) -> Option<String> {
@@ -107,6 +138,30 @@ fn file_mode(draft: &Draft) -> Option<String> {
     }
     (mode & 0o002 != 0)
         .then(|| format!("`{origin}`: with mode {mode:04o} every local user can use the socket"))
+}
+
+/// A prefix in our own name space is read by every sockwarden that has the default prefixes, as mistakes.
+fn label_prefix(draft: &Draft) -> Option<String> {
+    let (origin, value) = draft.written("dockerlabelprefix")?;
+    let prefix = value.to_str()?;
+    let is_ours = prefix.to_ascii_lowercase().starts_with("sockwarden.");
+    is_ours.then(|| {
+        format!(
+            "`{origin}`: another sockwarden on this engine with the default prefixes takes labels under `{prefix}` for mistakes, which cost their containers all rights; choose a prefix that does not begin with `sockwarden.`"
+        )
+    })
+}
+
+fn services(draft: &Draft) -> Option<String> {
+    let names = &draft.service_variables;
+    (!names.is_empty()).then(|| {
+        format!(
+            "`{}` describe{} a service of Kubernetes or a link of Docker and set{} nothing here; to be rid of them set `enableServiceLinks: false`, or give the service a name that does not begin with `sp`",
+            names.join("`, `"),
+            if names.len() == 1 { "s" } else { "" },
+            if names.len() == 1 { "s" } else { "" },
+        )
+    })
 }
 
 fn without_effect(draft: &Draft) -> impl Iterator<Item = String> {
@@ -158,41 +213,11 @@ fn without_effect(draft: &Draft) -> impl Iterator<Item = String> {
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(pattern: &str, never_matches: bool) {
-        assert_eq!(begins_with_a_letter(pattern), never_matches, "{pattern}");
-    }
-
     #[test]
     fn a_top_level_alternation_is_explained() {
         assert_eq!(
             two_whole_paths(&Origin::Flag("-allowGET".to_owned()), "/a|/b"),
             "`-allowGET`: in `/a|/b` each side of the `|` must match a whole path, unlike in socket-proxy"
         );
-    }
-
-    #[test]
-    fn a_pattern_that_cannot_begin_with_a_slash_is_noticed() {
-        check("version", true);
-        check("^version", true);
-        check("\"/version\"", true);
-        check("'/version'", true);
-        check("v+/version", true);
-        check("é", true);
-        for fine in [
-            "",
-            "/version",
-            "^/version",
-            "v?/version",
-            "v*/version",
-            "v{0}/x",
-            ".*",
-            "(/v1)?/x",
-            "[/]x",
-            r"\/x",
-            r"\x2fx",
-        ] {
-            check(fine, false);
-        }
     }
 }

@@ -139,7 +139,7 @@ impl Folds {
 fn summary(place: Place, sample: Sample) -> Sample {
     let common: &[&str] = match place {
         Place::Line(_) => {
-            &["client", "method", "path", "operation", "verdict", "reason", "status", "id"]
+            &["client", "method", "path", "operation", "verdict", "reason", "fix", "status", "id"]
         }
         Place::OtherLines(_) => &["client", "verdict"],
         Place::OtherClients => &["verdict"],

@@ -9,12 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::network::bare_address;
 use super::place::OwnPlace;
 use super::{Registry, STALE, Shared, lock};
-use crate::client::{ContainerId, Identity};
+use crate::client::{ContainerId, Identity, Peer};
 use crate::engine::OwnCall;
 use crate::engine::own::{ContainerInspect, ContainerRow, Endpoint};
-use crate::rule::body::{builds_unlabelled, mount_danger};
+use crate::request::target::printable;
+use crate::rule::Allowlist;
+use crate::rule::body::{HostAccess, builds_unlabelled, mount_danger};
 use crate::rule::labels::Rights;
-use crate::startup::{build_limits, host_owner};
+use crate::startup::{build_limits, dangers, host_owner};
 
 /// How many clients' last refusals are remembered.
 const REMEMBERED_REFUSALS: usize = 4096;
@@ -34,7 +36,10 @@ pub struct ClientReport {
     pub networks: Vec<NetworkReport>,
     /// What it may do, in plain words.
     pub rights: String,
-    /// What it could do to the host, and what would end that.
+    /// Whether its labels are wrong, so that it has no rights.
+    #[serde(default)]
+    pub broken: bool,
+    /// What it could do to others, what would end that, and what of its labels cannot work.
     #[serde(default)]
     pub warnings: Vec<String>,
     /// How many connections it has to us.
@@ -76,6 +81,11 @@ impl Registry {
         }
     }
 
+    /// Whether a peer's address is the gateway of a network of ours, which many may come through.
+    pub fn is_gateway(&self, peer: &Peer) -> bool {
+        peer.ip().is_some_and(|address| self.own_place().is_gateway(address))
+    }
+
     /// The clients there are: containers with labels of ours, and those that share a network with us.
     ///
     /// # Errors
@@ -103,6 +113,7 @@ impl Registry {
                     state,
                     networks,
                     rights: container.rights.to_string(),
+                    broken: matches!(container.rights, Rights::Broken(_)),
                     warnings: self.warnings(&container.rights),
                     connections: self.sessions.count(id),
                     last_refusal: lock(&self.refusals.0).get(&id).cloned(),
@@ -118,13 +129,6 @@ impl Registry {
         let Rights::Own(list) = rights else { return Vec::new() };
         let access = list.host_access.unwrap_or(self.labels.limits.host_access);
         let prefix = self.suggested_prefix();
-        let owner = host_owner(&list.rules, access).map(|operation| {
-            format!("may use {operation}, and so owns the host; the label `{prefix}.hostaccess=deny` ends that")
-        });
-        let directories = list.bind_mount_from.iter().flatten().filter_map(|directory| {
-            let danger = mount_danger(directory)?;
-            Some(format!("may mount `{}`, which {danger}", directory.display()))
-        });
         let builds = builds_unlabelled(list).then(|| {
             let near = lock(&self.protected).is_reached_by_builds("");
             let network = if near {
@@ -135,7 +139,8 @@ impl Registry {
             let limits = build_limits(&list.rules);
             format!("{limits}{network}; the label `{prefix}.allow.labels=true` ends that, with which it can give itself any right")
         });
-        owner.into_iter().chain(directories).chain(builds).collect()
+        let remarks = list.remarks.get_or_init(|| remarks(list, access, prefix));
+        remarks.iter().cloned().chain(builds).collect()
     }
 
     /// Whether our knowledge follows the engine's events right now.
@@ -199,6 +204,7 @@ impl Registry {
             state: row.state,
             networks,
             rights: container.rights.to_string(),
+            broken: matches!(container.rights, Rights::Broken(_)),
             warnings: self.warnings(&container.rights),
             connections: self.sessions.count(id),
             last_refusal: None,
@@ -313,20 +319,144 @@ fn can_forge(inspect: &ContainerInspect) -> bool {
     host.privileged || added || !dropped
 }
 
+/// What a client with this list could do to others, and what of its labels cannot work.
+fn remarks(list: &Allowlist, access: HostAccess, prefix: &str) -> Vec<String> {
+    let owner = host_owner(&list.rules, access).map(|operation| {
+        format!("may use {operation}, and so owns the host; the label `{prefix}.hostaccess=deny` ends that")
+    });
+    let given = dangers(&list.rules, access)
+        .into_iter()
+        .map(|(operation, sentence)| format!("may use {operation}: {sentence}"));
+    let slips = list.rules.iter().filter_map(|rule| {
+        let pattern = printable(rule.path.as_str());
+        Some(format!("has the label `{}`: `{pattern}` {}", rule.origin, rule.path.slip()?))
+    });
+    let directories = list.bind_mount_from.iter().flatten().filter_map(|directory| {
+        let danger = mount_danger(directory)?;
+        Some(format!("may mount `{}`, which {danger}", directory.display()))
+    });
+    owner.into_iter().chain(given).chain(slips).chain(directories).collect()
+}
+
 fn report(client: &ClientReport, message: &'static str) {
     let networks: Vec<String> = client
         .networks
         .iter()
         .map(|network| format!("{}={}", network.network, network.addresses.join("+")))
         .collect();
-    tracing::info!(
-        name = client.name,
-        container = client.id,
-        networks = networks.join(","),
-        rights = client.rights,
-        "{message}"
-    );
+    let networks = networks.join(",");
+    let (name, container, rights) = (&*client.name, &*client.id, &*client.rights);
+    if client.broken {
+        tracing::warn!(
+            name,
+            container,
+            networks,
+            rights,
+            fix = "fix its labels and create it again",
+            "{message}"
+        );
+    } else {
+        tracing::info!(name, container, networks, rights, "{message}");
+    }
     for warning in &client.warnings {
         tracing::warn!(name = client.name, container = client.id, "client {warning}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::rule::labels::LabelReader;
+
+    fn rights(labels: &[(&str, &str)]) -> Rights {
+        let labels =
+            labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        LabelReader::default().rights(&labels, &["sockwarden".to_owned()])
+    }
+
+    #[track_caller]
+    fn check(labels: &[(&str, &str)], access: HostAccess, want: &[&str]) {
+        let Rights::Own(list) = rights(labels) else { panic!("{labels:?}") };
+        let told = remarks(&list, access, "sockwarden");
+        assert_eq!(told.len(), want.len(), "{told:?}");
+        for (told, want) in told.iter().zip(want) {
+            assert!(told.starts_with(want), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_a_labelled_client_may_read_is_told_as_for_the_default_list() {
+        use HostAccess::{Allow, Deny};
+        let all =
+            [("sockwarden.allow.get", "(/v1[.][0-9]+)?/containers/[^/]+/(json|archive|export)")];
+        for access in [Allow, Deny] {
+            let want = ["may use ContainerExport: reads", "may use ContainerArchive: reads"];
+            check(&all, access, &want);
+        }
+        check(&[("sockwarden.allow.get", "/containers/json")], Allow, &[]);
+        let create = [("sockwarden.allow.post", "/containers/create")];
+        check(
+            &create,
+            Allow,
+            &["may use ContainerCreate, and so owns the host", "may use ContainerCreate: "],
+        );
+        check(&create, Deny, &[]);
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_work_is_told() {
+        check(
+            &[("sockwarden.allow.get.x", r"(/v1\\.\\d+)?/info"), ("sockwarden.allow.get", "info")],
+            HostAccess::Allow,
+            &[
+                "has the label `sockwarden.allow.get`: `info` matches nothing",
+                r"has the label `sockwarden.allow.get.x`: `(/v1\\.\\d+)?/info` does not mean",
+            ],
+        );
+    }
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            lock(&self.0).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn broken_labels_are_a_warning() {
+        for (labels, level) in
+            [(("sockwarden.get", "/a"), "WARN"), (("sockwarden.allow.get", "/a"), "INFO")]
+        {
+            let rights = rights(&[labels]);
+            let client = ClientReport {
+                name: "web".to_owned(),
+                id: "0123456789ab".to_owned(),
+                state: "running".to_owned(),
+                networks: Vec::new(),
+                rights: rights.to_string(),
+                broken: matches!(rights, Rights::Broken(_)),
+                warnings: Vec::new(),
+                connections: 0,
+                last_refusal: None,
+            };
+            let lines = Lines::default();
+            let writer = lines.clone();
+            let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::callsite::rebuild_interest_cache();
+                report(&client, "client");
+            });
+            let log = String::from_utf8(lock(&lines.0).clone()).unwrap();
+            assert!(log.contains(level) && log.contains("web"), "{log}");
+        }
     }
 }

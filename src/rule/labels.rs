@@ -1,13 +1,15 @@
 //! What a container's labels say: its own allowlist, nothing, or a mistake that costs it its rights.
 
-use std::collections::{BTreeMap, HashMap};
+pub mod keys;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use super::body::HostAccess;
-use super::{Allowlist, AnchoredRegex, Origin, PatternError, Rule};
-use crate::request::Method;
+use super::{Allowlist, AnchoredRegex, Origin, PatternError, Rule, truth};
+use keys::{Key, Slip};
 
 /// What the labels of a container give it.
 #[derive(Debug, Clone)]
@@ -16,7 +18,7 @@ pub enum Rights {
     Unlabelled,
     /// Its own allowlist, and nothing else.
     Own(Arc<Allowlist>),
-    /// A label is wrong, so it has no rights at all until somebody mends it.
+    /// A label is wrong, so it has no rights at all until somebody fixes it.
     Broken(Arc<[LabelError]>),
 }
 
@@ -26,15 +28,15 @@ pub enum Rights {
 pub enum LabelError {
     #[error("label `{key}`: {error}")]
     Pattern { key: String, error: PatternError },
-    #[error(
-        "label `{key}`: `{given}` is neither a method nor `bindmountfrom` or `labels`; did you mean `{nearest}`?"
-    )]
-    UnknownName { key: String, given: String, nearest: &'static str },
-    #[error("label `{key}` is none of ours; did you mean `{nearest}`?")]
-    NearMiss { key: String, nearest: String },
+    #[error("label `{key}`: {}", unknown_name(given, nearest.as_deref()))]
+    UnknownName { key: String, given: String, nearest: Option<String> },
+    #[error("label `{key}`: sockwarden has no such key; {}", unknown_key(nearest.as_deref()))]
+    UnknownKey { key: String, nearest: Option<String> },
+    #[error("label `{key}`: this key is not read here; use `{instead}`")]
+    NotThere { key: String, instead: String },
     #[error("label `{key}`: `{value}` is neither `deny` nor `allow`; give one of them")]
     HostAccess { key: String, value: String },
-    #[error("label `{key}`: `{value}` is neither `true` nor `false`; give one of them")]
+    #[error("label `{key}`: `{value}` is not a truth value; give `true` or `false`")]
     Switch { key: String, value: String },
     #[error(
         "label `{key}` says something else than another label of the same meaning; keep one of them"
@@ -44,11 +46,17 @@ pub enum LabelError {
         "label `{key}`: `{value}` is not an absolute directory without `.` and `..`; give one such as `/srv/data`, or several with commas between them"
     )]
     Directory { key: String, value: String },
+    #[error("and {count} labels more")]
+    More { count: usize },
     #[error(
         "its image cannot be inspected, so nobody can say whether its labels are its own; create it again from an image the engine has"
     )]
     NoImage,
 }
+
+/// How many wrong labels of a container are told, and how much of a key or a value: they go into every refusal, and labels may be megabytes.
+const MOST_ERRORS: usize = 8;
+const MOST_CHARS: usize = 200;
 
 /// Compiles labels, the same ones only once however many containers carry them.
 #[derive(Debug, Default)]
@@ -71,17 +79,20 @@ impl LabelReader {
         if let Some(rules) = self.known.get(&ours).and_then(Weak::upgrade) {
             return Rights::Own(rules);
         }
-        let mut rules = Allowlist::default();
+        let mut list = Draft::default();
         let mut errors = Vec::new();
         for (key, value) in &ours {
-            if let Err(error) = self.read(key, value, prefixes, &mut rules) {
+            if let Err(error) = self.read(key, value, prefixes, &mut list) {
                 errors.push(error);
             }
         }
         if !errors.is_empty() {
+            let more = errors.len().saturating_sub(MOST_ERRORS);
+            errors.truncate(MOST_ERRORS);
+            errors.extend((more > 0).then_some(LabelError::More { count: more }));
             return Rights::Broken(errors.into());
         }
-        let rules = Arc::new(rules);
+        let rules = Arc::new(Allowlist::from(list));
         self.forget_unused();
         self.known.insert(ours, Arc::downgrade(&rules));
         Rights::Own(rules)
@@ -92,39 +103,43 @@ impl LabelReader {
         key: &str,
         value: &str,
         prefixes: &[String],
-        rules: &mut Allowlist,
+        list: &mut Draft,
     ) -> Result<(), LabelError> {
-        let Some((prefix, name)) = split_key(key, prefixes) else { return Ok(()) };
-        let name = match name {
-            Key::Allow(name) => name,
-            Key::HostAccess => return read_host_access(key, value, rules),
-            Key::NearMiss(word) => {
-                let nearest = format!("{prefix}.{word}");
-                return Err(LabelError::NearMiss { key: key.to_owned(), nearest });
+        match keys::read(key, prefixes) {
+            None => Ok(()),
+            Some(Key::HostAccess) => {
+                let access = HostAccess::parse(value.trim()).ok_or_else(|| {
+                    LabelError::HostAccess { key: short(key), value: short(value) }
+                })?;
+                set_once(&mut list.host_access, access, key)
             }
-        };
-        if name.eq_ignore_ascii_case(LABELS) {
-            return read_labels(key, value, rules);
-        }
-        if name.eq_ignore_ascii_case(BIND_MOUNT_FROM) {
-            let directories = rules.bind_mount_from.get_or_insert_default();
-            for directory in value.split(',').map(str::trim) {
-                directories.push(parse_directory(key, directory)?);
+            Some(Key::MayLabel) => {
+                let may = truth(value.trim())
+                    .ok_or_else(|| LabelError::Switch { key: short(key), value: short(value) })?;
+                set_once(&mut list.may_label, may, key)
             }
-            return Ok(());
+            Some(Key::BindMountFrom) => {
+                let directories = value.split(',').map(|entry| parse_directory(key, entry.trim()));
+                set_once(&mut list.bind_mount_from, directories.collect::<Result<_, _>>()?, key)
+            }
+            Some(Key::Allow(method)) => {
+                let path = self
+                    .pattern(value)
+                    .map_err(|error| LabelError::Pattern { key: short(key), error })?;
+                list.rules.add(Rule { origin: Origin::Label(key.to_owned()), method, path });
+                Ok(())
+            }
+            Some(Key::Slip(slip)) => {
+                let key = short(key);
+                Err(match slip {
+                    Slip::Name { given, nearest } => {
+                        LabelError::UnknownName { key, given, nearest }
+                    }
+                    Slip::Key { nearest } => LabelError::UnknownKey { key, nearest },
+                    Slip::NotThere { instead } => LabelError::NotThere { key, instead },
+                })
+            }
         }
-        let first = name.split('.').next().unwrap_or_default();
-        let method = Method::parse(&first.to_ascii_uppercase());
-        let method = method.ok_or_else(|| LabelError::UnknownName {
-            key: key.to_owned(),
-            given: first.to_owned(),
-            nearest: nearest_name(first),
-        })?;
-        let path = self
-            .pattern(value)
-            .map_err(|error| LabelError::Pattern { key: key.to_owned(), error })?;
-        rules.rules.add(Rule { origin: Origin::Label(key.to_owned()), method, path });
-        Ok(())
     }
 
     fn pattern(&mut self, pattern: &str) -> Result<Arc<AnchoredRegex>, PatternError> {
@@ -149,66 +164,69 @@ impl LabelReader {
 
 /// Whether a label's key speaks of rights, rightly or with a slip.
 pub fn is_policy(key: &str, prefixes: &[String]) -> bool {
-    split_key(key, prefixes).is_some()
+    keys::read(key, prefixes).is_some()
 }
 
-const BIND_MOUNT_FROM: &str = "bindmountfrom";
-const LABELS: &str = "labels";
-const ALLOW: &str = "allow";
-const HOST_ACCESS: &str = "hostaccess";
-
-/// What stands behind a prefix.
-#[derive(Debug, Clone, Copy)]
-enum Key<'a> {
-    /// `allow`, and what stands behind that.
-    Allow(&'a str),
-    /// `hostaccess`.
-    HostAccess,
-    /// A slip away from this word.
-    NearMiss(&'static str),
+/// Whether a label may carry rights, or say who created a container: what no client may set on what it creates. It is more than
+/// [`is_policy`], so that a key that is read one day cannot have been put there before.
+pub fn is_reserved(key: &str, prefixes: &[String]) -> bool {
+    keys::is_reserved(key, prefixes)
 }
 
-/// The prefix of a key, and what it says.
-fn split_key<'a>(key: &'a str, prefixes: &'a [String]) -> Option<(&'a str, Key<'a>)> {
-    prefixes.iter().find_map(|prefix| {
-        let rest = key.strip_prefix(prefix.as_str())?.strip_prefix('.')?;
-        let (word, name) = rest.split_once('.').unwrap_or((rest, ""));
-        let near = |known: &str| strsim::osa_distance(&word.to_ascii_lowercase(), known) <= 2;
-        let key = match word {
-            ALLOW => Key::Allow(name),
-            HOST_ACCESS if rest == HOST_ACCESS => Key::HostAccess,
-            // Under a prefix that is shared with others, most words are none of our business.
-            _ if near(ALLOW) => Key::NearMiss(ALLOW),
-            _ if near(HOST_ACCESS) => Key::NearMiss(HOST_ACCESS),
-            _ => return None,
-        };
-        Some((prefix.as_str(), key))
-    })
+/// A list while its labels are read. What limits must be said in one way, however many labels say it.
+#[derive(Debug, Default)]
+struct Draft {
+    rules: super::RuleSet,
+    bind_mount_from: Option<BTreeSet<PathBuf>>,
+    host_access: Option<HostAccess>,
+    may_label: Option<bool>,
 }
 
-fn read_host_access(key: &str, value: &str, rules: &mut Allowlist) -> Result<(), LabelError> {
-    let access = HostAccess::parse(value.trim())
-        .ok_or_else(|| LabelError::HostAccess { key: key.to_owned(), value: value.to_owned() })?;
-    match rules.host_access.replace(access) {
-        Some(before) if before != access => Err(LabelError::Contradiction { key: key.to_owned() }),
-        _ => Ok(()),
+impl From<Draft> for Allowlist {
+    fn from(draft: Draft) -> Self {
+        Self {
+            rules: draft.rules,
+            bind_mount_from: draft.bind_mount_from.map(|from| from.into_iter().collect()),
+            host_access: draft.host_access,
+            may_label: draft.may_label.unwrap_or(false),
+            remarks: OnceLock::new(),
+        }
     }
 }
 
-fn read_labels(key: &str, value: &str, rules: &mut Allowlist) -> Result<(), LabelError> {
-    match value.trim() {
-        "true" => rules.may_label = true,
-        "false" => {}
-        _ => return Err(LabelError::Switch { key: key.to_owned(), value: value.to_owned() }),
+fn short(text: &str) -> String {
+    match text.char_indices().nth(MOST_CHARS) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
-    Ok(())
 }
 
-fn nearest_name(given: &str) -> &'static str {
-    let given = given.to_ascii_lowercase();
-    let lower = |name: &str| name.to_ascii_lowercase();
-    let names = Method::ALL.into_iter().map(Method::as_str).chain([BIND_MOUNT_FROM, LABELS]);
-    names.min_by_key(|name| strsim::osa_distance(&given, &lower(name))).unwrap_or("GET")
+fn set_once<T: PartialEq>(slot: &mut Option<T>, value: T, key: &str) -> Result<(), LabelError> {
+    match slot {
+        Some(before) if *before != value => Err(LabelError::Contradiction { key: short(key) }),
+        _ => {
+            *slot = Some(value);
+            Ok(())
+        }
+    }
+}
+
+fn unknown_name(given: &str, nearest: Option<&str>) -> String {
+    let names = "`get` and the other methods, `bindmountfrom`, `labels`";
+    match nearest {
+        _ if given.is_empty() => format!("a name must follow `allow.`: {names}"),
+        Some(nearest) => format!(
+            "`{given}` is neither a method nor `bindmountfrom` or `labels`; did you mean `{nearest}`?"
+        ),
+        None => format!("`{given}` is not one of the names that may follow `allow.`: {names}"),
+    }
+}
+
+fn unknown_key(nearest: Option<&str>) -> String {
+    match nearest {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => format!("there are {}", keys::all()),
+    }
 }
 
 fn parse_directory(key: &str, value: &str) -> Result<PathBuf, LabelError> {
@@ -216,7 +234,7 @@ fn parse_directory(key: &str, value: &str) -> Result<PathBuf, LabelError> {
     let absolute = value.starts_with('/')
         && clean.split('/').skip(1).all(|part| !matches!(part, "" | "." | ".."));
     if !absolute || value.contains('\0') {
-        return Err(LabelError::Directory { key: key.to_owned(), value: value.to_owned() });
+        return Err(LabelError::Directory { key: short(key), value: short(value) });
     }
     Ok(PathBuf::from(if clean.is_empty() { "/" } else { clean }))
 }
@@ -241,105 +259,4 @@ impl fmt::Display for Rights {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rights(labels: &[(&str, &str)], prefixes: &[&str]) -> Rights {
-        let labels =
-            labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let prefixes: Vec<String> = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
-        LabelReader::default().rights(&labels, &prefixes)
-    }
-
-    const BOTH: &[&str] = &["socket-proxy", "sockwarden"];
-
-    #[track_caller]
-    fn check(labels: &[(&str, &str)], want: &str) {
-        assert_eq!(rights(labels, BOTH).to_string(), want);
-    }
-
-    #[test]
-    fn labels_are_a_union_of_patterns() {
-        let none = "no label of its own: the default allowlist, if it is in allowfrom";
-        check(&[], none);
-        check(
-            &[("com.example", "x"), ("socket-proxyx.allow.get", "/a"), ("sockwarden.note", "x")],
-            none,
-        );
-        check(&[("socket-proxy.allow.get", "/a")], "GET /a");
-        check(
-            &[
-                ("socket-proxy.allow.GET", "/a"),
-                ("socket-proxy.allow.get.2", "/b"),
-                ("sockwarden.allow.Get.x.y", "/c"),
-            ],
-            "GET /a or /b or /c",
-        );
-        check(
-            &[("sockwarden.allow.post", "/a"), ("socket-proxy.allow.head", "/b")],
-            "HEAD /b, POST /a",
-        );
-        check(
-            &[("sockwarden.allow.bindmountfrom", "/srv, /data/x/")],
-            "nothing but a ping, bind mounts from /srv /data/x",
-        );
-    }
-
-    #[test]
-    fn one_bad_label_costs_all_rights_and_says_why() {
-        check(
-            &[("socket-proxy.allow.gte", "/a"), ("socket-proxy.allow.post", "/b")],
-            "nothing, because label `socket-proxy.allow.gte`: `gte` is neither a method nor `bindmountfrom` or `labels`; did you mean `GET`?",
-        );
-        check(
-            &[("sockwarden.alow.get", "/a")],
-            "nothing, because label `sockwarden.alow.get` is none of ours; did you mean `sockwarden.allow`?",
-        );
-        check(
-            &[("sockwarden.allow.bindmountfrom", "srv")],
-            "nothing, because label `sockwarden.allow.bindmountfrom`: `srv` is not an absolute directory without `.` and `..`; give one such as `/srv/data`, or several with commas between them",
-        );
-        for bad in [
-            "sockwarden.allow",
-            "sockwarden.allow.",
-            "sockwarden.allow.get.",
-            "sockwarden.allow.bindmountfrom.x",
-        ] {
-            let broken = matches!(rights(&[(bad, "(")], BOTH), Rights::Broken(_));
-            assert!(broken, "{bad}");
-        }
-        assert!(matches!(
-            rights(&[("sockwarden.allow.bindmountfrom", "/a/../b")], BOTH),
-            Rights::Broken(_)
-        ));
-    }
-
-    #[test]
-    fn another_prefix_replaces_both() {
-        assert!(matches!(
-            rights(&[("socket-proxy.allow.get", "/a")], &["com.example"]),
-            Rights::Unlabelled
-        ));
-        assert!(matches!(
-            rights(
-                &[("com.example.allow.get", "/a"), ("com.example.other", "x")],
-                &["com.example"]
-            ),
-            Rights::Own(_)
-        ));
-    }
-
-    #[test]
-    fn the_same_labels_are_compiled_once() {
-        let mut reader = LabelReader::default();
-        let labels =
-            |value: &str| BTreeMap::from([("sockwarden.allow.get".to_owned(), value.to_owned())]);
-        let prefixes = ["sockwarden".to_owned()];
-        let (Rights::Own(first), Rights::Own(second)) =
-            (reader.rights(&labels("/a"), &prefixes), reader.rights(&labels("/a"), &prefixes))
-        else {
-            panic!("labels were not read");
-        };
-        assert!(Arc::ptr_eq(&first, &second));
-    }
-}
+mod tests;

@@ -12,6 +12,7 @@
 //! [`AnchoredRegex::has_top_level_alternation`] tells whether a pattern had that trap in it.
 
 mod cursor;
+mod slips;
 mod translate;
 mod unicode_class;
 

@@ -42,7 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 ];
 
 /// Any version, or none.
-const VERSION: &str = r"(/v1\.\d+)?";
+const VERSION: &str = r"(/v1[.][0-9]+)?";
 
 /// The program in front of a fake engine.
 pub(crate) struct Trial {
@@ -322,6 +322,13 @@ impl Program {
     }
 
     /// Waits until it has ended.
+    /// Sends a signal by its number, for those that have no name here.
+    pub(crate) fn kill(&self, signal: i32) {
+        let pid = self.child.id().to_string();
+        let status = Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap();
+        assert!(status.success());
+    }
+
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let waiting = async {
             loop {

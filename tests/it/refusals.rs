@@ -48,7 +48,7 @@ fn a_refusal_says_what_was_asked_and_what_would_allow_it() {
         &[
             "GET /v1.41/containers/app/logs ",
             "127.0.0.1",
-            r"-allowGET='(/v1\.\d+)?/containers/[^/]+/logs'",
+            r"-allowGET='(/v1[.][0-9]+)?/containers/[^/]+/logs'",
             "SP_ALLOW_GET",
         ],
     );
@@ -59,7 +59,7 @@ fn a_refusal_says_what_was_asked_and_what_would_allow_it() {
         &[
             "POST /containers/create ",
             "may not use POST at all",
-            r"-allowPOST='(/v1\.\d+)?/containers/create'",
+            r"-allowPOST='(/v1[.][0-9]+)?/containers/create'",
             "SP_ALLOW_POST",
         ],
     );

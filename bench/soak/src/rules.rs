@@ -3,8 +3,8 @@
 
 /// The allowlist as flags.
 pub(crate) const FLAGS: &[&str] = &[
-    r"-allowGET=(/v1\.\d+)?/(info|events|containers/json|containers/[a-z-]+/(json|export))",
-    r"-allowPOST=(/v1\.\d+)?/(images/load|containers/[a-z]+/(kill|attach))",
+    r"-allowGET=(/v1[.][0-9]+)?/(info|events|containers/json|containers/[a-z-]+/(json|export))",
+    r"-allowPOST=(/v1[.][0-9]+)?/(images/load|containers/[a-z]+/(kill|attach))",
 ];
 
 /// Whether the engine may see this request.

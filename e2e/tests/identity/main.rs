@@ -19,7 +19,7 @@ macro_rules! stage_or_skip {
 
 const LIST: [&str; 2] = ["GET", "/v1.41/containers/json"];
 const VERSION: [&str; 2] = ["GET", "/version"];
-const MAY_LIST: &str = r"socket-proxy.allow.get=/v1\.\d+/containers/json";
+const MAY_LIST: &str = r"socket-proxy.allow.get=(/v1[.][0-9]+)?/containers/json";
 
 #[test]
 fn a_container_is_judged_by_its_own_labels_alone() {
@@ -28,7 +28,11 @@ fn a_container_is_judged_by_its_own_labels_alone() {
     check(&stage.ask("plain-2", &[], &LIST), 403, &["-allowGET="]);
     check(&stage.ask("own", &["-l", MAY_LIST], &LIST), 200, &[]);
     let name = stage.name("own-2");
-    check(&stage.ask("own-2", &["-l", MAY_LIST], &VERSION), 403, &[&name, "sockwarden.allow.get"]);
+    check(
+        &stage.ask("own-2", &["-l", MAY_LIST], &VERSION),
+        403,
+        &[&name, "sockwarden.allow.get.systemversion=(/v1[.][0-9]+)?/version"],
+    );
     let both = ["-l", MAY_LIST, "-l", "sockwarden.allow.GET.more=/version"];
     check(&stage.ask("both", &both, &VERSION), 200, &[]);
     check(&stage.ask("both-2", &both, &["POST", "/v1.41/containers/prune"]), 405, &[]);
@@ -43,16 +47,47 @@ fn a_wrong_label_costs_its_own_container_alone() {
     check(&broken, 403, &[&name, "sockwarden.allow.gte", "did you mean `GET`"]);
     let pattern = stage.ask("pattern", &["-l", "sockwarden.allow.get=/version("], &VERSION);
     check(&pattern, 403, &["sockwarden.allow.get", "at byte"]);
+    for (word, label, nearest) in [
+        ("deny", "sockwarden.deny.hostmounts=true", "`sockwarden.hostaccess=deny`"),
+        ("case", "SockWarden.Allow.Get=/version", "`sockwarden.allow.get`"),
+        ("get", "sockwarden.get=/version", "`sockwarden.allow.get`"),
+        ("peer", "socket-proxy.bindmountfrom=/srv", "`socket-proxy.allow.bindmountfrom`"),
+        ("scope", "sockwarden.scope=project:web", "`allow.METHOD`"),
+    ] {
+        check(&stage.ask(word, &["-l", label], &VERSION), 403, &[nearest]);
+    }
+    let is_warning = |line: &str| {
+        ["level=WARN", "rights=", "sockwarden.deny.hostmounts"].iter().all(|it| line.contains(it))
+    };
+    wait::until("a warning of broken labels", || stage.log().lines().any(is_warning).then_some(()));
+    for (word, label) in [("note", "sockwarden.x-a=b"), ("creator", "sockwarden.creator=name:x")] {
+        check(&stage.ask(word, &["-l", label], &VERSION), 200, &[]);
+    }
+    let truth = ["-l", MAY_LIST, "-l", "sockwarden.allow.labels=True"];
+    check(&stage.ask("truth", &truth, &LIST), 200, &[]);
     check(&stage.ask("good", &["-l", MAY_LIST], &LIST), 200, &[]);
     check(&stage.ask("plain", &[], &VERSION), 200, &[]);
+    let (proxy, clients) = (stage.proxy(), ["/sockwarden", "clients"]);
+    let asked = stage.docker(&[&["exec", "-u", "4321", &proxy], &clients[..]].concat());
+    let told = asked.text() + &asked.errors();
+    assert_eq!(asked.code, 1, "{told}");
+    assert!(told.contains("only root and the user"), "{told}");
 }
 
 #[test]
 fn unlisted_containers_need_labels() {
     let stage = stage_or_skip!("-allowGET=.*", "-dockerlabelprefix=com.example");
     let name = stage.name("plain");
-    check(&stage.ask("plain", &[], &VERSION), 403, &[&name, "com.example.allow.get="]);
-    check(&stage.ask("other", &["-l", MAY_LIST], &LIST), 403, &["com.example.allow.get="]);
+    check(
+        &stage.ask("plain", &[], &VERSION),
+        403,
+        &[&name, "com.example.allow.get.systemversion="],
+    );
+    check(
+        &stage.ask("other", &["-l", MAY_LIST], &LIST),
+        403,
+        &["com.example.allow.get.containerlist="],
+    );
     check(&stage.ask("own", &["-l", "com.example.allow.get=/version"], &VERSION), 200, &[]);
 }
 

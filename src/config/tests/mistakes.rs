@@ -141,8 +141,7 @@ fn every_value_is_checked_and_says_what_would_be_right() {
         &format!("`-allowbindmountfrom`: an empty value {directory}"),
     );
 
-    let pattern =
-        r"is not a pattern; give for example `/v1\.\d+/version`, or leave it out to allow nothing";
+    let pattern = "is not a pattern; give for example `/v1[.][0-9]+/version`, or leave it out to allow nothing";
     check_flag("-allowPOST=", &format!("`-allowPOST`: an empty value {pattern}"));
 
     let address = "is not an IP address; give for example `127.0.0.1`, `0.0.0.0` or `::`";
@@ -169,7 +168,7 @@ fn every_value_is_checked_and_says_what_would_be_right() {
     let long = format!("/{}", "x".repeat(107));
     check_flag(&format!("-socketpath={long}"), &format!("`-socketpath`: `{long}` {socket}"));
 
-    let mode = "is not a file mode; give it in octal, from `0` to `0777`";
+    let mode = "is not a file mode; give it in octal, from `0600` to `0777`";
     let flag = "-proxysocketendpointfilemode";
     check_flag(
         &format!("{flag}=600"),
@@ -281,4 +280,60 @@ fn limits_are_whole_numbers_within_reason() {
         "-bodytimeout=0",
         "`-bodytimeout`: `0` is not a time limit; give a whole number of seconds from 1 to 3600, without a unit",
     );
+}
+
+/// YAML reads an unquoted `0660` as a number, and Compose hands on `432`.
+#[test]
+fn a_mode_that_yaml_changed_is_told_from_the_one_that_was_meant() {
+    let name = "SP_PROXYSOCKETENDPOINTFILEMODE";
+    // Every mode that could be meant, and what YAML makes of it.
+    for meant in 0o600..=0o777_u32 {
+        let (owner, others) = (meant >> 6, meant >> 3 & 7 | meant & 7);
+        let changed = meant.to_string();
+        let text = load(&[], &[(name, &changed)]).unwrap_err().to_string();
+        let is_sane = owner & 6 == 6 && others & !owner == 0;
+        let want = format!("write `\"{meant:04o}\"`, in quotes");
+        assert_eq!(text.contains(&want), is_sane, "{text}");
+        assert!(load(&[], &[(name, &format!("{meant:04o}"))]).is_ok() == is_sane, "{meant:04o}");
+    }
+    check_variable(
+        name,
+        "432",
+        "`SP_PROXYSOCKETENDPOINTFILEMODE`: `432` means mode 0432, which does not let its owner read and write; probably YAML read an unquoted `0660` as a number: write `\"0660\"`, in quotes",
+    );
+    check_variable(
+        name,
+        "384",
+        "`SP_PROXYSOCKETENDPOINTFILEMODE`: `384` is not an octal file mode; probably YAML read an unquoted `0600` as a number: write `\"0600\"`, in quotes",
+    );
+    let cure = "give for example `0600`, `0660` or `0666`";
+    for (mode, problem) in [
+        ("0000", "does not let its owner read and write"),
+        ("0444", "does not let its owner read and write"),
+        ("0266", "does not let its owner read and write"),
+        ("0670", "gives others what its owner lacks"),
+        ("0607", "gives others what its owner lacks"),
+        ("0661", "gives others what its owner lacks"),
+    ] {
+        let want =
+            |name: &str| format!("`{name}`: `{mode}` means mode {mode}, which {problem}; {cure}");
+        check_variable(name, mode, &want(name));
+        let flag = "-proxysocketendpointfilemode";
+        check_flag(&format!("{flag}={mode}"), &want(flag));
+    }
+    for odd in ["1600", "04700", "0o1777", "7777", "-1", "06_0", "0x180", "rw-rw----", "u=rw"] {
+        let text = load(&[], &[(name, odd)]).unwrap_err().to_string();
+        assert!(text.contains("is not a file mode"), "{text}");
+    }
+}
+
+#[test]
+fn a_variable_that_only_looks_like_one_of_a_service_is_a_mistake() {
+    check_variable(
+        "SP_PORT",
+        "2375",
+        "`SP_PORT` is not a variable of ours; did you mean `SP_PROXYPORT`?",
+    );
+    assert!(load(&[], &[("SP_PROXYPORT", "tcp://10.96.0.1:2375")]).is_err());
+    assert!(load(&[], &[("SP_SERVICE_HOST", "proxy")]).is_err());
 }

@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 
 use crate::request::json::{Json, Keys, Object};
 use crate::request::target::printable;
+use crate::rule::labels::is_reserved;
+use crate::rule::labels::keys::CREATOR_LABEL as CREATOR;
 
 use super::look::Veil;
 use super::mounts::array;
@@ -64,11 +66,9 @@ impl Protected {
         (id == self.container).then_some(OWN)
     }
 
-    /// Whether a label's key is under one of the prefixes.
+    /// Whether a label's key may carry rights.
     fn is_label(&self, key: &str) -> bool {
-        self.prefixes.iter().any(|prefix| {
-            key.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('.'))
-        })
+        is_reserved(key, &self.prefixes)
     }
 }
 
@@ -418,8 +418,8 @@ impl<'a> Review<'a> {
                 .filter(|c| !c.is_whitespace() && !matches!(c, '\\' | '`' | '"' | '\''))
                 .map(|c| c.to_ascii_lowercase())
                 .collect();
-            let ours =
-                protected.prefixes.iter().any(|prefix| bare.contains(&prefix.to_ascii_lowercase()));
+            let mut prefixes = protected.prefixes.iter().map(String::as_str).chain([CREATOR]);
+            let ours = prefixes.any(|prefix| bare.contains(&prefix.to_ascii_lowercase()));
             if bare.contains("label") && (ours || bare.contains('$')) {
                 let problem =
                     format!("may set a label that carries rights (`{}`)", printable(change));

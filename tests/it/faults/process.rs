@@ -238,7 +238,7 @@ fn its_disk_is_full() {
     );
     let output = on_a_full_disk(&disk, &program).unwrap();
     let log = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert_eq!(output.status.code(), Some(2), "{log}");
     assert!(log.contains("/disk/p.sock`; make room on its disk"), "{log}");
 }
 
@@ -259,7 +259,7 @@ fn its_socket_cannot_be_made() {
                 "-allowGET=/info".to_owned(),
             ];
             let mut program = Program::with_flags(free_address(), &flags, None);
-            assert_eq!(program.ended().await.code(), Some(1));
+            assert_eq!(program.ended().await.code(), Some(2));
             let line = program.until_logged("cannot create the socket").await;
             assert!(line.contains(&socket.display().to_string()), "{line}");
             assert!(line.contains("check that the directory exists"), "{line}");
@@ -310,5 +310,149 @@ fn it_is_told_to_stop_in_the_middle() {
         let log = trial.program.log();
         let last = log.iter().rfind(|line| !line.contains("blocked requests like this one"));
         assert!(last.unwrap().contains("stopped"));
+    });
+}
+
+/// Without the program's help a signal ends it on the spot, and its socket file stays behind.
+#[test]
+fn signals_end_it_in_order_or_not_at_all() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let engine =
+            crate::fake_engine::FakeEngine::start(&dir.path().join("docker.sock"), docker_like)
+                .unwrap();
+        let socket = dir.path().join("p.sock");
+        let flags = [
+            format!("-socketpath={}", engine.path().display()),
+            format!("-proxysocketendpoint={}", socket.display()),
+            "-allowGET=/info".to_owned(),
+        ];
+        let start = || Program::with_flags(free_address(), &flags, None);
+        for stop in [
+            libc::SIGTERM,
+            libc::SIGINT,
+            libc::SIGQUIT,
+            libc::SIGALRM,
+            libc::SIGVTALRM,
+            libc::SIGPROF,
+            libc::SIGXCPU,
+            libc::SIGXFSZ,
+            libc::SIGIO,
+            libc::SIGPWR,
+            libc::SIGSTKFLT,
+            libc::SIGRTMIN() + 3,
+            libc::SIGRTMAX(),
+        ] {
+            let mut program = start();
+            program.until_logged("engine answers").await;
+            for (harmless, name) in
+                [(libc::SIGHUP, "SIGHUP"), (libc::SIGUSR1, "SIGUSR1"), (libc::SIGUSR2, "SIGUSR2")]
+            {
+                program.kill(harmless);
+                let line = program.until_logged(name).await;
+                assert!(line.contains("level=WARN") && line.contains("going on"), "{line}");
+            }
+            program.kill(libc::SIGPIPE);
+            let mut client = Client::over(tokio::net::UnixStream::connect(&socket).await.unwrap());
+            client.send(get("GET /info", &[])).await;
+            assert_eq!(client.answer().await.status, 200);
+            drop(client);
+            assert!(program.log().iter().any(|line| line.contains("nothing to reload yet")));
+            program.kill(stop);
+            assert_eq!(program.ended().await.code(), Some(0), "signal {stop}: {:?}", program.log());
+            assert!(!socket.exists(), "signal {stop} leaves the socket file behind");
+        }
+    });
+}
+
+/// As scripts made for socket-proxy expect it: what cannot be used ends the start with code 2.
+#[test]
+fn a_start_that_fails_ends_with_code_two() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let engine =
+            crate::fake_engine::FakeEngine::start(&dir.path().join("docker.sock"), docker_like)
+                .unwrap();
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        std::fs::write(dir.path().join("file"), "precious").unwrap();
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = taken.local_addr().unwrap();
+        let on_taken = format!("-proxyport={}", taken.port());
+        let (file, long) = (path("file"), path(&"x".repeat(120)));
+        let endpoint = |path: &str| format!("-proxysocketendpoint={path}");
+        for (flags, want) in [
+            (vec![on_taken], "something else listens there"),
+            (vec!["-listenip=192.0.2.1".to_owned()], "the address is not this machine's"),
+            (vec![endpoint(&file)], "is not a socket"),
+            (vec![endpoint(&long)], "at most 107 bytes"),
+            (vec![endpoint(&path("missing/p.sock"))], "check that the directory exists"),
+            (vec![format!("-socketpath={}", path("none.sock"))], "does not exist"),
+            (vec![format!("-socketpath={file}")], "is not a socket"),
+            (vec!["-proxyport=0".to_owned()], "is not a port"),
+        ] {
+            let mut all = vec![format!("-socketpath={}", engine.path().display())];
+            all.push("-allowGET=/info".to_owned());
+            all.extend(flags.iter().cloned());
+            let output = Command::new(env!("CARGO_BIN_EXE_sockwarden")).args(&all).output();
+            let output = output.unwrap();
+            let text = [output.stdout, output.stderr].concat();
+            let text = String::from_utf8_lossy(&text);
+            assert_eq!(output.status.code(), Some(2), "{flags:?}: {text}");
+            assert!(text.contains(want), "{flags:?}: {text}");
+        }
+        assert_eq!(std::fs::read(dir.path().join("file")).unwrap(), b"precious");
+    });
+}
+
+#[test]
+fn every_subcommand_prints_its_help() {
+    for words in [
+        &["--help"][..],
+        &["-h"],
+        &["help"],
+        &["serve", "--help"],
+        &["request", "--help"],
+        &["request", "-h"],
+        &["help", "request"],
+        &["healthcheck", "-help"],
+        &["clients", "--help"],
+        &["clients", "-pid", "1", "-h"],
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_sockwarden")).args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.stderr.is_empty() && text.contains("sockwarden"), "{words:?}: {text}");
+        let name =
+            words.iter().find(|word| matches!(**word, "request" | "healthcheck" | "clients"));
+        let want = name.map_or_else(
+            || "-allowGET=PATTERN".to_owned(),
+            |it| format!("usage: sockwarden {it} "),
+        );
+        assert!(text.contains(&want), "{words:?}: {text}");
+    }
+    // A mistake prints the same on standard error, with another code.
+    let output = Command::new(env!("CARGO_BIN_EXE_sockwarden")).args(["clients", "x"]).output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("usage: sockwarden clients"));
+}
+
+#[test]
+fn the_log_of_a_refusal_says_what_would_allow_it() {
+    run(async {
+        let trial = Plan::default().start(docker_like).await;
+        let answer = trial.ask(get("DELETE /v1.41/volumes/data", &[])).await;
+        let line = trial.program.until_logged("blocked request").await;
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let fix = "`-allowDELETE='(/v1[.][0-9]+)?/volumes/[^/]+'` (SP_ALLOW_DELETE)";
+        assert_eq!(line["fix"], fix);
+        assert!(answer.message().contains(fix), "{}", answer.message());
+        assert!(line["duration_ms"].is_f64() && line["status"] == 405, "{line}");
+        assert!(line["id"].is_string(), "{line}");
+        // Nothing is to be fixed where the request itself is wrong.
+        trial.ask(get("GET //info", &[])).await;
+        let line = trial.program.until_logged("empty segment").await;
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert!(line.get("fix").is_none(), "{line}");
     });
 }
