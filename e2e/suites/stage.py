@@ -1,0 +1,213 @@
+"""A private Docker Engine, a registry and a sockwarden: what one run of the suites talks to.
+
+Each lane (direct, unix, tcp) has a network namespace of its own with an engine in it, so the three run beside each other, cannot disturb
+the machine's engine, and leave nothing behind."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+
+LANES = ("direct", "unix", "tcp")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "TRACE", "OPTIONS")
+REGISTRY = "localhost:5000"
+PROXY_PORT = 2375
+# The engine's containers have long paths of sockets below it, and a socket's path has 107 bytes.
+RUN = pathlib.Path("/run") / f"sockwarden-test-suites-{os.getpid()}"
+
+
+class Failed(Exception):
+    """What cannot be done, and why."""
+
+
+def wait_until(what, condition, seconds=60):
+    """Waits until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Failed(f"{what}: not after {seconds} s")
+        time.sleep(0.05)
+
+
+class Lane:
+    """One engine, and the address at which clients find it."""
+
+    def __init__(self, name, logs, sockwarden, registry):
+        self.name = name
+        self.logs = logs / name
+        self.directory = RUN / name
+        self.home = self.directory / "home"
+        self.engine_socket = self.directory / "docker.sock"
+        self.proxy_socket = self.directory / "proxy.sock"
+        self._sockwarden = sockwarden
+        self._registry = registry
+        self._processes = []
+        self._holder = None
+
+    @property
+    def host(self):
+        """The value of DOCKER_HOST for a client of this lane."""
+        return {
+            "direct": f"unix://{self.engine_socket}",
+            "unix": f"unix://{self.proxy_socket}",
+            "tcp": f"tcp://127.0.0.1:{PROXY_PORT}",
+        }[self.name]
+
+    @property
+    def environment(self):
+        """The environment of a client of this lane."""
+        mine = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("DOCKER_", "COMPOSE_", "SP_", "TESTCONTAINERS_"))
+        }
+        return mine | {"DOCKER_HOST": self.host, "HOME": str(self.home), "NO_COLOR": "1"}
+
+    def inside(self, command):
+        """The command, in the lane's network."""
+        return ["nsenter", f"--net=/proc/{self._holder.pid}/ns/net", *map(str, command)]
+
+    def run(self, command, timeout, **options):
+        """Runs a client to its end; what it started dies with it. Returns its exit code (None: too slow) and its output."""
+        options = {"cwd": self.home, "env": self.environment, "stdin": subprocess.DEVNULL} | options
+        feed = options.pop("input", None)
+        if feed is not None:
+            options["stdin"] = subprocess.PIPE
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+        process = subprocess.Popen(self.inside(command), start_new_session=True, **options)
+        try:
+            output, errors = process.communicate(feed, timeout=timeout)
+            return process.returncode, output or b"", errors or b""
+        except subprocess.TimeoutExpired:
+            kill_group(process)
+            output, errors = process.communicate()
+            return None, output or b"", errors or b""
+        except BaseException:
+            kill_group(process)
+            raise
+
+    def docker(self, *arguments, **options):
+        """Runs the docker CLI straight on the engine and expects it to succeed."""
+        command = ["docker", "-H", f"unix://{self.engine_socket}", *arguments]
+        code, output, errors = self.run(command, 300, **options)
+        if code != 0:
+            raise Failed(f"{self.name}: {' '.join(map(str, command))}: {errors.decode(errors='replace')}")
+        return output.decode(errors="replace")
+
+    def start(self):
+        """Starts the engine, the registry and, unless the lane is direct, sockwarden."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(parents=True)
+        # It lives as long as its standard input is open, so not longer than we do.
+        holding = "ip link set lo up && echo ready && exec cat"
+        self._holder = subprocess.Popen(
+            ["unshare", "--net", "sh", "-c", holding], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+        if self._holder.stdout.readline() != b"ready\n":
+            raise Failed("no network namespace can be made here; that takes root")
+        # An address that is neither loopback nor a container network's, which a swarm wants to find.
+        for command in (
+            "ip link add uplink type veth peer name uplink-peer",
+            "ip addr add 192.0.2.1/24 dev uplink",
+            "ip link set uplink up",
+            "ip link set uplink-peer up",
+        ):
+            subprocess.run(self.inside(command.split()), check=True)
+        self._start_registry()
+        self._start_engine()
+        if self.name != "direct":
+            self._start_sockwarden()
+
+    def _start_registry(self):
+        config = self.directory / "registry.yml"
+        data = self.directory / "registry"
+        config.write_text(
+            f"version: 0.1\nstorage: {{filesystem: {{rootdirectory: {data}}}, delete: {{enabled: true}}}}\n"
+            'http: {addr: "127.0.0.1:5000"}\n'
+        )
+        self._daemon("registry", [self._registry, "serve", config])
+
+    def _start_engine(self):
+        # The registry is also where the engine looks before Docker Hub, which is out of reach.
+        config = self.directory / "daemon.json"
+        config.write_text(f'{{"registry-mirrors": ["http://{REGISTRY}"]}}')
+        self._daemon(
+            "dockerd",
+            [
+                *("dockerd", "--config-file", config, "--host", f"unix://{self.engine_socket}"),
+                *("--data-root", self.directory / "data", "--exec-root", self.directory / "exec"),
+                *("--pidfile", self.directory / "dockerd.pid"),
+            ],
+        )
+        ready = ["docker", "-H", f"unix://{self.engine_socket}", "version"]
+        wait_until(f"{self.name}: dockerd answers (see {self.logs})", lambda: self.run(ready, 10)[0] == 0)
+
+    def _start_sockwarden(self):
+        command = [self._sockwarden, f"-socketpath={self.engine_socket}", "-shutdowngracetime=1"]
+        command += [f"-allow{method}=.*" for method in METHODS]
+        if self.name == "unix":
+            command.append(f"-proxysocketendpoint={self.proxy_socket}")
+        else:
+            command += ["-listenip=127.0.0.1", f"-proxyport={PROXY_PORT}", "-allowfrom=127.0.0.1"]
+        self._daemon("sockwarden", command)
+        ready = ["docker", "version"]
+        wait_until(f"{self.name}: sockwarden answers (see {self.logs})", lambda: self.run(ready, 10)[0] == 0)
+
+    def _daemon(self, name, command):
+        with open(self.logs / f"{name}.log", "wb") as log:
+            process = subprocess.Popen(
+                self.inside(["setpriv", "--pdeathsig", "TERM", *command]),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment,
+                start_new_session=True,
+            )
+        self._processes.append((name, process))
+
+    def check_alive(self):
+        """Fails if a process of this stage is gone."""
+        for name, process in self._processes:
+            if process.poll() is not None:
+                raise Failed(f"{self.name}: {name} ended with code {process.returncode} (see {self.logs})")
+
+    def sweep(self):
+        """Removes what a suite left on this engine, which nobody else uses. Images stay."""
+        for container in self.docker("ps", "-aq").split():
+            self.run(["docker", "-H", f"unix://{self.engine_socket}", "rm", "-fv", container], 60)
+        self.run(["docker", "-H", f"unix://{self.engine_socket}", "swarm", "leave", "--force"], 60)
+        for kind in ("network", "volume"):
+            self.run(["docker", "-H", f"unix://{self.engine_socket}", kind, "prune", "--force"], 60)
+
+    def stop(self):
+        """Ends everything and removes the lane's files."""
+        for name, process in reversed(self._processes):
+            process.terminate()
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                print(f"{self.name}: {name} had to be killed")
+                kill_group(process)
+                process.wait()
+        if self._holder:
+            self._holder.stdin.close()
+            self._holder.wait()
+        unmount_below(self.directory)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def kill_group(process):
+    """Kills a process that leads a session, and its children."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def unmount_below(directory):
+    """Unmounts what an engine that was killed left mounted."""
+    mounts = [line.split()[1] for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()]
+    for mount in sorted((it for it in mounts if it.startswith(f"{directory}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", mount], check=False)
