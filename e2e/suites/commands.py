@@ -7,7 +7,7 @@ import subprocess
 
 from stage import PROXY_PORT, REGISTRY
 
-CASE_SECONDS = 60
+CASE_SECONDS = 40
 
 DOCKER = """
 docker version --format '{{.Server.Version}} {{.Server.APIVersion}} {{.Client.APIVersion}}'
@@ -56,7 +56,7 @@ docker kill -s HUP web
 docker stop -t 0 web && docker start web
 docker commit -m note -c 'LABEL x=y' web made:1 | cut -c1-7
 docker run -d -i --name cat busybox cat
-(echo attached; sleep 1) | timeout 10 docker attach cat
+(echo attached; sleep 1) | timeout -s KILL 3 docker attach cat
 docker export cat | tar -tf - | grep -c bin/
 docker save busybox:latest | tar -tf - | sed 's/[0-9a-f]\\{64\\}/ID/' | sort -u
 docker save busybox:latest | docker load
@@ -96,7 +96,7 @@ docker run --rm --env LINE="$(printf 'a\\nb')" busybox sh -c 'echo "$LINE"'
 docker create --name never busybox true && docker start -a never && docker rm never
 docker events --since 0 --until 1 --format '{{.Action}}'
 docker events --since 10m --until "$(date +%s)" --filter container=one --filter event=die --format '{{.Type}} {{.Action}}'
-(sleep 1; docker restart -t 0 web >/dev/null) & timeout 5 docker events --filter event=restart --format '{{.Action}}'; wait
+(sleep 1; docker restart -t 0 web >/dev/null) & timeout -s KILL 5 docker events --filter event=restart --format '{{.Action}}'; wait
 docker system df --format '{{.Type}}'
 docker system events --since 0 --until 1
 docker container prune -f --filter label=nothing=here
@@ -104,7 +104,7 @@ docker image prune -f --filter label=nothing=here
 docker volume prune -f
 docker network prune -f
 docker plugin ls
-docker swarm init --advertise-addr 192.0.2.1 | head -c 20
+docker swarm init --advertise-addr 192.0.2.1 >/dev/null
 docker node ls --format '{{.Status}} {{.Availability}} {{.ManagerStatus}}'
 echo hush | docker secret create hush - | wc -c
 echo conf | docker config create conf - | wc -c
@@ -118,8 +118,9 @@ docker secret rm hush
 docker swarm leave --force
 docker rm -f web one talker cat
 docker rm missing
-docker rmi made:1 built:1 kit:1 imported:1
-docker ps -a --format '{{.Names}}'
+docker rmi made:1 built:1 kit:1 imported:1 REGISTRY/pushed:v1
+docker ps -a --format '{{.Image}} {{.Command}}'
+docker logout REGISTRY
 """
 
 COMPOSE_FILE = """
@@ -168,7 +169,7 @@ docker-compose stop -t 0
 docker-compose start
 docker-compose up -d --force-recreate -t 0 made
 docker-compose rm -fs store
-(sleep 6; docker-compose stop -t 0 >/dev/null 2>&1) & timeout 30 docker-compose up --no-color --exit-code-from store store; wait
+(sleep 6; docker-compose stop -t 0 >/dev/null 2>&1) & timeout -s KILL 30 docker-compose up --no-color --exit-code-from store store; wait
 docker-compose events --json & sleep 1; docker-compose up -d store; sleep 1; kill %1
 docker-compose down -v --rmi local -t 0
 docker-compose ps -q
@@ -206,6 +207,10 @@ CHANGING = [
     (r"/run/sockwarden-test-suites-\d+/\w+", "DIRECTORY"),
     (r"\b172\.\d+\.\d+\.\d+", "ADDRESS"),
     (r"\x1b\[[0-9;]*[A-Za-z]|\r", ""),
+    # What a terminal echoes of the end of its input.
+    (r"\^[@D]\x08*", ""),
+    # The shell tells of jobs by process id.
+    (r"(?m)^(bash: line \d+:)? +\d+ (Done|Killed) .*\n", ""),
 ]
 
 
@@ -233,6 +238,7 @@ class Commands:
         """Runs all commands, as later ones need what earlier ones made; says how those asked for ended."""
         directory = lane.home / self.name
         shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(lane.home / ".docker", ignore_errors=True)
         directory.mkdir(parents=True)
         if self._prepare:
             self._prepare(directory)

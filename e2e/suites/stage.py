@@ -80,12 +80,12 @@ class Lane:
         try:
             output, errors = process.communicate(feed, timeout=timeout)
             return process.returncode, output or b"", errors or b""
-        except subprocess.TimeoutExpired:
-            kill_group(process)
-            output, errors = process.communicate()
-            return None, output or b"", errors or b""
+        except subprocess.TimeoutExpired as late:
+            kill_tree(process)
+            process.wait()
+            return None, late.stdout or b"", late.stderr or b""
         except BaseException:
-            kill_group(process)
+            kill_tree(process)
             raise
 
     def docker(self, *arguments, **options):
@@ -189,7 +189,7 @@ class Lane:
                 process.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 print(f"{self.name}: {name} had to be killed")
-                kill_group(process)
+                kill_tree(process)
                 process.wait()
         if self._holder:
             self._holder.stdin.close()
@@ -198,12 +198,23 @@ class Lane:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def kill_group(process):
-    """Kills a process that leads a session, and its children."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+def kill_tree(process):
+    """Kills a process and everything that descends from it, also what made itself a leader of a session."""
+    children = {}
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
+        except (OSError, IndexError):
+            continue
+        children.setdefault(int(parent), []).append(int(entry.name))
+    family = [process.pid]
+    for member in family:
+        family += children.get(member, [])
+    for member in family:
+        try:
+            os.kill(member, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
 
 
 def unmount_below(directory):
