@@ -209,6 +209,8 @@ CHANGING = [
     (r"\x1b\[[0-9;]*[A-Za-z]|\r", ""),
     # What a terminal echoes of the end of its input.
     (r"\^[@D]\x08*", ""),
+    # Whether the CLI says this of a container that could not start is a matter of luck.
+    (r'(?m)^time=.*error waiting for container: context canceled"\n', ""),
     # The shell tells of jobs by process id.
     (r"(?m)^(bash: line \d+:)? +\d+ (Done|Killed) .*\n", ""),
 ]
