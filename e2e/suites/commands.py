@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 
-from stage import PROXY_PORT, REGISTRY
+from stage import REGISTRY
 
 CASE_SECONDS = 40
 
@@ -227,6 +227,8 @@ def normal(output):
 class Commands:
     """A list of commands, run in order by a shell; each is a test, and its code and output are what must be the same."""
 
+    compared_by_transcript = True
+
     def __init__(self, name, title, cases, prepare=None, path=None):
         self.name, self.title = name, title
         self._cases = [line for line in cases.strip().splitlines() if line]
@@ -247,7 +249,8 @@ class Commands:
         environment = dict(lane.environment)
         if self._path:
             environment["PATH"] = f"{self._path}{os.pathsep}{environment['PATH']}"
-        host = lane.host.replace(f"tcp://127.0.0.1:{PROXY_PORT}", f"http://127.0.0.1:{PROXY_PORT}")
+        # Skopeo takes tcp:// for TLS.
+        host = lane.host.replace("tcp://", "http://")
         found = {}
         for number, case in enumerate(self._cases, 1):
             command = ["bash", "-o", "pipefail", "-c", case.replace("REGISTRY", REGISTRY).replace("HOST", host)]
@@ -258,8 +261,6 @@ class Commands:
                 log.write(f"$ {case}\n{transcript}\n")
             found[f"{number:03} {case}"] = ("fail" if code is None else "pass", transcript)
         return {test: outcome for test, outcome in found.items() if not only or test in only}
-
-    compared_by_transcript = True
 
 
 def docker_clis():

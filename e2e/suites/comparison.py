@@ -10,74 +10,81 @@ class Result:
     def __init__(self, suite, outcomes):
         self.suite = suite
         self.outcomes = outcomes
-        self.broken = []
-        self.flaky = []
+        # Pairs of lane and test. What is broken passes directly and not through, each time.
+        self.broken, self.flaky, self.fail_directly = [], [], []
 
-    def differs(self, lane, test):
-        """Whether a test passes directly and not in this lane."""
-        return _differs(self.suite, self.outcomes["direct"].get(test), self.outcomes[lane].get(test))
-
-    def tell_flaky(self, lanes, again, together):
-        """Runs again, alone and side by side, what differed. A test is flaky if it then fails directly, or never again through."""
-        for name in LANES[1:]:
-            tests = [test for test in self.outcomes["direct"] if self.differs(name, test)]
+    def look_again(self, lanes, again, together):
+        """Runs again, alone and side by side, what differed: on TCP, directly over TCP as well."""
+        direct = lanes[0]
+        for lane in lanes[1:]:
+            tests = [test for test in self.outcomes["direct"] if self._differs(lane.name, test)]
             if not tests:
                 continue
-            pair = [lane for lane in lanes if lane.name in ("direct", name)]
-            runs = [together(lambda lane, tests=tests: again(lane, tests), pair) for _ in range(RETRIES)]
+            direct.over_tcp = lane.over_tcp
+            runs = [together(lambda it, tests=tests: again(it, tests), [direct, lane]) for _ in range(RETRIES)]
+            direct.over_tcp = False
             for test in tests:
-                differs = [_differs(self.suite, direct.get(test), through.get(test)) for direct, through in runs]
-                direct_passes = all(_passes(direct.get(test)) for direct, _ in runs)
-                is_flaky = not any(differs) or not direct_passes
-                (self.flaky if is_flaky else self.broken).append((name, test))
+                self._class_of([(one.get(test), other.get(test)) for one, other in runs]).append((lane.name, test))
+
+    def _class_of(self, pairs):
+        if not any(_passes(direct) for direct, _ in pairs):
+            return self.fail_directly
+        if not all(_passes(direct) for direct, _ in pairs) or not any(_differ(self.suite, *pair) for pair in pairs):
+            return self.flaky
+        return self.broken
+
+    def counts(self):
+        """How many tests pass in each lane; through the proxy, of those that pass directly."""
+        direct = [test for test, outcome in self.outcomes["direct"].items() if _passes(outcome)]
+        counts = {"direct": len(direct)}
+        for lane in LANES[1:]:
+            passed = (test for test in direct if not self._differs(lane, test) or (lane, test) in self.flaky)
+            counts[lane] = sum(1 for _ in passed)
+        return counts
 
     def summary(self):
         """One line."""
         counts = ", ".join(f"{count} {lane}" for lane, count in self.counts().items())
         return f"{self.suite.title}: {counts}; {len(self.broken)} pass directly and not through, {len(self.flaky)} are flaky"
 
-    def counts(self):
-        """How many tests pass in each lane; through the proxy, of those that pass directly."""
-        direct = [test for test, outcome in self.outcomes["direct"].items() if _passes(outcome)]
-        excused = set(self.flaky)
-        counts = {"direct": len(direct)}
-        for lane in LANES[1:]:
-            counts[lane] = sum(not self.differs(lane, test) or (lane, test) in excused for test in direct)
-        return counts
+    def lines(self):
+        """Every test that is not the same."""
+        for lane, test in self.broken:
+            yield f"passes directly and not through: {self.suite.title}, {lane}: {test}"
+            yield f"    directly: {_short(self.outcomes['direct'].get(test))}"
+            yield f"    through: {_short(self.outcomes[lane].get(test))}"
+        for lane, test in self.flaky:
+            yield f"flaky, the same when it ran alone or failing directly too: {self.suite.title}, {lane}: {test}"
+        for lane, test in self.fail_directly:
+            yield f"fails directly as well when it runs alone or over TCP: {self.suite.title}, {lane}: {test}"
+
+    def _differs(self, lane, test):
+        return _differ(self.suite, self.outcomes["direct"].get(test), self.outcomes[lane].get(test))
 
 
 def _passes(outcome):
     return outcome is not None and outcome[0] == "pass"
 
 
-def _differs(suite, direct, through):
+def _differ(suite, direct, through):
     if not _passes(direct):
         return False
-    if getattr(suite, "compared_by_transcript", False):
-        return through is None or through != direct
-    return not _passes(through)
-
-
-def table(results):
-    """The table, and every test that passes directly and not through."""
-    lines = ["", "| Suite | Tests | Directly | Through, Unix socket | Through, TCP |", "|---|--:|--:|--:|--:|"]
-    total = [0, 0, 0, 0]
-    for result in results:
-        row = [len(result.outcomes["direct"]), *result.counts().values()]
-        total = [sum(pair) for pair in zip(total, row)]
-        lines.append(f"| {result.suite.title} | " + " | ".join(str(count) for count in row) + " |")
-    lines.append("| **All** | " + " | ".join(str(count) for count in total) + " |")
-    for word, chosen in (("passes directly and not through", "broken"), ("is flaky, passed when it ran alone", "flaky")):
-        for result in results:
-            for lane, test in getattr(result, chosen):
-                lines.append(f"{word}: {result.suite.title}, {lane}: {test}")
-                direct, through = result.outcomes["direct"].get(test), result.outcomes[lane].get(test)
-                detail = ("directly", direct), ("through", through)
-                lines += [f"    {how}: {_short(outcome)}" for how, outcome in detail if chosen == "broken"]
-    return "\n".join(lines)
+    return through != direct if suite.compared_by_transcript else not _passes(through)
 
 
 def _short(outcome):
     if outcome is None:
         return "did not run to its end"
     return f"{outcome[0]} {outcome[1]!r}"[:500]
+
+
+def table(results):
+    """The table, and every test that is not the same."""
+    lines = ["", "| Suite | Tests | Directly | Through, Unix socket | Through, TCP |", "|---|--:|--:|--:|--:|"]
+    total = [0, 0, 0, 0]
+    for result in results:
+        row = [len(result.outcomes["direct"]), *result.counts().values()]
+        total = [sum(pair) for pair in zip(total, row)]
+        lines.append(f"| {result.suite.title} | " + " | ".join(map(str, row)) + " |")
+    lines.append("| **All** | " + " | ".join(map(str, total)) + " |")
+    return "\n".join(lines + [line for result in results for line in result.lines()])

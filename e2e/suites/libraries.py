@@ -33,6 +33,8 @@ def once(marker, content, make):
 class PythonSuite:
     """A library on PyPI whose source distribution holds its tests."""
 
+    compared_by_transcript = False
+
     def __init__(self, name, package, version, requirements, tests, quick, timeout, options=(), skipped=()):
         self.name = name
         self._package, self._version = package, version
@@ -96,6 +98,7 @@ class PythonSuite:
 class BollardSuite:
     """bollard on crates.io, whose package holds its tests. For TCP they are compiled a second time: they choose by feature."""
 
+    compared_by_transcript = False
     name = "bollard"
     version = "0.21.1"
     title = f"{name} {version}"
@@ -131,22 +134,22 @@ class BollardSuite:
             "CARGO_PROFILE_DEV_DEBUG": "0",
             "CARGO_PROFILE_TEST_DEBUG": "0",
         }
-        for lane, features in (("unix", "test_websocket"), ("tcp", "test_websocket,test_http")):
+        for transport, features in (("unix", "test_websocket"), ("tcp", "test_websocket,test_http")):
             command = ["cargo", "test", "--no-run", "--message-format=json", f"--features={features}", *which]
             built = checked(command, cwd=self._source, env=environment)
             messages = [json.loads(line) for line in built.splitlines() if line.startswith("{")]
-            self._programs[lane] = {
+            self._programs[transport] = {
                 it["target"]["name"]: it["executable"]
                 for it in messages
                 if it.get("executable") and "test" in it["target"]["kind"]
             }
-            if not self._programs[lane]:
+            if not self._programs[transport]:
                 raise Failed(f"{self.title}: no test was built")
 
     def run(self, lane, _quick, only=None):
         """Runs the suite, or some of its tests, in a lane."""
         found = {}
-        programs = self._programs["tcp" if lane.name == "tcp" else "unix"]
+        programs = self._programs["tcp" if lane.over_tcp else "unix"]
         for program, path in sorted(programs.items()):
             chosen = [test.split("::", 1)[1] for test in only or () if test.startswith(f"{program}::")]
             if only and not chosen:

@@ -13,7 +13,7 @@ import time
 LANES = ("direct", "unix", "tcp")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "TRACE", "OPTIONS")
 REGISTRY = "localhost:5000"
-PROXY_PORT = 2375
+PORT = 2375
 # The engine's containers have long paths of sockets below it, and a socket's path has 107 bytes.
 RUN = pathlib.Path("/run") / f"sockwarden-test-suites-{os.getpid()}"
 
@@ -41,6 +41,8 @@ class Lane:
         self.home = self.directory / "home"
         self.engine_socket = self.directory / "docker.sock"
         self.proxy_socket = self.directory / "proxy.sock"
+        # A client that talks to the engine directly may do that over TCP as well.
+        self.over_tcp = name == "tcp"
         self._sockwarden = sockwarden
         self._registry = registry
         self._processes = []
@@ -49,11 +51,9 @@ class Lane:
     @property
     def host(self):
         """The value of DOCKER_HOST for a client of this lane."""
-        return {
-            "direct": f"unix://{self.engine_socket}",
-            "unix": f"unix://{self.proxy_socket}",
-            "tcp": f"tcp://127.0.0.1:{PROXY_PORT}",
-        }[self.name]
+        if self.over_tcp:
+            return f"tcp://127.0.0.1:{PORT}"
+        return f"unix://{self.engine_socket if self.name == 'direct' else self.proxy_socket}"
 
     @property
     def environment(self):
@@ -133,14 +133,12 @@ class Lane:
         # The registry is also where the engine looks before Docker Hub, which is out of reach.
         config = self.directory / "daemon.json"
         config.write_text(f'{{"registry-mirrors": ["http://{REGISTRY}"]}}')
-        self._daemon(
-            "dockerd",
-            [
-                *("dockerd", "--config-file", config, "--host", f"unix://{self.engine_socket}"),
-                *("--data-root", self.directory / "data", "--exec-root", self.directory / "exec"),
-                *("--pidfile", self.directory / "dockerd.pid"),
-            ],
-        )
+        command = ["dockerd", "--config-file", config, "--host", f"unix://{self.engine_socket}"]
+        command += ["--data-root", self.directory / "data", "--exec-root", self.directory / "exec"]
+        command += ["--pidfile", self.directory / "dockerd.pid"]
+        if self.name == "direct":
+            command += ["--host", f"tcp://127.0.0.1:{PORT}", "--tls=false"]
+        self._daemon("dockerd", command)
         ready = ["docker", "-H", f"unix://{self.engine_socket}", "version"]
         wait_until(f"{self.name}: dockerd answers (see {self.logs})", lambda: self.run(ready, 10)[0] == 0)
 
@@ -150,7 +148,7 @@ class Lane:
         if self.name == "unix":
             command.append(f"-proxysocketendpoint={self.proxy_socket}")
         else:
-            command += ["-listenip=127.0.0.1", f"-proxyport={PROXY_PORT}", "-allowfrom=127.0.0.1"]
+            command += ["-listenip=127.0.0.1", f"-proxyport={PORT}", "-allowfrom=127.0.0.1"]
         self._daemon("sockwarden", command)
         ready = ["docker", "version"]
         wait_until(f"{self.name}: sockwarden answers (see {self.logs})", lambda: self.run(ready, 10)[0] == 0)
