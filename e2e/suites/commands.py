@@ -199,6 +199,9 @@ CHANGING = [
     (r"[0-9a-f]{64}", "ID"),
     (r"\b[0-9a-f]{12}\b", "ID"),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?\+\d{4})?(Z| UTC)?", "TIME"),
+    (r"\b\d\d:\d\d(:\d\d)?\b", "CLOCK"),
+    (r"digest: sha256:[0-9a-f]+", "digest: ID"),
+    (r"(?m)^(root|nobody) +\d+ +\d+ ", "\\1 PID PARENT "),
     (r"(About a|Less than a|\d+) (second|minute)s?( ago)?", "AGO"),
     (r"\b\d+(\.\d+)?(ms|µs|s)\b", "DURATION"),
     (r"Total reclaimed space: .*", "Total reclaimed space"),
@@ -229,8 +232,9 @@ class Commands:
 
     compared_by_transcript = True
 
-    def __init__(self, name, title, cases, prepare=None, path=None):
+    def __init__(self, name, title, cases, prepare=None, path=None, in_any_order=False):
         self.name, self.title = name, title
+        self._in_any_order = in_any_order
         self._cases = [line for line in cases.strip().splitlines() if line]
         self._prepare = prepare
         self._path = path
@@ -257,6 +261,8 @@ class Commands:
             code, output, errors = lane.run(command, CASE_SECONDS, cwd=directory, env=environment)
             ended = "too slow" if code is None else f"exit code {code}"
             transcript = f"{ended}\n{normal(output)}\n{normal(errors)}"
+            if self._in_any_order:
+                transcript = "\n".join(sorted(transcript.splitlines()))
             with open(lane.logs / f"{self.name}.log", "a", encoding="utf-8") as log:
                 log.write(f"$ {case}\n{transcript}\n")
             found[f"{number:03} {case}"] = ("fail" if code is None else "pass", transcript)
@@ -292,6 +298,6 @@ def all_suites(cache):
         (directory / "docker-compose.yml").write_text(COMPOSE_FILE)
         (directory / "Dockerfile").write_text("FROM busybox\nARG A\nENV A=$A\nCMD [\"httpd\", \"-f\", \"-p\", \"80\"]\n")
 
-    suites.append(Commands("compose", "Compose 1.29", COMPOSE, compose_project))
+    suites.append(Commands("compose", "Compose 1.29", COMPOSE, compose_project, in_any_order=True))
     suites.append(Commands("skopeo", "skopeo", SKOPEO))
     return suites
