@@ -72,7 +72,7 @@ class PythonSuite:
 
     def run(self, lane, quick, only=None):
         """Runs the suite, or some of its tests, in a lane."""
-        written = lane.directory / "outcomes"
+        written = lane.logs / f"{self.name}{'-again' if only else ''}.tsv"
         written.unlink(missing_ok=True)
         tests = only or (self._quick if quick else self._tests)
         command = [self._python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "outcomes"]

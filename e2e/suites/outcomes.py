@@ -2,6 +2,8 @@
 
 import os
 
+# Read at once, because there are tests that empty the environment.
+_FILE = os.environ["SUITES_OUTCOMES"]
 _worst = {}
 _DETAIL_BYTES = 300
 
@@ -18,5 +20,5 @@ def pytest_runtest_logreport(report):
         known, detail = state, " ".join(raised[-1:])[:_DETAIL_BYTES]
     _worst[report.nodeid] = (known, detail)
     if report.when == "teardown":
-        with open(os.environ["SUITES_OUTCOMES"], "a", encoding="utf-8") as file:
+        with open(_FILE, "a", encoding="utf-8") as file:
             file.write(f"{report.nodeid}\t{known}\t{detail}\n")

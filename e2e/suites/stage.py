@@ -173,11 +173,14 @@ class Lane:
 
     def sweep(self):
         """Removes what a suite left on this engine, which nobody else uses. Images stay."""
-        for container in self.docker("ps", "-aq").split():
-            self.run(["docker", "-H", f"unix://{self.engine_socket}", "rm", "-fv", container], 60)
-        self.run(["docker", "-H", f"unix://{self.engine_socket}", "swarm", "leave", "--force"], 60)
+        docker = ["docker", "-H", f"unix://{self.engine_socket}"]
+        # First, or it makes its services' containers again.
+        self.run([*docker, "swarm", "leave", "--force"], 60)
+        containers = self.docker("ps", "-aq").split()
+        if containers:
+            self.run([*docker, "rm", "--force", "--volumes", *containers], 120)
         for kind in ("network", "volume"):
-            self.run(["docker", "-H", f"unix://{self.engine_socket}", kind, "prune", "--force"], 60)
+            self.run([*docker, kind, "prune", "--force"], 60)
 
     def stop(self):
         """Ends everything and removes the lane's files."""
