@@ -207,7 +207,7 @@ CHANGING = [
     (r"Total reclaimed space: .*", "Total reclaimed space"),
     (r"\b(tcp|unix|http)://[^\s\"']+", "HOST"),
     (r"\d+\.\d+%|\d+\.\d+[kMG]i?B", "AMOUNT"),
-    (r"/run/sockwarden-test-suites-\d+/\w+", "DIRECTORY"),
+    (r"/var/lib/sockwarden-test-suites-\d+/\w+", "DIRECTORY"),
     (r"\b172\.\d+\.\d+\.\d+", "ADDRESS"),
     (r"\x1b\[[0-9;]*[A-Za-z]|\r", ""),
     # What a terminal echoes of the end of its input.

@@ -5,7 +5,6 @@ the machine's engine, and leave nothing behind."""
 
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import time
@@ -14,8 +13,8 @@ LANES = ("direct", "unix", "tcp")
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "CONNECT", "TRACE", "OPTIONS")
 REGISTRY = "localhost:5000"
 PORT = 2375
-# The engine's containers have long paths of sockets below it, and a socket's path has 107 bytes.
-RUN = pathlib.Path("/run") / f"sockwarden-test-suites-{os.getpid()}"
+# Not below target/: engines put sockets deep below it, whose paths may have 107 bytes.
+RUN = pathlib.Path("/var/lib") / f"sockwarden-test-suites-{os.getpid()}"
 
 
 class Failed(Exception):
@@ -195,8 +194,7 @@ class Lane:
         if self._holder:
             self._holder.stdin.close()
             self._holder.wait()
-        unmount_below(self.directory)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        remove(self.directory)
 
 
 def kill_tree(process):
@@ -218,8 +216,9 @@ def kill_tree(process):
             pass
 
 
-def unmount_below(directory):
-    """Unmounts what an engine that was killed left mounted."""
+def remove(directory):
+    """Removes a directory, after what an engine that was killed left mounted below it."""
     mounts = [line.split()[1] for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()]
     for mount in sorted((it for it in mounts if it.startswith(f"{directory}/")), reverse=True):
         subprocess.run(["umount", "--lazy", mount], check=False)
+    subprocess.run(["rm", "-rf", "--one-file-system", directory], check=False)
