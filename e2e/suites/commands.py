@@ -232,8 +232,9 @@ class Commands:
 
     compared_by_transcript = True
 
-    def __init__(self, name, title, cases, prepare=None, path=None, in_any_order=False):
+    def __init__(self, name, title, cases, prepare=None, path=None, in_any_order=False, in_quick=True):
         self.name, self.title = name, title
+        self.in_quick = in_quick
         self._in_any_order = in_any_order
         self._cases = [line for line in cases.strip().splitlines() if line]
         self._prepare = prepare
@@ -285,14 +286,15 @@ def docker_clis():
 def all_suites(cache):
     """The programs, in the order in which they run."""
     suites = []
-    for (major, minor), path in docker_clis():
+    clis = docker_clis()
+    for (major, minor), path in clis:
         name = f"docker-{major}.{minor}"
         directory = cache / "cli" / name
         directory.mkdir(parents=True, exist_ok=True)
         link = directory / "docker"
         link.unlink(missing_ok=True)
         link.symlink_to(path)
-        suites.append(Commands(name, f"docker CLI {major}.{minor}", DOCKER, path=directory))
+        suites.append(Commands(name, f"docker CLI {major}.{minor}", DOCKER, path=directory, in_quick=path == clis[-1][1]))
 
     def compose_project(directory):
         (directory / "docker-compose.yml").write_text(COMPOSE_FILE)

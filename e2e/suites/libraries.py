@@ -34,6 +34,7 @@ class PythonSuite:
     """A library on PyPI whose source distribution holds its tests."""
 
     compared_by_transcript = False
+    in_quick = True
 
     def __init__(self, name, package, version, requirements, tests, quick, timeout, options=(), skipped=()):
         self.name = name
@@ -99,6 +100,8 @@ class BollardSuite:
     """bollard on crates.io, whose package holds its tests. For TCP they are compiled a second time: they choose by feature."""
 
     compared_by_transcript = False
+    # It has to be compiled first.
+    in_quick = False
     name = "bollard"
     version = "0.21.1"
     title = f"{name} {version}"
