@@ -231,6 +231,7 @@ class Commands:
     """A list of commands, run in order by a shell; each is a test, and its code and output are what must be the same."""
 
     compared_by_transcript = True
+    more_images = False
 
     def __init__(self, name, title, cases, prepare=None, path=None, in_any_order=False, in_quick=True):
         self.name, self.title = name, title

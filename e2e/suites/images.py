@@ -118,7 +118,7 @@ def registry(program):
     return archive
 
 
-def all_images(registry_program):
+def all_images(registry_program, more):
     """(root file system, what the import changes, the names) of each image."""
     path = "ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     box = busybox().finish()
@@ -126,20 +126,25 @@ def all_images(registry_program):
     hub = ["busybox:latest", "alpine:latest", "alpine:3.10", "ubuntu:latest"]
     serve = f'ENTRYPOINT ["{registry_program}"]', 'CMD ["serve", "/etc/docker/registry/config.yml"]'
     web = [path, "EXPOSE 80", 'CMD ["/hello-server"]']
-    return [
+    images = [
         (box, shell, hub + [f"{REGISTRY}/alpine:latest"]),
         (box, [path, 'CMD ["/hello"]'], ["hello-world:latest", f"{REGISTRY}/hello-world:linux"]),
         (box, web, ["nginx:latest", "nginx:alpine", "nginx:alpine-slim", f"{REGISTRY}/fussybeaver/uhttpd:latest"]),
-        (python().finish(), [path, 'CMD ["python"]'], ["python:3.13-alpine", "python:3.14-alpine"]),
-        (registry(registry_program).finish(), serve, ["registry:2"]),
     ]
+    if more:
+        images += [
+            (python().finish(), [path, 'CMD ["python"]'], ["python:3.13-alpine", "python:3.14-alpine"]),
+            (registry(registry_program).finish(), serve, ["registry:2"]),
+        ]
+    return images
 
 
 class Images:
     """The images, and how they get onto an engine."""
 
-    def __init__(self, registry_program):
-        self._images = all_images(registry_program)
+    def __init__(self, registry_program, more):
+        """With `more`, also those with Python and a registry in them, which are large."""
+        self._images = all_images(registry_program, more)
 
     def publish(self, lane):
         """Pushes them to the lane's registry, where a pull finds those of Docker Hub too."""

@@ -90,7 +90,7 @@ class Lane:
     def docker(self, *arguments, **options):
         """Runs the docker CLI straight on the engine and expects it to succeed."""
         command = ["docker", "-H", f"unix://{self.engine_socket}", *arguments]
-        code, output, errors = self.run(command, 300, **options)
+        code, output, errors = self.run(command, 900, **options)
         if code != 0:
             raise Failed(f"{self.name}: {' '.join(map(str, command))}: {errors.decode(errors='replace')}")
         return output.decode(errors="replace")
