@@ -70,8 +70,8 @@ fn the_tests_that_prove_what_is_known_of_attacks_exist() {
         .collect();
     assert!(rows.len() > 80, "{} rows", rows.len());
     for row in rows {
-        let proof = row.trim_end_matches('|').rsplit(" | ").next().unwrap_or_default();
-        let named: Vec<_> = proof.split('`').filter(|part| part.contains("::")).collect();
+        let last = row.trim_end_matches('|').rsplit(" | ").next().unwrap_or_default();
+        let named: Vec<_> = last.split('`').filter(|part| part.contains("::")).collect();
         assert!(!named.is_empty(), "no test proves this: {row}");
         for test in named {
             if let Err(why) = exists(test) {
@@ -88,12 +88,12 @@ fn the_tests_that_prove_what_is_known_of_attacks_exist() {
 fn exists(test: &str) -> Result<(), &'static str> {
     let (file, name) = test.split_once("::").ok_or("names no file")?;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    let text = fs::read_to_string(path).map_err(|_| "is in no file")?;
+    let source = fs::read_to_string(path).map_err(|_| "is in no file")?;
     if name.starts_with('"') {
         // The words come first in a case.
-        return text.contains(&format!("({name},")).then_some(()).ok_or("is no case");
+        return source.contains(&format!("({name},")).then_some(()).ok_or("is no case");
     }
-    let lines: Vec<_> = text.lines().map(str::trim).collect();
+    let lines: Vec<_> = source.lines().map(str::trim).collect();
     let head = format!("fn {name}(");
     let place = lines
         .iter()
