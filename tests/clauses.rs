@@ -12,7 +12,7 @@ use std::sync::Arc;
 use body_cases::{CASES, Case, Engine, Limits, NO_BUILDS, Want};
 use sockwarden::client::{Admission, Client, Container, ContainerId, Identity, Peer};
 use sockwarden::policy::{Body, DeclaredBody, Judgement, Policy};
-use sockwarden::proxy::refusal;
+use sockwarden::proxy::refusal::{self, Setting};
 use sockwarden::request::json::Json;
 use sockwarden::request::{Head, Method, RequestTarget};
 use sockwarden::rule::body::{Defaults, HostAccess, Protected, Question};
@@ -75,7 +75,10 @@ fn what_one_of_several_lists_may_not_do_none_may() {
         let policy = Policy::new(Allowlist::default(), Defaults::default());
         let none: DeclaredBody<()> = DeclaredBody { body: None };
         match policy.judge(&client, protected(Limits::Builder), head, none) {
-            Judgement::Denied(denied) => refusal::message(&client, &denied, Some("sockwarden")),
+            Judgement::Denied(denied) => {
+                let setting = Setting { label_prefix: Some("sockwarden"), is_gateway: false };
+                refusal::explain(&client, &denied, setting).message
+            }
             Judgement::Allowed(_) | Judgement::Pending(_) => String::new(),
         }
     };

@@ -1,4 +1,4 @@
-//! What the house promises: commands and examples in the README are the real ones, and links lead somewhere.
+//! What the house promises: commands and examples in the README are the real ones, links lead somewhere, and tests that a page names exist.
 
 use std::fs;
 use std::path::Path;
@@ -38,7 +38,9 @@ fn links_between_pages_lead_somewhere() {
         "CHANGELOG.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
+        "docs/client-suites.md",
         "docs/how-requests-are-judged.md",
+        "docs/known-attacks.md",
         "docs/per-container-allowlists.md",
         "docs/reference.md",
         "docs/reliability.md",
@@ -54,4 +56,53 @@ fn links_between_pages_lead_somewhere() {
             assert!(leads_here, "{page} links to {link}, which is not there");
         }
     }
+}
+
+/// Each row of docs/known-attacks.md ends with the tests that prove it: `file::name`, or `file::"words of a case"`.
+#[test]
+fn the_tests_that_prove_what_is_known_of_attacks_exist() {
+    let page = read("docs/known-attacks.md");
+    let rows: Vec<_> = page
+        .lines()
+        .filter(|line| {
+            line.starts_with("| ") && !line.ends_with("| Test |") && !line.starts_with("|--")
+        })
+        .collect();
+    assert!(rows.len() > 80, "{} rows", rows.len());
+    for row in rows {
+        let last = row.trim_end_matches('|').rsplit(" | ").next().unwrap_or_default();
+        let named: Vec<_> = last.split('`').filter(|part| part.contains("::")).collect();
+        assert!(!named.is_empty(), "no test proves this: {row}");
+        for test in named {
+            if let Err(why) = exists(test) {
+                panic!("`{test}` {why}: {row}");
+            }
+        }
+    }
+    assert!(exists("tests/house.rs::no_such_test").is_err());
+    assert!(exists("tests/house.rs::read").is_err(), "a helper is no test");
+    assert!(exists("tests/support/body_cases.rs::\"no such case\"").is_err());
+}
+
+/// Whether a test or a case of this name stands in its file.
+fn exists(test: &str) -> Result<(), &'static str> {
+    let (file, name) = test.split_once("::").ok_or("names no file")?;
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let source = fs::read_to_string(path).map_err(|_| "is in no file")?;
+    if name.starts_with('"') {
+        // The words come first in a case.
+        return source.contains(&format!("({name},")).then_some(()).ok_or("is no case");
+    }
+    let lines: Vec<_> = source.lines().map(str::trim).collect();
+    let head = format!("fn {name}(");
+    let place = lines
+        .iter()
+        .position(|line| line.strip_prefix("async ").unwrap_or(line).starts_with(&head));
+    let above = lines.get(..place.ok_or("is no function")?).unwrap_or_default();
+    let attributes =
+        above.iter().rev().take_while(|line| line.starts_with("#[") || line.starts_with("//"));
+    let is_test = attributes
+        .into_iter()
+        .any(|line| line.starts_with("#[test") || line.starts_with("#[tokio::test"));
+    is_test.then_some(()).ok_or("is no test")
 }
