@@ -139,8 +139,7 @@ fn judge(case: &Case) -> Result<String, (u16, String)> {
     for _ in 0..8 {
         let mut pending = match judgement {
             Judgement::Denied(denied) => {
-                let setting =
-                    refusal::Setting { label_prefix: Some("sockwarden"), is_gateway: false };
+                let setting = Setting { label_prefix: Some("sockwarden"), is_gateway: false };
                 let message = refusal::explain(&client(), &denied, setting).message;
                 return Err((refusal::status(&denied.reason).as_u16(), message));
             }
