@@ -304,7 +304,7 @@ fn nobody_takes_a_name_that_is_admitted() {
                 || (set == Deny && got.contains("Links`"));
             assert!(is_named, "{set:?} {line} {body}: {got}");
         }
-        let misspelled = line.contains("?Name=") || line.contains("?NAME=");
+        let misspelled = line.contains("Name=") || line.contains("NAME=");
         let want = if misspelled { "spell it as they do" } else { "" };
         for set in [MayLabel, Srv] {
             check(set, line, body, want);
