@@ -1,7 +1,9 @@
 //! What clients may take of us: how much of it is taken, and how often that was not enough.
 //!
 //! A limit protects the others. So each is kept per client address first, and only then for all together: whoever reaches a limit alone
-//! is refused alone. Nothing in here waits.
+//! is refused alone. Nothing in here waits, but for memory.
+
+pub mod memory;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -16,6 +18,8 @@ use serde::Serialize;
 
 use crate::client::Peer;
 use crate::config::Limits;
+use crate::request::json::Json;
+use memory::{Budget, Purse};
 
 /// How often what was reached is told in the log.
 const TELL_EVERY: Duration = Duration::from_secs(5);
@@ -44,11 +48,15 @@ pub enum Limit {
     StreamsPerClient,
     /// Requests that wait until it is known who asks.
     Waiting,
+    /// The memory that requests take.
+    Memory,
+    /// The memory that requests of one client take.
+    MemoryPerClient,
 }
 
 impl Limit {
     /// Every limit, in the order of the table of settings.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::HeadBytes,
         Self::HeadFields,
         Self::HeadTime,
@@ -58,6 +66,8 @@ impl Limit {
         Self::ConnectionsPerClient,
         Self::StreamsPerClient,
         Self::Waiting,
+        Self::Memory,
+        Self::MemoryPerClient,
     ];
 
     /// The flag that sets it.
@@ -72,6 +82,7 @@ impl Limit {
             Self::ConnectionsPerClient => "-maxconnectionsperclient",
             Self::StreamsPerClient => "-maxstreamsperclient",
             Self::Waiting => "-maxwaiting",
+            Self::Memory | Self::MemoryPerClient => "-maxmemory",
         }
     }
 
@@ -81,8 +92,10 @@ impl Limit {
             Self::HeadBytes | Self::HeadFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::HeadTime | Self::BodyTime => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBytes => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Connections | Self::Waiting => StatusCode::SERVICE_UNAVAILABLE,
-            Self::ConnectionsPerClient | Self::StreamsPerClient => StatusCode::TOO_MANY_REQUESTS,
+            Self::Connections | Self::Waiting | Self::Memory => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ConnectionsPerClient | Self::StreamsPerClient | Self::MemoryPerClient => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
         }
     }
 
@@ -126,8 +139,24 @@ impl Limit {
                 "too many requests wait until it is known which container asks; try again later, or raise `{option}` ({})",
                 limits.waiting
             ),
+            Self::Memory => format!(
+                "the requests of all clients take all the memory they may; try again later, or raise `{option}` ({} MiB)",
+                limits.memory / MIB
+            ),
+            Self::MemoryPerClient => format!(
+                "the requests of this client take all the memory they may; send fewer or smaller ones at once, or raise `{option}` ({} MiB)",
+                limits.memory / MIB
+            ),
         }
     }
+}
+
+const MIB: usize = 1024 * 1024;
+
+/// Of the memory that the process may grow by, the part that is counted: half. The rest is for what every connection needs, for log lines
+/// and for what the allocator keeps.
+const fn counted(memory: usize) -> usize {
+    memory / 2
 }
 
 /// All there is to take, and what is taken of it.
@@ -135,6 +164,7 @@ impl Limit {
 pub struct Bounds {
     limits: Limits,
     taken: Mutex<Taken>,
+    memory: Arc<Budget>,
     reached: [Reached; Limit::ALL.len()],
     panics: AtomicU64,
 }
@@ -195,6 +225,11 @@ impl Bounds {
         Arc::new(Self {
             limits,
             taken: Mutex::default(),
+            memory: Budget::new(
+                counted(limits.memory),
+                limits.inspected_body_limit,
+                Json::most_memory(limits.inspected_body_limit),
+            ),
             reached: Default::default(),
             panics: AtomicU64::new(0),
         })
@@ -219,6 +254,7 @@ impl Bounds {
             return Err(Limit::Connections);
         }
         taken.change(address, |share| share.connections += 1);
+        self.memory.connected();
         Ok(Place { bounds: Arc::clone(self), address })
     }
 
@@ -275,6 +311,7 @@ impl Bounds {
             most_connections: self.limits.connections,
             streams: taken.all.streams,
             waiting: taken.all.waiting,
+            memory: self.memory.taken(),
             clients: taken.clients.len(),
             limits: reached.collect(),
             panics: self.panics.load(Ordering::Relaxed),
@@ -326,6 +363,11 @@ impl Place {
         &self.bounds
     }
 
+    /// The memory that this client may take.
+    pub fn purse(&self) -> Purse {
+        Purse::new(Arc::clone(&self.bounds.memory), self.address)
+    }
+
     /// Room for a stream on this connection.
     ///
     /// # Errors
@@ -358,6 +400,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.bounds.lock().change(self.address, |share| share.connections -= 1);
+        self.bounds.memory.disconnected();
     }
 }
 
@@ -398,6 +441,8 @@ pub struct Usage {
     pub streams: usize,
     /// Requests that wait until it is known who asks.
     pub waiting: usize,
+    /// Memory that requests take, in bytes, as far as it is counted.
+    pub memory: usize,
     /// Client addresses that have anything.
     pub clients: usize,
     /// How often each limit was reached.

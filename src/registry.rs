@@ -32,6 +32,7 @@ use crate::client::{Container, ContainerId, Identity, Peer, WhyUnknown};
 use crate::config::OwnContainer;
 use crate::engine::own::{ContainerInspect, ContainerRow, ImageInspect, NetworkInspect};
 use crate::engine::{Engine, EngineError, OwnCall};
+use crate::request::json::skim::Wanted;
 use crate::rule::body::{Defaults, Protected};
 use crate::rule::labels::{LabelError, LabelReader, Rights, is_policy};
 use fresh::Fresh;
@@ -43,6 +44,9 @@ use sessions::Sessions;
 const UNKNOWN_PATIENCE: Duration = Duration::from_secs(2);
 /// The pauses between two looks at an unknown address grow up to this; events cut them short.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// How long the labels that speak of rights may be together, in bytes: those of one container, and those of all that have new ones.
+const MOST_LABEL_BYTES_IN_ALL: usize = 64 * 1024;
+const MOST_LISTED_LABEL_BYTES: usize = 8 * 1024 * 1024;
 /// `EPOCH` values: what we know may be old.
 const STALE: u64 = 0;
 
@@ -73,7 +77,7 @@ pub struct Registry {
     container_queries: Questions<ContainerId, Option<Arc<Container>>>,
     list_query: Fresh<Result<(), Shared>>,
     reader: Mutex<LabelReader>,
-    images: Mutex<HashMap<String, Arc<BTreeMap<String, String>>>>,
+    images: Mutex<HashMap<String, Arc<ImageLabels>>>,
     known: Mutex<Known>,
     sessions: Sessions,
     /// Which unbroken stretch of events our knowledge rests on; [`STALE`] while there is none.
@@ -84,6 +88,9 @@ pub struct Registry {
     /// Something happened: whoever waits for an unknown address may look again.
     news: Notify,
 }
+
+/// An image's labels that speak of rights; `None` for one that is too long to be read.
+type ImageLabels = BTreeMap<String, Option<String>>;
 
 /// An error that several askers get.
 type Shared = Arc<EngineError>;
@@ -121,6 +128,8 @@ impl Registry {
         own: &OwnContainer,
         labels: LabelPolicy,
     ) -> Result<Arc<Self>, OwnContainerError> {
+        let prefixes = labels.prefixes.clone();
+        let engine = engine.reading_labels(Wanted::new(move |key| is_policy(key, &prefixes)));
         let inspect = own::find(&engine, own).await?;
         let own_id = ContainerId::parse(&inspect.id).ok_or(OwnContainerError::Engine(
             EngineError::Unexpected("its container has an odd id"),
@@ -356,13 +365,8 @@ impl Registry {
         let query = Arc::clone(lock(&self.container_queries).entry(id).or_default());
         let result = query
             .get(|| async {
-                let rows: Option<Vec<ContainerRow>> =
-                    self.engine.ask_for(OwnCall::ContainerRow(id)).await.map_err(Arc::new)?;
-                let name = id.to_string();
-                let row = rows.into_iter().flatten().find(|row| row.id == name);
-                let Some(entry) = row.and_then(|row| Entry::new(row, &self.labels.prefixes)) else {
-                    return Ok(None);
-                };
+                let row = self.engine.container_row(id).await.map_err(Arc::new)?;
+                let Some(entry) = row.and_then(Entry::new) else { return Ok(None) };
                 let owner = entry.shares_with;
                 let container = self.read_entry(entry).await?;
                 lock(&self.known).remember(Arc::clone(&container), owner);
@@ -379,7 +383,13 @@ impl Registry {
 
     /// What an entry of the engine's list says of a container and its rights. An image's labels are a stranger's word.
     async fn read_entry(&self, entry: Entry) -> Result<Arc<Container>, Shared> {
-        let Entry { id, name, image, mut labels, .. } = entry;
+        let Entry { id, name, image, labels, .. } = entry;
+        let mut labels = match labels {
+            Ok(labels) => labels,
+            Err(error) => {
+                return Ok(Arc::new(Container { id, name, rights: Rights::Broken([error].into()) }));
+            }
+        };
         if labels.is_empty() {
             return Ok(Arc::new(Container { id, name, rights: Rights::Unlabelled }));
         }
@@ -389,7 +399,7 @@ impl Registry {
                 return Ok(Arc::new(Container { id, name, rights }));
             };
             labels.retain(|(key, value)| {
-                let own = image.get(key) != Some(value);
+                let own = image.get(key).and_then(Option::as_ref) != Some(value);
                 if !own {
                     tracing::warn!(
                         container = name,
@@ -409,16 +419,14 @@ impl Registry {
     async fn image_labels(
         &self,
         image: &str,
-    ) -> Result<Option<Arc<BTreeMap<String, String>>>, Shared> {
+    ) -> Result<Option<Arc<ImageLabels>>, Shared> {
         if let Some(known) = lock(&self.images).get(image) {
             return Ok(Some(Arc::clone(known)));
         }
         let inspect: Option<ImageInspect> =
             self.engine.ask_for(OwnCall::Image(image)).await.map_err(Arc::new)?;
         let Some(inspect) = inspect else { return Ok(None) };
-        let mut labels = inspect.config.and_then(|config| config.labels).unwrap_or_default();
-        labels.retain(|key, _| is_policy(key, &self.labels.prefixes));
-        let labels = Arc::new(labels);
+        let labels = Arc::new(inspect.config.and_then(|config| config.labels).unwrap_or_default());
         lock(&self.images).insert(image.to_owned(), Arc::clone(&labels));
         Ok(Some(labels))
     }
@@ -427,12 +435,16 @@ impl Registry {
     async fn list(&self) -> Result<(), Shared> {
         self.list_query
             .get(|| async {
-                let prefixes = self.labels.prefixes.clone();
-                let entries = self
-                    .engine
-                    .containers(move |row| Entry::new(row, &prefixes))
-                    .await
-                    .map_err(Arc::new)?;
+                let mut kept = 0;
+                let keep = |row| {
+                    let mut entry = Entry::new(row)?;
+                    kept += entry.labels.as_ref().map_or(0, |labels| length(labels));
+                    if kept > MOST_LISTED_LABEL_BYTES {
+                        entry.labels = Err(LabelError::TooManyInAll);
+                    }
+                    Some(entry)
+                };
+                let entries = self.engine.containers(keep).await.map_err(Arc::new)?;
                 let mut next = Known::default();
                 let mut images = BTreeSet::new();
                 for entry in entries {
@@ -484,18 +496,26 @@ struct Entry {
     id: ContainerId,
     name: String,
     image: String,
-    /// The labels that speak of rights.
-    labels: Vec<(String, String)>,
+    /// The labels that speak of rights, or why they cannot be read.
+    labels: Result<Vec<(String, String)>, LabelError>,
     /// The container whose network namespace it shares.
     shares_with: Option<ContainerId>,
 }
 
 impl Entry {
-    fn new(row: ContainerRow, prefixes: &[String]) -> Option<Self> {
+    fn new(row: ContainerRow) -> Option<Self> {
         let name = row.name().to_owned();
-        let mut labels: Vec<_> =
-            row.labels.into_iter().flatten().filter(|(key, _)| is_policy(key, prefixes)).collect();
-        labels.shrink_to_fit();
+        let mut labels = if row.is_cut { Err(LabelError::TooMuch) } else { Ok(Vec::new()) };
+        for (key, value) in row.labels.into_iter().flatten() {
+            let Ok(kept) = &mut labels else { break };
+            match value {
+                Some(value) => kept.push((key, value)),
+                None => labels = Err(LabelError::TooLong { key }),
+            }
+        }
+        if labels.as_ref().is_ok_and(|labels| length(labels) > MOST_LABEL_BYTES_IN_ALL) {
+            labels = Err(LabelError::TooMuch);
+        }
         Some(Self {
             id: ContainerId::parse(&row.id)?,
             name,
@@ -508,6 +528,11 @@ impl Entry {
                 .and_then(ContainerId::parse),
         })
     }
+}
+
+/// How long these labels are together, in bytes.
+fn length(labels: &[(String, String)]) -> usize {
+    labels.iter().map(|(key, value)| key.len() + value.len()).sum()
 }
 
 /// What no client may touch: our own container under all its names, and what its networks and labels decide.

@@ -9,6 +9,7 @@ use http::StatusCode;
 use super::head::AnswerHead;
 use super::transfer::{EngineBody, Exchange, RequestBody, Upload, UploadError};
 use super::{Engine, EngineError};
+use crate::bounds::memory::{Purse, Taken};
 use crate::policy::{Allowed, Body};
 use crate::request::Fields;
 use crate::socket::Socket;
@@ -20,26 +21,32 @@ pub struct Link {
     engine: Engine,
     /// The connection while nothing is under way on it.
     idle: Option<Incoming>,
+    /// Whose memory what passes through takes.
+    purse: Option<Purse>,
 }
 
 impl Link {
-    pub(super) fn new(engine: Engine) -> Self {
-        Self { engine, idle: None }
+    pub(super) fn new(engine: Engine, purse: Option<Purse>) -> Self {
+        Self { engine, idle: None, purse }
     }
 
-    /// Sends what was judged, exactly as it was judged, and waits for the head of the answer.
+    /// Sends what was judged, exactly as it was judged, and waits for the head of the answer. The memory of a judged body is given back once
+    /// it was sent.
     ///
     /// # Errors
     /// When the engine cannot be reached, goes away, or answers with something no client may see.
     pub async fn send<'a>(
         &'a mut self,
         allowed: Allowed<ClientBody<'a>>,
+        memory: Option<Taken>,
     ) -> Result<Answer<'a>, EngineError> {
         let (head, body) = allowed.into_parts();
         let body = match body {
             Body::None => RequestBody::Empty,
             Body::Forward(body) => RequestBody::Stream(body),
-            Body::Judged(text) => RequestBody::Whole(Bytes::from(text)),
+            Body::Judged(text) => {
+                RequestBody::Whole(Bytes::from_owner(Counted { text, _memory: memory }))
+            }
             Body::Discard(body) => {
                 discard(body).await?;
                 RequestBody::Empty
@@ -74,7 +81,7 @@ impl Link {
     }
 
     async fn open(&self) -> Result<Incoming, EngineError> {
-        Ok(Incoming::new(self.engine.connect().await?))
+        Ok(Incoming::new(self.engine.connect().await?, self.purse.clone()))
     }
 
     async fn answer<'a>(
@@ -110,6 +117,18 @@ impl Link {
             }
         }
         Ok(Answer { status, fields, is_dated, body })
+    }
+}
+
+/// A text, and the memory that it takes.
+struct Counted {
+    text: String,
+    _memory: Option<Taken>,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
     }
 }
 

@@ -66,15 +66,14 @@ pub async fn run(
 async fn carry_up(client: &Socket, early: Bytes, engine: &Socket) -> io::Result<()> {
     engine.write_all(&early).await?;
     drop(early);
-    let mut buffer = BytesMut::new();
     loop {
+        // A silent stream holds no buffer.
         client.readable().await?;
-        buffer.reserve(BUFFER_BYTES);
+        let mut buffer = BytesMut::with_capacity(BUFFER_BYTES);
         if client.read_into(&mut buffer).await? == 0 {
             return Ok(());
         }
         engine.write_all(&buffer).await?;
-        buffer.clear();
     }
 }
 

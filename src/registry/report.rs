@@ -162,15 +162,9 @@ impl Registry {
     /// Tells what is in force for a client that runs, after something happened to it.
     pub(super) async fn tell(&self, id: ContainerId, what: &'static str) -> Result<(), Shared> {
         let Some(container) = self.container(id).await? else { return Ok(()) };
-        let rows: Option<Vec<ContainerRow>> =
-            self.engine.ask_for(OwnCall::ContainerRow(id)).await.map_err(Arc::new)?;
-        let full = id.to_string();
         // A container that is starting or stopping has its own lines for that.
-        let Some(row) =
-            rows.into_iter().flatten().find(|row| row.id == full && row.state == "running")
-        else {
-            return Ok(());
-        };
+        let row = self.engine.container_row(id).await.map_err(Arc::new)?;
+        let Some(row) = row.filter(|row| row.state == "running") else { return Ok(()) };
         let networks = networks_of(&lock(&self.own_networks), &row);
         if matches!(container.rights, Rights::Unlabelled)
             && !networks.iter().any(|network| network.shared)

@@ -4,6 +4,7 @@
 //! engine (which container a name means, what a volume mounts) it leaves a [`Question`], and the next run has the answer. A violation
 //! that shows without an answer ends it at once.
 
+mod answers;
 mod host;
 mod known;
 mod mounts;
@@ -13,7 +14,6 @@ mod pin;
 mod tests;
 mod values;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -22,6 +22,7 @@ use crate::request::target::printable;
 use crate::request::{Head, Method};
 
 use super::Allowlist;
+pub use answers::Answers;
 pub use mounts::mount_danger;
 pub use own::Protected;
 pub use pin::pin;
@@ -153,9 +154,6 @@ impl Question {
         }
     }
 }
-
-/// What the engine answered: the object as it describes it, or `None` where it has none.
-pub type Answers = BTreeMap<Question, Option<Json>>;
 
 /// What a request asks for that its rule does not cover.
 #[derive(Debug, Clone, PartialEq, Eq)]
