@@ -153,6 +153,10 @@ impl Limit {
 
 const MIB: usize = 1024 * 1024;
 
+/// So many connections find room in what is not counted; each further one takes at most so much, in bytes.
+const FREE_CONNECTIONS: usize = 1000;
+const CONNECTION_BYTES: usize = 24 * 1024;
+
 /// Of the memory that the process may grow by, the part that is counted: half. The rest is for what every connection needs, for log lines
 /// and for what the allocator keeps.
 const fn counted(memory: usize) -> usize {
@@ -258,6 +262,13 @@ impl Bounds {
         Ok(Place { bounds: Arc::clone(self), address })
     }
 
+    /// What the process may grow by while there are so many connections, in bytes; docs/reliability.md has the formula.
+    pub fn most_growth(&self, connections: usize) -> usize {
+        let counted = self.memory.most() - counted(self.limits.memory).min(self.memory.most());
+        let crowd = connections.saturating_sub(FREE_CONNECTIONS) * CONNECTION_BYTES;
+        self.limits.memory + counted + crowd
+    }
+
     /// Notes that a client reached a limit.
     pub fn reached(&self, limit: Limit, client: &impl Display) {
         if let Some(reached) = self.reached.get(limit as usize) {
@@ -312,6 +323,7 @@ impl Bounds {
             streams: taken.all.streams,
             waiting: taken.all.waiting,
             memory: self.memory.taken(),
+            most_growth: self.most_growth(self.limits.connections),
             clients: taken.clients.len(),
             limits: reached.collect(),
             panics: self.panics.load(Ordering::Relaxed),
@@ -443,6 +455,8 @@ pub struct Usage {
     pub waiting: usize,
     /// Memory that requests take, in bytes, as far as it is counted.
     pub memory: usize,
+    /// What the process may grow by with as many connections as there may be, in bytes.
+    pub most_growth: usize,
     /// Client addresses that have anything.
     pub clients: usize,
     /// How often each limit was reached.
@@ -546,6 +560,20 @@ mod tests {
         drop(streams);
         assert_eq!(bounds.usage(), nothing);
         assert!(bounds.lock().clients.capacity() < 1000);
+    }
+
+    #[test]
+    fn what_is_raised_raises_the_bound_by_the_formula() {
+        let growth = |body: usize, memory: usize, connections: usize| {
+            let limits =
+                Limits { inspected_body_limit: body * MIB, memory: memory * MIB, ..Limits::default() };
+            Bounds::new(limits, usize::MAX).most_growth(connections)
+        };
+        assert_eq!(growth(4, 96, 1000), 96 * MIB);
+        assert_eq!(growth(8, 96, 1000), 96 * MIB);
+        assert_eq!(growth(64, 96, 1000), (96 + (64 - 16) + (64 + 8 - 16)) * MIB);
+        assert_eq!(growth(64, 480, 1000), 480 * MIB);
+        assert_eq!(growth(4, 96, 2000), 96 * MIB + 1000 * 24 * 1024);
     }
 
     #[test]

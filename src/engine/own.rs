@@ -10,6 +10,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::events::EventReader;
 use super::{Engine, EngineError};
@@ -110,8 +111,10 @@ const READ_BYTES: usize = 32 * 1024;
 pub(super) const MOST_QUESTIONS: usize = 16;
 const NO_JSON: &str = "its answer is not the JSON it should be";
 const TOO_LONG: &str = "it has more to say of an object than is read";
-/// How long the engine may take over one.
+/// How long the engine may take over one, and be silent over a long one.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a list of all containers may take.
+const LIST_DEADLINE: Duration = Duration::from_secs(60);
 /// How many idle connections of ours are kept.
 const MOST_IDLE: usize = 4;
 
@@ -126,7 +129,8 @@ impl Engine {
     /// Asks one of our own questions, and keeps of the answer what is listed: nothing else of it is ever held.
     ///
     /// # Errors
-    /// When the engine cannot be reached, takes longer than five seconds, does not answer 200, or has more to say than may be kept.
+    /// When the engine cannot be reached, takes longer than five seconds, does not answer 200, or has more to say than may be kept. A list of
+    /// all containers may go on for longer, as long as it goes on: their labels may be hundreds of megabytes.
     async fn skim(
         &self,
         call: OwnCall<'_>,
@@ -136,31 +140,34 @@ impl Engine {
         mut take: impl FnMut(Record<'_>) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let wrong = |NotJson| EngineError::Unexpected(NO_JSON);
-        tokio::time::timeout(ANSWER_DEADLINE, async {
-            let (response, connection) = self.open_answer(&call).await?;
-            let mut body = response.into_body();
-            let mut skimmer = Skimmer::new(shape, keep, self.labels.clone(), most);
-            let mut taken = Ok(());
-            let mut take = |record: Record<'_>| {
-                if taken.is_ok() {
-                    taken = take(record);
-                }
-            };
-            while let Some(frame) = body.frame().await {
-                let frame = frame.map_err(|_| EngineError::Unexpected("its answer is cut short"))?;
-                if let Ok(data) = frame.into_data() {
-                    skimmer.push(&data, &mut take).map_err(wrong)?;
-                    // A long answer holds up nobody else.
-                    tokio::task::yield_now().await;
-                }
+        let slow = |_| EngineError::Slow(ANSWER_DEADLINE);
+        let whole = if call == OwnCall::Containers { LIST_DEADLINE } else { ANSWER_DEADLINE };
+        let end = Instant::now() + whole;
+        let opened = timeout(ANSWER_DEADLINE, self.open_answer(&call)).await;
+        let (response, connection) = opened.map_err(slow)??;
+        let mut body = response.into_body();
+        let mut skimmer = Skimmer::new(shape, keep, self.labels.clone(), most);
+        let mut taken = Ok(());
+        let mut take = |record: Record<'_>| {
+            if taken.is_ok() {
+                taken = take(record);
             }
-            skimmer.finish(&mut take).map_err(wrong)?;
-            taken?;
-            self.put_back(connection);
-            Ok(())
-        })
-        .await
-        .map_err(|_| EngineError::Slow(ANSWER_DEADLINE))?
+        };
+        loop {
+            let until = end.min(Instant::now() + ANSWER_DEADLINE);
+            let frame = timeout_at(until, body.frame()).await.map_err(slow)?;
+            let Some(frame) = frame else { break };
+            let frame = frame.map_err(|_| EngineError::Unexpected("its answer is cut short"))?;
+            if let Ok(data) = frame.into_data() {
+                skimmer.push(&data, &mut take).map_err(wrong)?;
+                // A long answer holds up nobody else.
+                tokio::task::yield_now().await;
+            }
+        }
+        skimmer.finish(&mut take).map_err(wrong)?;
+        taken?;
+        self.put_back(connection);
+        Ok(())
     }
 
     /// Asks one of our own questions and reads the answer's JSON; `None` where the engine says there is no such object.
@@ -195,7 +202,7 @@ impl Engine {
             Question::Volume(name) => OwnCall::Volume(name),
         };
         // Many at once would hold many answers at once.
-        let seat = tokio::time::timeout(ANSWER_DEADLINE, self.seats.acquire()).await;
+        let seat = timeout(ANSWER_DEADLINE, self.seats.acquire()).await;
         let _seat = seat.map_err(|_| EngineError::Slow(ANSWER_DEADLINE))?;
         let mut told = None;
         let asked = self.skim(call, Shape::One, question.kept(), MOST_ANSWER_BYTES, |record| {
@@ -268,7 +275,7 @@ impl Engine {
     /// # Errors
     /// As for [`Engine::ask_for`].
     pub async fn ping(&self) -> Result<(), EngineError> {
-        tokio::time::timeout(ANSWER_DEADLINE, async {
+        timeout(ANSWER_DEADLINE, async {
             let (response, connection) = self.open_answer(&OwnCall::Ping).await?;
             let body = Limited::new(response.into_body(), MOST_PING_BYTES).collect().await;
             body.map_err(|_| EngineError::Unexpected("its answer is cut short or too long"))?;
@@ -313,7 +320,7 @@ impl Engine {
     /// When the engine cannot be reached or does not answer 200 in time.
     pub async fn events(&self) -> Result<EventStream, EngineError> {
         let opened =
-            tokio::time::timeout(ANSWER_DEADLINE, self.open_answer(&OwnCall::Events)).await;
+            timeout(ANSWER_DEADLINE, self.open_answer(&OwnCall::Events)).await;
         let (response, connection) = opened.map_err(|_| EngineError::Slow(ANSWER_DEADLINE))??;
         Ok(EventStream {
             body: response.into_body(),

@@ -167,6 +167,7 @@ impl Gate {
         if self.searched == 0 {
             // The last message was answered.
             self.memory = None;
+            self.incoming.rest();
         }
         loop {
             let input = &mut self.incoming.input;

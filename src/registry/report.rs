@@ -17,6 +17,8 @@ use crate::startup::host_owner;
 
 /// How many clients' last refusals are remembered.
 const REMEMBERED_REFUSALS: usize = 4096;
+/// How much of a refusal is remembered, in characters.
+const LONGEST_REFUSAL: usize = 1024;
 /// How many containers of one network are looked at for the warning about forged addresses.
 const EXAMINED_NEIGHBOURS: usize = 64;
 
@@ -67,10 +69,12 @@ impl Registry {
     /// Remembers what a client was refused.
     pub fn refused(&self, identity: &Identity, what: &str) {
         let Identity::Containers(containers) = identity else { return };
+        // A client may ask for something very long.
+        let what: String = what.chars().take(LONGEST_REFUSAL).collect();
         let mut refusals = lock(&self.refusals.0);
         for container in containers.iter() {
             if refusals.len() < REMEMBERED_REFUSALS || refusals.contains_key(&container.id) {
-                refusals.insert(container.id, what.to_owned());
+                refusals.insert(container.id, what.clone());
             }
         }
     }

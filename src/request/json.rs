@@ -101,7 +101,7 @@ impl Json {
     pub fn memory(bytes: &[u8]) -> usize {
         // There is no value without one of these before or behind it.
         let marks = bytes.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
-        bytes.len() + (marks + 1).min(MAX_VALUES) * VALUE_BYTES
+        Self::most_memory(bytes.len()).min(bytes.len() + (marks + 1) * VALUE_BYTES)
     }
 
     /// Prints it, without white space, in the order it was read.

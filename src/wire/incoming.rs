@@ -102,6 +102,14 @@ impl Incoming {
         }
     }
 
+    /// The message is over: the next one begins with the usual room.
+    pub fn rest(&mut self) {
+        if self.room > LEAST_READ_BYTES {
+            self.release();
+            self.change_room(LEAST_READ_BYTES);
+        }
+    }
+
     /// Gives back room in which nothing is: what is silent holds none.
     pub fn release(&mut self) {
         if self.input.is_empty() {
