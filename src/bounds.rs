@@ -565,8 +565,11 @@ mod tests {
     #[test]
     fn what_is_raised_raises_the_bound_by_the_formula() {
         let growth = |body: usize, memory: usize, connections: usize| {
-            let limits =
-                Limits { inspected_body_limit: body * MIB, memory: memory * MIB, ..Limits::default() };
+            let limits = Limits {
+                inspected_body_limit: body * MIB,
+                memory: memory * MIB,
+                ..Limits::default()
+            };
             Bounds::new(limits, usize::MAX).most_growth(connections)
         };
         assert_eq!(growth(4, 96, 1000), 96 * MIB);

@@ -90,8 +90,7 @@ impl Proxy {
     ) {
         let socket = Arc::new(socket);
         let purse = place.purse();
-        let mut gate =
-            Gate::new(Arc::clone(&socket), place.bounds().limits(), Some(purse.clone()));
+        let mut gate = Gate::new(Arc::clone(&socket), place.bounds().limits(), Some(purse.clone()));
         let seat = Seat {
             client_name: Arc::from(peer.to_string()),
             proxy: self,

@@ -387,7 +387,11 @@ impl Registry {
         let mut labels = match labels {
             Ok(labels) => labels,
             Err(error) => {
-                return Ok(Arc::new(Container { id, name, rights: Rights::Broken([error].into()) }));
+                return Ok(Arc::new(Container {
+                    id,
+                    name,
+                    rights: Rights::Broken([error].into()),
+                }));
             }
         };
         if labels.is_empty() {
@@ -416,10 +420,7 @@ impl Registry {
     }
 
     /// The policy labels of an image, by its id, which says what is in it; `None` when the engine no longer has it.
-    async fn image_labels(
-        &self,
-        image: &str,
-    ) -> Result<Option<Arc<ImageLabels>>, Shared> {
+    async fn image_labels(&self, image: &str) -> Result<Option<Arc<ImageLabels>>, Shared> {
         if let Some(known) = lock(&self.images).get(image) {
             return Ok(Some(Arc::clone(known)));
         }

@@ -109,13 +109,24 @@ mod tests {
     #[test]
     fn a_death_behind_a_label_of_megabytes_is_heard() {
         // As the engine writes `<`, and with something in it that looks like another event.
-        let label = format!("{}\\n{{\\\"Type\\\":\\\"network\\\",\\\"Action\\\":\\\"connect\\\"}}", "\\u003c".repeat(4 << 20));
+        let label = format!(
+            "{}\\n{{\\\"Type\\\":\\\"network\\\",\\\"Action\\\":\\\"connect\\\"}}",
+            "\\u003c".repeat(4 << 20)
+        );
         let id = "ab".repeat(32);
-        let docker = format!("{{\"status\":\"die\",\"id\":\"{id}\",\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{{\"ID\":\"{id}\",\"Attributes\":{{\"Action\":\"{label}\",\"ID\":\"x\",\"x\":\"{label}\"}}}}}}\n");
+        let docker = format!(
+            "{{\"status\":\"die\",\"id\":\"{id}\",\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{{\"ID\":\"{id}\",\"Attributes\":{{\"Action\":\"{label}\",\"ID\":\"x\",\"x\":\"{label}\"}}}}}}\n"
+        );
         // Others may say the same in another order.
-        let podman = format!("{{\"Actor\":{{\"Attributes\":{{\"x\":\"{label}\"}},\"ID\":\"{id}\"}},\"Action\":\"die\",\"Type\":\"container\"}}\n");
+        let podman = format!(
+            "{{\"Actor\":{{\"Attributes\":{{\"x\":\"{label}\"}},\"ID\":\"{id}\"}},\"Action\":\"die\",\"Type\":\"container\"}}\n"
+        );
         let mut reader = EventReader::default();
-        for piece in [docker, podman, "{\"Action\":\"start\"}\n".to_owned()].concat().as_bytes().chunks(30_011) {
+        for piece in [docker, podman, "{\"Action\":\"start\"}\n".to_owned()]
+            .concat()
+            .as_bytes()
+            .chunks(30_011)
+        {
             reader.push(piece);
         }
         for _ in 0..2 {
@@ -129,7 +140,13 @@ mod tests {
 
     #[test]
     fn a_command_line_in_an_event_is_passed_over() {
-        let line = format!("{{\"Type\":\"container\",\"Action\":\"exec_create: {}\"}}\n", "x".repeat(1 << 20));
-        assert_eq!(read(&[line.as_bytes(), b"{\"Action\":\"die\"}\n"]), (vec![String::new(), "die".to_owned()], true));
+        let line = format!(
+            "{{\"Type\":\"container\",\"Action\":\"exec_create: {}\"}}\n",
+            "x".repeat(1 << 20)
+        );
+        assert_eq!(
+            read(&[line.as_bytes(), b"{\"Action\":\"die\"}\n"]),
+            (vec![String::new(), "die".to_owned()], true)
+        );
     }
 }

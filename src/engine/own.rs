@@ -22,11 +22,12 @@ use crate::request::json::skim::{NotJson, Record, Shape, Skimmer};
 use crate::rule::body::Question;
 use crate::socket::SharedSocket;
 
-pub use super::told::{
-    Actor, Attributes, ContainerInspect, ContainerRow, ContainerState, Endpoint, EngineVersion, Event,
-    HostConfig, ImageConfig, ImageInspect, Ipam, IpamPool, Member, NetworkInspect, NetworkSettings, Told,
-};
 use super::told::CONTAINER_ROW;
+pub use super::told::{
+    Actor, Attributes, ContainerInspect, ContainerRow, ContainerState, Endpoint, EngineVersion,
+    Event, HostConfig, ImageConfig, ImageInspect, Ipam, IpamPool, Member, NetworkInspect,
+    NetworkSettings, Told,
+};
 
 /// A question of ours. There is no variant that changes anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -258,7 +259,10 @@ impl Engine {
     ///
     /// # Errors
     /// As for [`Engine::ask_for`].
-    pub async fn container_row(&self, id: ContainerId) -> Result<Option<ContainerRow>, EngineError> {
+    pub async fn container_row(
+        &self,
+        id: ContainerId,
+    ) -> Result<Option<ContainerRow>, EngineError> {
         let name = id.to_string();
         let mut found = None;
         let take = |row: ContainerRow| {
@@ -319,8 +323,7 @@ impl Engine {
     /// # Errors
     /// When the engine cannot be reached or does not answer 200 in time.
     pub async fn events(&self) -> Result<EventStream, EngineError> {
-        let opened =
-            timeout(ANSWER_DEADLINE, self.open_answer(&OwnCall::Events)).await;
+        let opened = timeout(ANSWER_DEADLINE, self.open_answer(&OwnCall::Events)).await;
         let (response, connection) = opened.map_err(|_| EngineError::Slow(ANSWER_DEADLINE))??;
         Ok(EventStream {
             body: response.into_body(),

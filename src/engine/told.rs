@@ -20,10 +20,7 @@ const EVENT_WORD: Keep = Keep::Text(128);
 pub(super) const EVENT: Keep = Keep::Fields(&[
     ("Type", EVENT_WORD),
     ("Action", EVENT_WORD),
-    (
-        "Actor",
-        Keep::Fields(&[("ID", WORD), ("Attributes", Keep::Fields(&[("container", WORD)]))]),
-    ),
+    ("Actor", Keep::Fields(&[("ID", WORD), ("Attributes", Keep::Fields(&[("container", WORD)]))])),
 ]);
 
 const NETWORKS: Keep = Keep::Fields(&[(

@@ -50,9 +50,13 @@ pub enum LabelError {
     NoImage,
     #[error("label `{key}` is longer than can be read; make it shorter")]
     TooLong { key: String },
-    #[error("its labels that speak of rights, or its names and networks, are more than can be read; use fewer")]
+    #[error(
+        "its labels that speak of rights, or its names and networks, are more than can be read; use fewer"
+    )]
     TooMuch,
-    #[error("the labels of all containers that speak of rights are more than can be read; use fewer or shorter ones")]
+    #[error(
+        "the labels of all containers that speak of rights are more than can be read; use fewer or shorter ones"
+    )]
     TooManyInAll,
 }
 

@@ -84,7 +84,9 @@ impl Incoming {
         }
         let bytes = if room > LEAST_READ_BYTES { room * COPIES } else { 0 };
         let has = match (&mut self.memory, &self.purse) {
-            (Some(memory), _) if bytes > memory.bytes() => memory.grow(bytes - memory.bytes()).is_ok(),
+            (Some(memory), _) if bytes > memory.bytes() => {
+                memory.grow(bytes - memory.bytes()).is_ok()
+            }
             (Some(memory), _) => {
                 memory.shrink(bytes);
                 true

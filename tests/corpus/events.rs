@@ -27,7 +27,8 @@ pub(crate) fn check(input: &[u8]) {
         // Nested deeper than is read, or no Unicode in what is passed over.
         let Ok(value) = serde_json::from_slice::<Value>(line) else { return };
         // Longer than anything that an engine writes there.
-        let texts = [&event.kind, &event.action, &event.actor.id, &event.actor.attributes.container];
+        let texts =
+            [&event.kind, &event.action, &event.actor.id, &event.actor.attributes.container];
         if texts.iter().any(|text| text.len() > 20) || line.len() > 500 {
             return;
         }

@@ -40,7 +40,9 @@ fn a_list_may_be_as_long_as_labels_make_it() {
         let rows: Vec<String> = (0..66).map(row).collect();
         let (engine, _fake, _dir) = asked(format!("[{}]", rows.join(","))).await;
         drop(rows);
-        let read = engine.containers(|row| Some((row.name().to_owned(), row.labels, row.host_config, row.is_cut)));
+        let read = engine.containers(|row| {
+            Some((row.name().to_owned(), row.labels, row.host_config, row.is_cut))
+        });
         let read = read.await.unwrap();
         assert_eq!(read.len(), 66);
         for (number, (name, labels, host, is_cut)) in read.into_iter().enumerate() {
@@ -62,10 +64,12 @@ fn an_answer_holds_what_is_read_of_it() {
             r#"{{"Config":{{"Labels":{{"fat":"{fat}"}}}},"Id":"{id}","Mounts":[],"State":{{"Running":true}}}}"#
         ))
         .await;
-        let (json, bytes) = engine.answer(&Question::Container("x".to_owned())).await.unwrap().unwrap();
+        let (json, bytes) =
+            engine.answer(&Question::Container("x".to_owned())).await.unwrap().unwrap();
         assert_eq!(json.to_text(), format!(r#"{{"Id":"{id}","Mounts":[]}}"#));
         assert!(bytes < 4096, "{bytes}");
-        let told: ContainerInspect = engine.ask_for(OwnCall::Container("x")).await.unwrap().unwrap();
+        let told: ContainerInspect =
+            engine.ask_for(OwnCall::Container("x")).await.unwrap().unwrap();
         assert_eq!((told.id, told.state.running), (id, true));
 
         let mount = r#"{"Type":"volume","Name":"x"}"#;

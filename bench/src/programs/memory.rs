@@ -141,7 +141,8 @@ struct Victim {
 impl Victim {
     fn start(builds: &Builds, attack: &Attack, engine: ScriptedEngine) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
-        let address = SocketAddr::from((PROXY, TcpListener::bind((PROXY, 0))?.local_addr()?.port()));
+        let address =
+            SocketAddr::from((PROXY, TcpListener::bind((PROXY, 0))?.local_addr()?.port()));
         let mut command = Command::new("setpriv");
         // Whatever ends us ends it too.
         command.args(["--pdeathsig", "KILL", "--"]).arg(builds.sockwarden());
@@ -157,14 +158,16 @@ impl Victim {
             }
             Mode::Strangers => command.args(["-allowfrom=192.0.2.1", "-allowGET=.*"]),
         };
-        if attack.mode != Mode::Strangers {
-            command.args(["-hostaccess=deny", "-allowbindmountfrom=/srv"]);
-        }
+        command.arg(attack.limit);
         let log = directory.path().join("stderr");
         command.stdin(Stdio::null()).stderr(File::create(&log)?);
         // Nobody reads a pipe of which only the end is kept.
         let lines = directory.path().join("stdout");
-        command.stdout(if attack.log_is_read { File::create(&lines)?.into() } else { Stdio::piped() });
+        command.stdout(if attack.log_is_read {
+            File::create(&lines)?.into()
+        } else {
+            Stdio::piped()
+        });
         let mut child = command.spawn().context("`setpriv` (util-linux) cannot be run")?;
         let began = Instant::now();
         let mut victim = loop {
@@ -213,7 +216,10 @@ impl Victim {
             answered: Arc::default(),
         };
         let want = if self.mode == Mode::Strangers { 403 } else { 200 };
-        client.ask("GET /v1.41/containers/own/top HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n", &[]) == Some(want)
+        client.ask(
+            "GET /v1.41/containers/own/top HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n",
+            &[],
+        ) == Some(want)
     }
 }
 

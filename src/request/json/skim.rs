@@ -94,14 +94,21 @@ struct Open {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// In front of a value; of the first in a list, which may have none, if so.
-    Value { is_first: bool },
+    Value {
+        is_first: bool,
+    },
     /// In front of a key; of the first in an object, which may have none, if so.
-    Key { is_first: bool },
+    Key {
+        is_first: bool,
+    },
     Colon,
     /// Behind a value.
     Behind,
     /// In a text.
-    Text { part: Part, escape: Escape },
+    Text {
+        part: Part,
+        escape: Escape,
+    },
     /// In a number, `true`, `false` or `null`.
     Word,
     /// Behind a value that must end its line.
@@ -115,7 +122,11 @@ enum State {
 enum Part {
     Key,
     /// A value that is kept, from this place of what is kept on, as long as it is no longer than so much.
-    Kept { from: usize, most: usize, is_label: bool },
+    Kept {
+        from: usize,
+        most: usize,
+        is_label: bool,
+    },
     Skipped,
 }
 

@@ -90,8 +90,9 @@ impl Answers {
     pub fn insert(&mut self, question: Question, answer: Option<Json>) -> bool {
         let answer = answer.map(|answer| answer.kept(question.kept()));
         let known = answer.as_ref().and_then(|answer| {
-            let same_kind =
-                |other: &Question| std::mem::discriminant(other) == std::mem::discriminant(&question);
+            let same_kind = |other: &Question| {
+                std::mem::discriminant(other) == std::mem::discriminant(&question)
+            };
             let others = self.0.iter().filter(|(other, _)| same_kind(other));
             others.filter_map(|(_, known)| known.as_ref()).find(|known| ***known == *answer)
         });
@@ -158,7 +159,9 @@ mod tests {
             assert_eq!(is_new, place == 0);
         }
         // Another kind of object, and another object, are others.
-        assert!(answers.insert(Question::Network(id.clone()), inspect(&format!(r#"{{"Id":"{id}"}}"#))));
+        assert!(
+            answers.insert(Question::Network(id.clone()), inspect(&format!(r#"{{"Id":"{id}"}}"#)))
+        );
         assert!(answers.insert(Question::Container("b".to_owned()), inspect(r#"{"Id":"2"}"#)));
         let alive: Vec<_> = answers.0.values().flatten().collect();
         assert_eq!(alive.len(), 53);

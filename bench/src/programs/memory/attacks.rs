@@ -30,6 +30,8 @@ pub(super) struct Attack {
     pub(super) check: fn(&Victim, answered: u64, connections: usize) -> Option<String>,
     /// How long it goes on at most.
     pub(super) longest: Duration,
+    /// What the clients are limited by, so that what they name is looked at.
+    pub(super) limit: &'static str,
     /// Whether somebody reads the log.
     pub(super) log_is_read: bool,
 }
@@ -47,6 +49,7 @@ const fn attack(
         act,
         check: |_, _, _| None,
         longest: Duration::from_secs(4),
+        limit: "-allowbindmountfrom=/srv",
         log_is_read: true,
     }
 }
@@ -55,17 +58,25 @@ const fn from_a_container(attack: Attack) -> Attack {
     Attack { mode: Mode::Labels, ..attack }
 }
 
+const fn denied(attack: Attack) -> Attack {
+    Attack { limit: "-hostaccess=deny", ..attack }
+}
+
 const SECOND: Duration = Duration::from_secs(1);
 const CREATE: &str = "/v1.41/containers/create";
 
 /// All of them, each by its mechanism.
 pub(super) const ATTACKS: &[Attack] = &[
     // What the engine answers about what a request names.
-    attack("51 names in `VolumesFrom` of one container with a label of 4 MiB", &[1, 4, 100], volumes_from),
+    attack(
+        "51 names in `VolumesFrom` of one container with a label of 4 MiB",
+        &[1, 4, 100],
+        volumes_from,
+    ),
     from_a_container(attack("the same as links", &[4], links)),
     attack("60 volumes with labels of 4 MiB", &[4], volumes),
-    attack("execs in a container with a label of 4 MiB", &[100], execs),
-    attack("60 networks with labels of 4 MiB", &[4], networks),
+    denied(attack("execs in a container with a label of 4 MiB", &[100], execs)),
+    denied(attack("60 networks with labels of 4 MiB", &[4], networks)),
     // What the engine tells of everything.
     Attack {
         script: Script { fat_containers: 25, fat_events: 0, members: 0 },
@@ -168,8 +179,10 @@ fn volumes(client: &Client) -> anyhow::Result<()> {
 }
 
 fn networks(client: &Client) -> anyhow::Result<()> {
-    let networks = (0..60).map(|number| format!(r#""n{number}":{{}}"#)).collect::<Vec<_>>().join(",");
-    let body = format!(r#"{{"Image":"x","NetworkingConfig":{{"EndpointsConfig":{{{networks}}}}}}}"#);
+    let networks =
+        (0..60).map(|number| format!(r#""n{number}":{{}}"#)).collect::<Vec<_>>().join(",");
+    let body =
+        format!(r#"{{"Image":"x","NetworkingConfig":{{"EndpointsConfig":{{{networks}}}}}}}"#);
     client.post(CREATE, body.as_bytes());
     Ok(())
 }
@@ -181,7 +194,10 @@ fn execs(client: &Client) -> anyhow::Result<()> {
 
 fn ping(client: &Client) -> anyhow::Result<()> {
     again_and_again(client, || {
-        client.ask("GET /v1.41/containers/own/top HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n", &[]);
+        client.ask(
+            "GET /v1.41/containers/own/top HTTP/1.1\r\nHost: d\r\nConnection: close\r\n\r\n",
+            &[],
+        );
         std::thread::sleep(Duration::from_millis(50));
     })
 }
@@ -245,7 +261,10 @@ fn chunked_bodies(client: &Client) -> anyhow::Result<()> {
 fn half_bodies(client: &Client) -> anyhow::Result<()> {
     let stream = client.connect()?;
     let body = large(4_000_000);
-    let head = format!("POST {CREATE} HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST {CREATE} HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     client.write(&stream, head.as_bytes())?;
     client.write(&stream, &body[..body.len() / 2])?;
     client.hold();
@@ -345,7 +364,8 @@ fn refusals(client: &Client) -> anyhow::Result<()> {
     let mut requests = String::new();
     for number in 0..8 {
         let path = "x".repeat(7_000);
-        let _ = write!(requests, "DELETE /v1.41/containers/{number}{path} HTTP/1.1\r\nHost: d\r\n\r\n");
+        let _ =
+            write!(requests, "DELETE /v1.41/containers/{number}{path} HTTP/1.1\r\nHost: d\r\n\r\n");
     }
     again_and_again(client, || {
         if let Ok(stream) = client.connect() {

@@ -95,9 +95,14 @@ impl Serving {
             };
             let rest = input.split_off(end);
             let head = std::mem::replace(&mut input, rest);
-            let line = String::from_utf8_lossy(head.split(|byte| *byte == b'\r').next().unwrap_or_default());
+            let line = String::from_utf8_lossy(
+                head.split(|byte| *byte == b'\r').next().unwrap_or_default(),
+            );
             let target = line.split(' ').nth(1).unwrap_or_default();
-            let path = match target.strip_prefix("/v1.").and_then(|rest| rest.find('/').map(|at| &rest[at..])) {
+            let path = match target
+                .strip_prefix("/v1.")
+                .and_then(|rest| rest.find('/').map(|at| &rest[at..]))
+            {
                 Some(path) => path.to_owned(),
                 None => target.to_owned(),
             };
@@ -114,7 +119,12 @@ impl Serving {
         }
     }
 
-    fn read_body(&self, stream: &mut &UnixStream, input: &mut Vec<u8>, length: usize) -> io::Result<()> {
+    fn read_body(
+        &self,
+        stream: &mut &UnixStream,
+        input: &mut Vec<u8>,
+        length: usize,
+    ) -> io::Result<()> {
         let mut left = length - input.drain(..length.min(input.len())).len();
         let mut buffer = vec![0; if left > 0 { 64 * 1024 } else { 0 }];
         while left > 0 {
@@ -140,12 +150,16 @@ impl Serving {
         let parts: Vec<&str> = plain.split('/').skip(1).collect();
         let answer = match parts.as_slice() {
             ["_ping"] => json!("OK"),
-            ["version"] => json!({ "Version": "28.5.2", "ApiVersion": "1.51", "MinAPIVersion": "1.24" }),
+            ["version"] => {
+                json!({ "Version": "28.5.2", "ApiVersion": "1.51", "MinAPIVersion": "1.24" })
+            }
             ["events"] => return self.events(stream).map(|()| false),
             ["containers", "create"] => json!({ "Id": FAT_ID, "Warnings": [] }),
             ["containers", "json"] if query.contains("filters") => {
                 let rows = 0..200 + self.script.members;
-                rows.filter(|number| query.contains(&id(*number))).map(|number| self.row(number)).collect()
+                rows.filter(|number| query.contains(&id(*number)))
+                    .map(|number| self.row(number))
+                    .collect()
             }
             ["containers", "json"] => {
                 (0..3 + self.script.fat_containers).map(|number| self.row(number)).collect()
@@ -154,11 +168,17 @@ impl Serving {
             ["containers", "endless", _] => return self.endless(stream).map(|()| false),
             ["containers", name, "json"] => self.inspect(name),
             ["containers", _, "exec"] => json!({ "Id": "ec".repeat(32) }),
-            ["exec", id, "json"] => json!({ "ID": id, "ContainerID": FAT_ID, "ProcessConfig": { "arguments": [PLACE] } }),
+            ["exec", id, "json"] => {
+                json!({ "ID": id, "ContainerID": FAT_ID, "ProcessConfig": { "arguments": [PLACE] } })
+            }
             ["exec", _, "start"] => return self.tunnel(stream).map(|()| false),
-            ["volumes", name] => json!({ "Name": name, "Driver": "local", "Labels": { "x": PLACE }, "Options": null }),
+            ["volumes", name] => {
+                json!({ "Name": name, "Driver": "local", "Labels": { "x": PLACE }, "Options": null })
+            }
             ["networks", name] => self.network(name),
-            ["images", _, "json"] => json!({ "Id": "sha256:0", "Config": { "Labels": { "x": PLACE } } }),
+            ["images", _, "json"] => {
+                json!({ "Id": "sha256:0", "Config": { "Labels": { "x": "y" } } })
+            }
             _ => json!({}),
         };
         send(stream, &answer.to_string())?;
@@ -200,14 +220,18 @@ impl Serving {
     fn network(&self, name: &str) -> Value {
         let mut members = serde_json::Map::new();
         for (number, address) in [(0, PROXY.to_string()), (1, CLIENT.to_string())] {
-            members.insert(id(number), json!({ "Name": "x", "IPv4Address": format!("{address}/16"), "IPv6Address": "" }));
+            members.insert(
+                id(number),
+                json!({ "Name": "x", "IPv4Address": format!("{address}/16"), "IPv6Address": "" }),
+            );
         }
         for number in 2..self.script.members {
             let address = format!("10.99.{}.{}/16", 1 + number / 250, 1 + number % 250);
             members.insert(id(number), json!({ "Name": "x", "MacAddress": "02:42:0a:63:00:01", "EndpointID": id(number), "IPv4Address": address, "IPv6Address": "" }));
         }
         json!({
-            "Name": name, "Id": "be".repeat(32), "Driver": "bridge", "Containers": members, "Labels": { "x": PLACE },
+            "Name": name, "Id": "be".repeat(32), "Driver": "bridge", "Containers": members,
+            "Labels": { "x": if name.starts_with('n') { PLACE } else { "y" } },
             "IPAM": { "Config": [{ "Subnet": "10.99.0.0/16", "Gateway": "10.99.255.254" }] },
         })
     }
@@ -262,7 +286,10 @@ fn send(stream: &UnixStream, text: &str) -> io::Result<()> {
         + places * FAT_BYTES * FAT.len()
         + plain * FAT_BYTES;
     let mut out = BufWriter::with_capacity(256 * 1024, stream);
-    write!(out, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n")?;
+    write!(
+        out,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    )?;
     write_fat(&mut out, text)?;
     out.flush()
 }

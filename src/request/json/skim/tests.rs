@@ -11,12 +11,20 @@ const ROOM: usize = 1 << 20;
 const ANY: Keep = Keep::Fields(&[
     ("a", Keep::Whole),
     ("b", Keep::Text(3)),
-    ("c", Keep::Fields(&[("a", Keep::Each(&Keep::Text(3))), ("b", Keep::Names), ("c", Keep::Whole)])),
+    (
+        "c",
+        Keep::Fields(&[("a", Keep::Each(&Keep::Text(3))), ("b", Keep::Names), ("c", Keep::Whole)]),
+    ),
     ("d", Keep::Each(&Keep::Fields(&[("a", Keep::Text(3)), ("d", Keep::Labels)]))),
 ]);
 
 /// What is kept of a stream in pieces of this length, and whether it ends well.
-fn skim(shape: Shape, keep: &'static Keep, text: &[u8], piece: usize) -> (Vec<(String, bool)>, bool) {
+fn skim(
+    shape: Shape,
+    keep: &'static Keep,
+    text: &[u8],
+    piece: usize,
+) -> (Vec<(String, bool)>, bool) {
     let wanted = Wanted::new(|key| key.starts_with("ours"));
     let mut skimmer = Skimmer::new(shape, keep, wanted, ROOM);
     let mut records = Vec::new();
@@ -48,16 +56,25 @@ fn refuses(shape: Shape, text: &str) {
 fn kept(value: &Value, keep: &Keep) -> Value {
     match (value, keep) {
         (value, Keep::Whole) => value.clone(),
-        (Value::Object(_), Keep::Text(_)) | (Value::Array(_), Keep::Text(_) | Keep::Fields(_) | Keep::Names | Keep::Labels) => json!(false),
-        (Value::Array(values), Keep::Each(inner)) => values.iter().map(|value| kept(value, inner)).collect(),
+        (Value::Object(_), Keep::Text(_))
+        | (Value::Array(_), Keep::Text(_) | Keep::Fields(_) | Keep::Names | Keep::Labels) => {
+            json!(false)
+        }
+        (Value::Array(values), Keep::Each(inner)) => {
+            values.iter().map(|value| kept(value, inner)).collect()
+        }
         (Value::Object(members), keep) => {
             let members = members.iter().filter_map(|(key, value)| {
                 let value = match keep {
-                    Keep::Fields(fields) => kept(value, &fields.iter().find(|(name, _)| name == key)?.1),
+                    Keep::Fields(fields) => {
+                        kept(value, &fields.iter().find(|(name, _)| name == key)?.1)
+                    }
                     Keep::Each(inner) => kept(value, inner),
                     Keep::Names => json!(true),
                     Keep::Labels if !key.starts_with("ours") => return None,
-                    Keep::Labels if value.is_array() || value.is_object() => kept(value, &Keep::Text(0)),
+                    Keep::Labels if value.is_array() || value.is_object() => {
+                        kept(value, &Keep::Text(0))
+                    }
                     Keep::Labels => value.clone(),
                     Keep::Whole | Keep::Text(_) => unreachable!(),
                 };
@@ -167,7 +184,9 @@ fn rows_and_lines_come_one_by_one() {
     for wrong in ["{}", "[{}", "[{},]", "[{}}", "1", "\"x\"", "true", "[] []", "[1 2]"] {
         refuses(Shape::Rows, wrong);
     }
-    for wrong in ["{} {}\n", "{}{}\n", "{\n}\n", "{\"x\"\n:1}\n", "{\"x\":\"\n\"}\n", "\u{feff}{}\n", "{}"] {
+    for wrong in
+        ["{} {}\n", "{}{}\n", "{\n}\n", "{\"x\"\n:1}\n", "{\"x\":\"\n\"}\n", "\u{feff}{}\n", "{}"]
+    {
         refuses(Shape::Lines, wrong);
     }
 }
@@ -175,8 +194,34 @@ fn rows_and_lines_come_one_by_one() {
 #[test]
 fn what_is_no_json_is_refused() {
     for wrong in [
-        "", "{", "}", "{]", "[}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}", "{a:1}", "[1,]", "01", "1.", "-", "1e", "+1",
-        ".5", "tru", "nul", "True", "\"\\x\"", "\"\\u12g4\"", "\"a\tb\"", "\"open", "1 1", "{\"x\":\"\\u\"}", "[1", "{}]",
+        "",
+        "{",
+        "}",
+        "{]",
+        "[}",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{,}",
+        "{a:1}",
+        "[1,]",
+        "01",
+        "1.",
+        "-",
+        "1e",
+        "+1",
+        ".5",
+        "tru",
+        "nul",
+        "True",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "\"a\tb\"",
+        "\"open",
+        "1 1",
+        "{\"x\":\"\\u\"}",
+        "[1",
+        "{}]",
     ] {
         refuses(Shape::One, wrong);
     }
@@ -189,14 +234,19 @@ fn what_is_no_json_is_refused() {
 /// However long it is, what is not wanted takes no memory, and what is wanted has a limit.
 #[test]
 fn nothing_long_is_held() {
-    static KEEP: Keep = Keep::Fields(&[("Labels", Keep::Labels), ("Id", Keep::Text(64)), ("Names", Keep::Each(&Keep::Text(64)))]);
+    static KEEP: Keep = Keep::Fields(&[
+        ("Labels", Keep::Labels),
+        ("Id", Keep::Text(64)),
+        ("Names", Keep::Each(&Keep::Text(64))),
+    ]);
     let long = "\\u003c".repeat(1 << 20);
     let limit = "v".repeat(MOST_LABEL_BYTES);
     let name = "n".repeat(MOST_KEY_BYTES);
     let text = format!(
         r#"{{"Names":["{long}","a"],"{long}":1,"{name}{long}":2,"Labels":{{"x":"{long}","ours.{long}":"1","ours.{name}{name}":"2","ours.a":"{long}","ours.b":"{limit}","ours.c":"{limit}v"}},"Id":"7","Name":"{long}"}}"#
     );
-    let mut skimmer = Skimmer::new(Shape::One, &KEEP, Wanted::new(|key| key.starts_with("ours")), ROOM);
+    let mut skimmer =
+        Skimmer::new(Shape::One, &KEEP, Wanted::new(|key| key.starts_with("ours")), ROOM);
     let mut got = None;
     for piece in text.as_bytes().chunks(4099) {
         skimmer.push(piece, |record| got = Some((record.text.to_vec(), record.is_cut))).unwrap();
@@ -207,7 +257,10 @@ fn nothing_long_is_held() {
     assert!(!is_cut);
     assert_eq!((&value["Names"], &value["Id"]), (&json!(["", "a"]), &json!("7")));
     let labels = value["Labels"].as_object().unwrap();
-    assert_eq!((&labels["ours.a"], &labels["ours.b"], &labels["ours.c"]), (&Value::Null, &json!(limit), &Value::Null));
+    assert_eq!(
+        (&labels["ours.a"], &labels["ours.b"], &labels["ours.c"]),
+        (&Value::Null, &json!(limit), &Value::Null)
+    );
     // Of a key that is too long the beginning is there, so that nobody hides a label in its length.
     let cut: Vec<_> = labels.iter().filter(|(key, _)| key.len() > 6 || *key == "ours.").collect();
     assert_eq!(cut.len(), 2);
@@ -217,15 +270,35 @@ fn nothing_long_is_held() {
 /// What there may be many of leaves room for the fields behind it.
 #[test]
 fn many_are_cut_and_single_fields_are_kept() {
-    static KEEP: Keep = Keep::Fields(&[("Labels", Keep::Labels), ("Names", Keep::Each(&Keep::Text(64))), ("Mode", Keep::Text(64))]);
-    let many = |separator: &str, one: &dyn Fn(usize) -> String| (0..100_000).map(one).collect::<Vec<_>>().join(separator);
+    static KEEP: Keep = Keep::Fields(&[
+        ("Labels", Keep::Labels),
+        ("Names", Keep::Each(&Keep::Text(64))),
+        ("Mode", Keep::Text(64)),
+    ]);
+    let many = |separator: &str, one: &dyn Fn(usize) -> String| {
+        (0..100_000).map(one).collect::<Vec<_>>().join(separator)
+    };
     let names = many(",", &|n| format!("\"name{n}\""));
     let labels = many(",", &|n| format!("\"ours.{n}\":\"{n}\""));
-    let rows = format!(r#"[{{"Names":[{names}],"Labels":{{{labels}}},"Mode":"host"}},{{"Mode":"none"}}]"#);
+    let rows =
+        format!(r#"[{{"Names":[{names}],"Labels":{{{labels}}},"Mode":"host"}},{{"Mode":"none"}}]"#);
     let mut skimmer = Skimmer::new(Shape::Rows, &KEEP, Wanted::new(|_| true), 64 * 1024);
     let mut got = Vec::new();
-    skimmer.push(rows.as_bytes(), |record| got.push((serde_json::from_slice::<Value>(record.text).unwrap(), record.text.len(), record.is_cut))).unwrap();
-    let [(first, length, true), (second, _, false)] = got.as_slice() else { panic!("{}", got.len()) };
+    skimmer
+        .push(rows.as_bytes(), |record| {
+            got.push((
+                serde_json::from_slice::<Value>(record.text).unwrap(),
+                record.text.len(),
+                record.is_cut,
+            ))
+        })
+        .unwrap();
+    let [(first, length, true), (second, _, false)] = got.as_slice() else {
+        panic!("{}", got.len())
+    };
     assert!(*length <= 64 * 1024 && first["Names"].as_array().unwrap().len() > 1000);
-    assert_eq!((&first["Mode"], &first["Labels"], &second["Mode"]), (&json!("host"), &json!({}), &json!("none")));
+    assert_eq!(
+        (&first["Mode"], &first["Labels"], &second["Mode"]),
+        (&json!("host"), &json!({}), &json!("none"))
+    );
 }
