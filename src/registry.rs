@@ -46,7 +46,7 @@ const UNKNOWN_PATIENCE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 /// How long the labels that speak of rights may be together, in bytes: those of one container, and those of all that have new ones.
 const MOST_LABEL_BYTES_IN_ALL: usize = 64 * 1024;
-const MOST_LISTED_LABEL_BYTES: usize = 8 * 1024 * 1024;
+const MOST_LISTED_LABEL_BYTES: usize = 32 * 1024 * 1024;
 /// `EPOCH` values: what we know may be old.
 const STALE: u64 = 0;
 

@@ -110,7 +110,10 @@ fn large_bodies_come_through_one_after_the_other() {
         for number in 0..12 {
             let mut client = stage.client().await;
             let request = if number % 3 == 0 { chunked.clone() } else { plain.clone() };
-            clients.spawn(async move { client.answer_to(request).await.status });
+            clients.spawn(async move {
+                client.send(&request).await;
+                client.answer().await.status
+            });
         }
         while let Some(status) = clients.join_next().await {
             assert_eq!(status.unwrap(), 201);
@@ -138,7 +141,8 @@ fn a_client_that_takes_its_share_is_told_so() {
         // A short one finds no place either; somebody else's does.
         let mut other = stage.client_from("127.0.0.2").await;
         let short = with_body("POST /containers/create", "application/json", "{\"Image\":\"x\"}");
-        assert_eq!(other.answer_to(&short).await.status, 201);
+        other.send(&short).await;
+        assert_eq!(other.answer().await.status, 201);
         for mut client in half {
             let answer = client.answer().await;
             assert_eq!(answer.status, 408, "{answer:?}");

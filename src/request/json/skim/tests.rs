@@ -111,6 +111,9 @@ fn any_value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
+    // Each is tried at every place.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// However it is cut and spaced, what is kept is what somebody keeps who holds the whole document; and [`Json::kept`] keeps the same.
     #[test]
     fn the_same_is_kept_as_of_a_whole_document(
