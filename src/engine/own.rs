@@ -115,7 +115,7 @@ const TOO_LONG: &str = "it has more to say of an object than is read";
 /// How long the engine may take over one, and be silent over a long one.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a list of all containers may take.
-const LIST_DEADLINE: Duration = Duration::from_secs(60);
+const LIST_DEADLINE: Duration = Duration::from_mins(1);
 /// How many idle connections of ours are kept.
 const MOST_IDLE: usize = 4;
 

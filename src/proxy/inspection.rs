@@ -121,7 +121,7 @@ async fn read(
     if announced.is_some_and(|length| length > most) {
         return Err(Unread::Limited(Limit::BodyBytes));
     }
-    let mut room = announced.unwrap_or(FIRST_BYTES.min(most));
+    let mut room = announced.unwrap_or_else(|| FIRST_BYTES.min(most));
     let what = if announced.is_some() { Use::Body } else { Use::Head };
     let mut taken = take(purse, limits, what, room).await.map_err(Unread::Limited)?;
     let mut bytes = BytesMut::with_capacity(room);

@@ -31,20 +31,21 @@ pub struct Incoming {
     pub input: BytesMut,
     room: usize,
     /// Whose memory it takes.
-    purse: Option<Purse>,
+    purse: Option<Box<Purse>>,
     /// The memory of room beyond the usual.
-    memory: Option<Taken>,
+    memory: Option<Box<Taken>>,
 }
 
 impl Incoming {
     /// A connection of which nothing was read.
     pub fn new(socket: Arc<Socket>, purse: Option<Purse>) -> Self {
+        let purse = purse.map(Box::new);
         Self { socket, input: BytesMut::new(), room: LEAST_READ_BYTES, purse, memory: None }
     }
 
     /// Whose memory it takes.
     pub fn purse(&self) -> Option<&Purse> {
-        self.purse.as_ref()
+        self.purse.as_deref()
     }
 
     /// Waits for more and puts it behind what is there; says how much came, 0 at the end of the stream.
@@ -55,7 +56,7 @@ impl Incoming {
         let read = if self.room > LEAST_READ_BYTES {
             self.socket.poll_read_more(cx, &mut self.input, self.room)
         } else {
-            let is_crowded = self.purse.as_ref().is_some_and(Purse::is_crowded);
+            let is_crowded = self.purse().is_some_and(Purse::is_crowded);
             let room = if is_crowded { CROWDED_READ_BYTES } else { LEAST_READ_BYTES };
             SCRATCH.with_borrow_mut(|scratch| {
                 let scratch = scratch.get_mut(..room).unwrap_or_default();
@@ -91,9 +92,10 @@ impl Incoming {
                 memory.shrink(bytes);
                 true
             }
-            (None, Some(purse)) if bytes > 0 => {
-                purse.try_take(Use::Room, bytes).map(|taken| self.memory = Some(taken)).is_ok()
-            }
+            (None, Some(purse)) if bytes > 0 => purse
+                .try_take(Use::Room, bytes)
+                .map(|taken| self.memory = Some(Box::new(taken)))
+                .is_ok(),
             (None, _) => true,
         };
         if has {

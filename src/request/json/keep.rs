@@ -51,8 +51,8 @@ impl Json {
 
     fn keep(&mut self, keep: &'static Keep) {
         match (self, keep) {
-            (this @ Self::Array(_), Keep::Fields(_)) => *this = Self::Bool(false),
-            (this @ (Self::Array(_) | Self::Object(_)), Keep::Text(_)) => *this = Self::Bool(false),
+            (this @ Self::Array(_), Keep::Fields(_) | Keep::Text(_))
+            | (this @ Self::Object(_), Keep::Text(_)) => *this = Self::Bool(false),
             (Self::Array(values), Keep::Each(inner)) => {
                 for value in values {
                     value.keep(inner);

@@ -298,10 +298,10 @@ impl Skimmer {
         if is_list_of_rows && is_object {
             return Err(NotJson);
         }
-        let keep = self.next.and_then(|keep| match (keep, is_object) {
-            (Keep::Whole | Keep::Each(_), _) => Some(keep),
-            (Keep::Fields(_) | Keep::Names | Keep::Labels, true) => Some(keep),
-            (Keep::Fields(_) | Keep::Names | Keep::Labels, false) | (Keep::Text(_), _) => None,
+        let keep = self.next.filter(|keep| match keep {
+            Keep::Whole | Keep::Each(_) => true,
+            Keep::Fields(_) | Keep::Names | Keep::Labels => is_object,
+            Keep::Text(_) => false,
         });
         match (self.next, keep) {
             (Some(_), Some(_)) => self.out.push(if is_object { b'{' } else { b'[' }),
@@ -425,7 +425,9 @@ impl Skimmer {
             (Escape::None, _) => {
                 let end = memchr::memchr2(b'"', b'\\', bytes).unwrap_or(bytes.len());
                 let plain = bytes.get(..end).unwrap_or_default();
-                if plain.iter().fold(false, |control, byte| control | (*byte < b' ')) {
+                // All of it is looked at, which compilers turn into a few instructions.
+                let is_control = |byte: &u8| *byte < b' ';
+                if plain.iter().fold(false, |found, byte| found | is_control(byte)) {
                     return Err(NotJson);
                 }
                 part = self.keep_text(plain, part, true);
@@ -509,9 +511,8 @@ impl Skimmer {
             Keep::Fields(fields) => {
                 fields.iter().find(|(listed, _)| *listed == key).map(|(_, keep)| keep)
             }
-            Keep::Whole => Some(keep),
+            Keep::Whole | Keep::Names => Some(keep),
             Keep::Each(inner) => Some(*inner),
-            Keep::Names => Some(keep),
             Keep::Labels => (self.wanted.0)(&key).then_some(keep),
             Keep::Text(_) => None,
         };
@@ -601,7 +602,8 @@ fn is_number(word: &[u8]) -> bool {
         rest = behind.get(count..).unwrap_or_default();
     }
     if let [b'e' | b'E', behind @ ..] = rest {
-        let behind = behind.strip_prefix(b"+").or(behind.strip_prefix(b"-")).unwrap_or(behind);
+        let behind =
+            behind.strip_prefix(b"+").or_else(|| behind.strip_prefix(b"-")).unwrap_or(behind);
         return !behind.is_empty() && digits(behind) == behind.len();
     }
     rest.is_empty()
