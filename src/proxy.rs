@@ -90,6 +90,9 @@ impl Proxy {
     ) {
         let socket = Arc::new(socket);
         let purse = place.purse();
+        if purse.is_crowded() {
+            socket.shrink_buffers();
+        }
         let mut gate = Gate::new(Arc::clone(&socket), place.bounds().limits(), Some(purse.clone()));
         let seat = Seat {
             client_name: Arc::from(peer.to_string()),

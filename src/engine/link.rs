@@ -81,7 +81,11 @@ impl Link {
     }
 
     async fn open(&self) -> Result<Incoming, EngineError> {
-        Ok(Incoming::new(self.engine.connect().await?, self.purse.clone()))
+        let socket = self.engine.connect().await?;
+        if self.purse.as_ref().is_some_and(Purse::is_crowded) {
+            socket.shrink_buffers();
+        }
+        Ok(Incoming::new(socket, self.purse.clone()))
     }
 
     async fn answer<'a>(
