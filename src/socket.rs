@@ -167,7 +167,7 @@ impl Socket {
         // One that keeps what it has carries bytes all the same.
         let _ = on!(self, stream => {
             let socket = socket2::SockRef::from(stream);
-            socket.set_send_buffer_size(SMALL_BUFFER_BYTES).and(socket.set_recv_buffer_size(SMALL_BUFFER_BYTES))
+            socket.set_send_buffer_size(SMALL_BUFFER_BYTES).and_then(|()| socket.set_recv_buffer_size(SMALL_BUFFER_BYTES))
         });
     }
 

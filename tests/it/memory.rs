@@ -15,10 +15,10 @@ use crate::support::{Setup, Stage, get, run, with_body};
 const FAT_BYTES: usize = 4 << 20;
 
 /// An engine that answers everything but `/version` with this.
-fn asked(body: String) -> (Engine, FakeEngine, tempfile::TempDir) {
+fn asked(body: &str) -> (Engine, FakeEngine, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("docker.sock");
-    let reply = Reply::json("200 OK", &body);
+    let reply = Reply::json("200 OK", body);
     let fake = FakeEngine::start(&path, move |request| match request.path() {
         "/version" => docker_like(request),
         _ => reply.clone(),
@@ -38,7 +38,7 @@ fn a_list_may_be_as_long_as_labels_make_it() {
             )
         };
         let rows: Vec<String> = (0..66).map(row).collect();
-        let (engine, _fake, _dir) = asked(format!("[{}]", rows.join(",")));
+        let (engine, _fake, _dir) = asked(&format!("[{}]", rows.join(",")));
         drop(rows);
         let read = engine.containers(|row| {
             Some((row.name().to_owned(), row.labels, row.host_config, row.is_cut))
@@ -60,7 +60,7 @@ fn an_answer_holds_what_is_read_of_it() {
     run(async {
         let id = "ab".repeat(32);
         let fat = "x".repeat(FAT_BYTES);
-        let (engine, _fake, _dir) = asked(format!(
+        let (engine, _fake, _dir) = asked(&format!(
             r#"{{"Config":{{"Labels":{{"fat":"{fat}"}}}},"Id":"{id}","Mounts":[],"State":{{"Running":true}}}}"#
         ));
         let (json, bytes) =
@@ -73,11 +73,11 @@ fn an_answer_holds_what_is_read_of_it() {
 
         let mount = r#"{"Type":"volume","Name":"x"}"#;
         let mounts = vec![mount; FAT_BYTES / mount.len()].join(",");
-        let (engine, _fake, _dir) = asked(format!(r#"{{"Id":"x","Mounts":[{mounts}]}}"#));
+        let (engine, _fake, _dir) = asked(&format!(r#"{{"Id":"x","Mounts":[{mounts}]}}"#));
         let answer = engine.answer(&Question::Container("x".to_owned())).await;
         assert!(matches!(answer, Err(EngineError::Unexpected(why)) if why.contains("more to say")));
         for broken in ["{\"Id\":\"x\"", "{\"Id\":\"x\"}}", "[{\"Id\":\"x\"}]x", ""] {
-            let (engine, _fake, _dir) = asked(broken.to_owned());
+            let (engine, _fake, _dir) = asked(broken);
             assert!(engine.answer(&Question::Container("x".to_owned())).await.is_err(), "{broken}");
         }
     });
