@@ -141,12 +141,15 @@ fn a_client_that_takes_its_share_is_told_so() {
         let short = with_body("POST /containers/create", "application/json", "{\"Image\":\"x\"}");
         other.send(&short).await;
         assert_eq!(other.answer().await.status, 201);
+        // Which of them came first is the machine's business.
+        half.push(late);
+        let mut slow = 0;
         for mut client in half {
             let answer = client.answer().await;
-            assert_eq!(answer.status, 408, "{answer:?}");
+            assert!(matches!(answer.status, 408 | 429), "{answer:?}");
+            slow += usize::from(answer.status == 408);
         }
-        let answer = late.answer().await;
-        assert!(matches!(answer.status, 408 | 429), "{answer:?}");
+        assert!(slow >= 2, "{slow}");
         // Everything was given back.
         assert_eq!(stage.ask(&short).await.status, 201);
     });
