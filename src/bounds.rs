@@ -1,7 +1,9 @@
 //! What clients may take of us: how much of it is taken, and how often that was not enough.
 //!
 //! A limit protects the others. So each is kept per client address first, and only then for all together: whoever reaches a limit alone
-//! is refused alone. Nothing in here waits.
+//! is refused alone. Nothing in here waits, but for memory.
+
+pub mod memory;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -16,6 +18,8 @@ use serde::Serialize;
 
 use crate::client::Peer;
 use crate::config::Limits;
+use crate::request::json::Json;
+use memory::{Budget, Purse};
 
 /// How often what was reached is told in the log.
 const TELL_EVERY: Duration = Duration::from_secs(5);
@@ -44,11 +48,15 @@ pub enum Limit {
     StreamsPerClient,
     /// Requests that wait until it is known who asks.
     Waiting,
+    /// The memory that requests take.
+    Memory,
+    /// The memory that requests of one client take.
+    MemoryPerClient,
 }
 
 impl Limit {
     /// Every limit, in the order of the table of settings.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::HeadBytes,
         Self::HeadFields,
         Self::HeadTime,
@@ -58,6 +66,8 @@ impl Limit {
         Self::ConnectionsPerClient,
         Self::StreamsPerClient,
         Self::Waiting,
+        Self::Memory,
+        Self::MemoryPerClient,
     ];
 
     /// The flag that sets it.
@@ -72,6 +82,7 @@ impl Limit {
             Self::ConnectionsPerClient => "-maxconnectionsperclient",
             Self::StreamsPerClient => "-maxstreamsperclient",
             Self::Waiting => "-maxwaiting",
+            Self::Memory | Self::MemoryPerClient => "-maxmemory",
         }
     }
 
@@ -81,8 +92,10 @@ impl Limit {
             Self::HeadBytes | Self::HeadFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::HeadTime | Self::BodyTime => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBytes => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Connections | Self::Waiting => StatusCode::SERVICE_UNAVAILABLE,
-            Self::ConnectionsPerClient | Self::StreamsPerClient => StatusCode::TOO_MANY_REQUESTS,
+            Self::Connections | Self::Waiting | Self::Memory => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ConnectionsPerClient | Self::StreamsPerClient | Self::MemoryPerClient => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
         }
     }
 
@@ -126,8 +139,28 @@ impl Limit {
                 "too many requests wait until it is known which container asks; try again later, or raise `{option}` ({})",
                 limits.waiting
             ),
+            Self::Memory => format!(
+                "the requests of all clients take all the memory they may; try again later, or raise `{option}` ({} MiB)",
+                limits.memory / MIB
+            ),
+            Self::MemoryPerClient => format!(
+                "the requests of this client take all the memory they may; send fewer or smaller ones at once, or raise `{option}` ({} MiB)",
+                limits.memory / MIB
+            ),
         }
     }
+}
+
+const MIB: usize = 1024 * 1024;
+
+/// So many connections find room in what is not counted; each further one takes at most so much, in bytes.
+const FREE_CONNECTIONS: usize = 1000;
+const CONNECTION_BYTES: usize = 24 * 1024;
+
+/// Of the memory that the process may grow by, the part that is counted: half. The rest is for what every connection needs, for log lines
+/// and for what the allocator keeps.
+const fn counted(memory: usize) -> usize {
+    memory / 2
 }
 
 /// All there is to take, and what is taken of it.
@@ -135,6 +168,7 @@ impl Limit {
 pub struct Bounds {
     limits: Limits,
     taken: Mutex<Taken>,
+    memory: Arc<Budget>,
     reached: [Reached; Limit::ALL.len()],
     panics: AtomicU64,
 }
@@ -195,6 +229,11 @@ impl Bounds {
         Arc::new(Self {
             limits,
             taken: Mutex::default(),
+            memory: Budget::new(
+                counted(limits.memory),
+                limits.inspected_body_limit,
+                Json::most_memory(limits.inspected_body_limit),
+            ),
             reached: Default::default(),
             panics: AtomicU64::new(0),
         })
@@ -219,7 +258,15 @@ impl Bounds {
             return Err(Limit::Connections);
         }
         taken.change(address, |share| share.connections += 1);
+        self.memory.connected();
         Ok(Place { bounds: Arc::clone(self), address })
+    }
+
+    /// What the process may grow by while there are so many connections, in bytes; docs/reliability.md has the formula.
+    pub fn most_growth(&self, connections: usize) -> usize {
+        let counted = self.memory.most() - counted(self.limits.memory).min(self.memory.most());
+        let crowd = connections.saturating_sub(FREE_CONNECTIONS) * CONNECTION_BYTES;
+        self.limits.memory + counted + crowd
     }
 
     /// Notes that a client reached a limit.
@@ -275,6 +322,8 @@ impl Bounds {
             most_connections: self.limits.connections,
             streams: taken.all.streams,
             waiting: taken.all.waiting,
+            memory: self.memory.taken(),
+            most_growth: self.most_growth(self.limits.connections),
             clients: taken.clients.len(),
             limits: reached.collect(),
             panics: self.panics.load(Ordering::Relaxed),
@@ -326,6 +375,11 @@ impl Place {
         &self.bounds
     }
 
+    /// The memory that this client may take.
+    pub fn purse(&self) -> Purse {
+        Purse::new(Arc::clone(&self.bounds.memory), self.address)
+    }
+
     /// Room for a stream on this connection.
     ///
     /// # Errors
@@ -358,6 +412,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.bounds.lock().change(self.address, |share| share.connections -= 1);
+        self.bounds.memory.disconnected();
     }
 }
 
@@ -398,6 +453,10 @@ pub struct Usage {
     pub streams: usize,
     /// Requests that wait until it is known who asks.
     pub waiting: usize,
+    /// Memory that requests take, in bytes, as far as it is counted.
+    pub memory: usize,
+    /// What the process may grow by with as many connections as there may be, in bytes.
+    pub most_growth: usize,
     /// Client addresses that have anything.
     pub clients: usize,
     /// How often each limit was reached.
@@ -501,6 +560,23 @@ mod tests {
         drop(streams);
         assert_eq!(bounds.usage(), nothing);
         assert!(bounds.lock().clients.capacity() < 1000);
+    }
+
+    #[test]
+    fn what_is_raised_raises_the_bound_by_the_formula() {
+        let growth = |body: usize, memory: usize, connections: usize| {
+            let limits = Limits {
+                inspected_body_limit: body * MIB,
+                memory: memory * MIB,
+                ..Limits::default()
+            };
+            Bounds::new(limits, usize::MAX).most_growth(connections)
+        };
+        assert_eq!(growth(4, 96, 1000), 96 * MIB);
+        assert_eq!(growth(8, 96, 1000), 96 * MIB);
+        assert_eq!(growth(64, 96, 1000), (96 + (64 - 16) + (64 + 8 - 16)) * MIB);
+        assert_eq!(growth(64, 480, 1000), 480 * MIB);
+        assert_eq!(growth(4, 96, 2000), 96 * MIB + 1000 * 24 * 1024);
     }
 
     #[test]

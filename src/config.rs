@@ -220,6 +220,8 @@ pub struct Limits {
     pub streams_per_client: usize,
     /// Requests at once that wait until it is known which container asks. One client address gets a quarter of them.
     pub waiting: usize,
+    /// How much the process may grow by, whatever clients do, in bytes.
+    pub memory: usize,
 }
 
 impl Default for Limits {
@@ -235,6 +237,7 @@ impl Default for Limits {
             connections_per_client: 1000,
             streams_per_client: 900,
             waiting: 4000,
+            memory: 96 * 1024 * 1024,
         }
     }
 }

@@ -1,9 +1,10 @@
-//! The engine's socket, with two doors: [`Link::send`] for what clients were allowed, and [`Engine::ask`] for our own reading.
+//! The engine's socket, with two doors: [`Link::send`] for what clients were allowed, and [`Engine::ask_for`] for our own reading.
 
 pub mod events;
 pub mod head;
 mod link;
 pub mod own;
+pub mod told;
 mod transfer;
 
 use std::io;
@@ -13,12 +14,15 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
 
 pub use link::{Answer, AnswerBody, EngineEnd, Link};
 pub use own::{EngineVersion, OwnCall};
 pub use transfer::EngineBody;
 
+use crate::bounds::memory::Purse;
 use crate::request::ApiVersion;
+use crate::request::json::skim::Wanted;
 use crate::socket::Socket;
 
 /// Where the engine is.
@@ -29,17 +33,33 @@ pub struct Engine {
     api: Arc<RwLock<Option<ApiVersion>>>,
     /// Connections for our own questions that wait for the next one.
     idle: Arc<Mutex<Vec<own::OwnConnection>>>,
+    /// For the questions of judgements.
+    seats: Arc<Semaphore>,
+    /// The labels that we read.
+    labels: Wanted,
 }
 
 impl Engine {
     /// The engine behind a Unix socket.
     pub fn new(socket: &Path) -> Self {
-        Self { socket: Arc::from(socket), api: Arc::default(), idle: Arc::default() }
+        Self {
+            socket: Arc::from(socket),
+            api: Arc::default(),
+            idle: Arc::default(),
+            seats: Arc::new(Semaphore::new(own::MOST_QUESTIONS)),
+            labels: Wanted::default(),
+        }
     }
 
-    /// The engine side of one client connection. Nothing is opened before the first request.
-    pub fn link(&self) -> Link {
-        Link::new(self.clone())
+    /// The same engine, of whose containers and images these labels are read; else none are.
+    #[must_use]
+    pub fn reading_labels(self, labels: Wanted) -> Self {
+        Self { labels, ..self }
+    }
+
+    /// The engine side of one client connection, at the expense of that client. Nothing is opened before the first request.
+    pub fn link(&self, purse: Option<Purse>) -> Link {
+        Link::new(self.clone(), purse)
     }
 
     /// The path of its socket.

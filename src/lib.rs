@@ -36,7 +36,7 @@ pub mod workers;
 /// HTTP/1.1 on a socket, as both sides need it: where a body ends, reading, writing.
 pub mod wire;
 
-/// The engine's socket and its two doors: `Link::send` for clients, `Engine::ask` for our own reading.
+/// The engine's socket and its two doors: `Link::send` for clients, `Engine::ask_for` for our own reading.
 pub mod engine;
 
 /// What is checked and said before the first client comes.

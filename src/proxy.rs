@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::admission::AdmissionList;
 use crate::audit::{Outcome, Record, Verdict};
+use crate::bounds::memory::{Purse, Taken};
 use crate::bounds::{Bounds, Limit, OpenStream, Place};
 use crate::client::{Admission, Client, Identity, Peer, WhyUnknown};
 use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
@@ -31,7 +32,7 @@ use crate::rule::labels::Rights;
 use crate::socket::Socket;
 use crate::wire::{ClientBody, Outgoing};
 use gate::{Gate, Next, Refused, Request};
-use inspection::{Inspector, Settled};
+use inspection::Settled;
 use rarely::Rarely;
 use refusal::Refusal;
 use reply::{Reply, Writer};
@@ -50,7 +51,6 @@ pub struct Proxy {
     engine: Engine,
     /// Knows containers, where per-container allowlists are on.
     registry: Option<Arc<Registry>>,
-    inspector: Inspector,
     finite: Finite,
 }
 
@@ -73,8 +73,7 @@ impl Proxy {
         engine: Engine,
         registry: Option<Arc<Registry>>,
     ) -> Self {
-        let inspector = Inspector::default();
-        Self { policy, admissions, engine, registry, inspector, finite: Finite::default() }
+        Self { policy, admissions, engine, registry, finite: Finite::default() }
     }
 
     /// Waits until no request runs that ends by itself; streams do not count.
@@ -91,12 +90,17 @@ impl Proxy {
         mut stop: watch::Receiver<Stop>,
     ) {
         let socket = Arc::new(socket);
-        let mut gate = Gate::new(Arc::clone(&socket), place.bounds().limits());
+        let purse = place.purse();
+        if purse.is_crowded() {
+            socket.shrink_buffers();
+        }
+        let mut gate = Gate::new(Arc::clone(&socket), place.bounds().limits(), Some(purse.clone()));
         let seat = Seat {
             client_name: Arc::from(peer.to_string()),
             proxy: self,
             peer,
             place,
+            purse,
             writer: Writer::new(Arc::clone(&socket), stop.clone()),
             recognised: tokio::sync::Mutex::new(None),
             cut: Arc::new(Cut::default()),
@@ -133,7 +137,7 @@ impl Proxy {
         };
         match end {
             End::HandOver(hand_over) => {
-                let early = gate.into_rest();
+                let (early, _memory) = gate.into_rest();
                 Box::pin(tunnel(socket, early, hand_over, stop, &seat.cut)).await;
             }
             End::Done => linger(&socket).await,
@@ -237,6 +241,7 @@ struct Seat {
     proxy: Arc<Proxy>,
     peer: Peer,
     place: Place,
+    purse: Purse,
     client_name: Arc<str>,
     writer: Writer,
     /// Who was recognised, so that a connection pays for it once.
@@ -257,7 +262,7 @@ enum After {
 impl Seat {
     /// Answers one request after the other, until the connection ends or leaves HTTP.
     async fn requests(&self, gate: &mut Gate) -> End {
-        let mut link = self.proxy.engine.link();
+        let mut link = self.proxy.engine.link(Some(self.purse.clone()));
         let mut out = Outgoing::default();
         loop {
             let next = poll_fn(|cx| {
@@ -322,7 +327,7 @@ impl Seat {
         let declared = DeclaredBody { body };
         let judgement = self.proxy.policy.judge(&client, protected, head, declared);
         let limits = self.place.bounds().limits();
-        match self.proxy.inspector.settle(&self.proxy.engine, limits, judgement).await {
+        match inspection::settle(&self.proxy.engine, limits, &self.purse, judgement).await {
             Settled::Limited(limit) => self.limited(record, limit, reply).await,
             Settled::Failed { status, message, outcome } => {
                 record.failure = Some(message.clone());
@@ -349,9 +354,9 @@ impl Seat {
                 let status = refusal::status(&denied.reason);
                 reply.own(record, status, &message, Outcome::Refused).await
             }
-            Settled::Allowed(allowed) => {
+            Settled::Allowed(allowed, memory) => {
                 record.verdict = Verdict::Allowed(allowed.grant().clone());
-                self.carry(allowed, record, link, reply).await
+                self.carry(allowed, memory, record, link, reply).await
             }
         }
     }
@@ -416,6 +421,7 @@ impl Seat {
     async fn carry<'a>(
         &self,
         allowed: Allowed<ClientBody<'a>>,
+        memory: Option<Taken>,
         mut record: Record,
         link: &'a mut Link,
         mut reply: Reply<'_>,
@@ -431,7 +437,7 @@ impl Seat {
                 Err(limit) => return self.limited(record, limit, reply).await,
             },
         };
-        let Answer { status, fields, is_dated, body } = match link.send(allowed).await {
+        let Answer { status, fields, is_dated, body } = match link.send(allowed, memory).await {
             Ok(answer) => answer,
             Err(error) => return reply.engine_failed(record, &error).await,
         };

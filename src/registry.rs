@@ -35,6 +35,7 @@ use crate::client::{Container, ContainerId, Identity, Peer, WhyUnknown};
 use crate::config::OwnContainer;
 use crate::engine::own::{ContainerInspect, ContainerRow, ImageInspect};
 use crate::engine::{Engine, EngineError, OwnCall};
+use crate::request::json::skim::Wanted;
 use crate::rule::body::{Defaults, Protected};
 use crate::rule::labels::{LabelError, LabelReader, Rights, is_policy};
 use fresh::Fresh;
@@ -47,6 +48,9 @@ use sessions::{Sessions, Way};
 const UNKNOWN_PATIENCE: Duration = Duration::from_secs(2);
 /// The pauses between two looks at an unknown address grow up to this; events cut them short.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+/// How long the labels that speak of rights may be together, in bytes: those of one container, and those of all that have new ones.
+const MOST_LABEL_BYTES_IN_ALL: usize = 64 * 1024;
+const MOST_LISTED_LABEL_BYTES: usize = 32 * 1024 * 1024;
 /// `EPOCH` values: what we know may be old.
 const STALE: u64 = 0;
 
@@ -75,7 +79,7 @@ pub struct Registry {
     container_queries: Questions<ContainerId, Option<Arc<Container>>>,
     list_query: Fresh<Result<(), Shared>>,
     reader: Mutex<LabelReader>,
-    images: Mutex<HashMap<String, Arc<BTreeMap<String, String>>>>,
+    images: Mutex<HashMap<String, Arc<ImageLabels>>>,
     known: Mutex<Known>,
     sessions: Sessions,
     /// Which unbroken stretch of events our knowledge rests on; [`STALE`] while there is none.
@@ -86,6 +90,9 @@ pub struct Registry {
     /// Something happened: whoever waits for an unknown address may look again.
     news: Notify,
 }
+
+/// An image's labels that speak of rights; `None` for one that is too long to be read.
+type ImageLabels = BTreeMap<String, Option<String>>;
 
 /// An error that several askers get.
 type Shared = Arc<EngineError>;
@@ -121,6 +128,8 @@ impl Registry {
         own: &OwnContainer,
         labels: LabelPolicy,
     ) -> Result<Arc<Self>, OwnContainerError> {
+        let prefixes = labels.prefixes.clone();
+        let engine = engine.reading_labels(Wanted::new(move |key| is_policy(key, &prefixes)));
         let inspect = own::find(&engine, own).await?;
         let own_id = ContainerId::parse(&inspect.id).ok_or(OwnContainerError::from(
             EngineError::Unexpected("its container has an odd id"),
@@ -380,13 +389,8 @@ impl Registry {
         let query = Arc::clone(lock(&self.container_queries).entry(id).or_default());
         let result = query
             .get(|| async {
-                let rows: Option<Vec<ContainerRow>> =
-                    self.engine.ask_for(OwnCall::ContainerRow(id)).await.map_err(Arc::new)?;
-                let name = id.to_string();
-                let row = rows.into_iter().flatten().find(|row| row.id == name);
-                let Some(entry) = row.and_then(|row| Entry::new(row, &self.labels.prefixes)) else {
-                    return Ok(None);
-                };
+                let row = self.engine.container_row(id).await.map_err(Arc::new)?;
+                let Some(entry) = row.and_then(Entry::new) else { return Ok(None) };
                 let owner = self.owner(&entry).await?;
                 let container = self.read_entry(entry).await?;
                 lock(&self.known).remember(Arc::clone(&container), owner);
@@ -420,7 +424,17 @@ impl Registry {
 
     /// What an entry of the engine's list says of a container and its rights. An image's labels are a stranger's word.
     async fn read_entry(&self, entry: Entry) -> Result<Arc<Container>, Shared> {
-        let Entry { id, name, image, mut labels, .. } = entry;
+        let Entry { id, name, image, labels, .. } = entry;
+        let mut labels = match labels {
+            Ok(labels) => labels,
+            Err(error) => {
+                return Ok(Arc::new(Container {
+                    id,
+                    name,
+                    rights: Rights::Broken([error].into()),
+                }));
+            }
+        };
         if labels.is_empty() {
             return Ok(Arc::new(Container { id, name, rights: Rights::Unlabelled }));
         }
@@ -430,7 +444,7 @@ impl Registry {
                 return Ok(Arc::new(Container { id, name, rights }));
             };
             labels.retain(|(key, value)| {
-                let own = image.get(key) != Some(value);
+                let own = image.get(key).and_then(Option::as_ref) != Some(value);
                 if !own {
                     tracing::warn!(
                         container = name,
@@ -447,19 +461,14 @@ impl Registry {
     }
 
     /// The policy labels of an image, by its id, which says what is in it; `None` when the engine no longer has it.
-    async fn image_labels(
-        &self,
-        image: &str,
-    ) -> Result<Option<Arc<BTreeMap<String, String>>>, Shared> {
+    async fn image_labels(&self, image: &str) -> Result<Option<Arc<ImageLabels>>, Shared> {
         if let Some(known) = lock(&self.images).get(image) {
             return Ok(Some(Arc::clone(known)));
         }
         let inspect: Option<ImageInspect> =
             self.engine.ask_for(OwnCall::Image(image)).await.map_err(Arc::new)?;
         let Some(inspect) = inspect else { return Ok(None) };
-        let mut labels = inspect.config.and_then(|config| config.labels).unwrap_or_default();
-        labels.retain(|key, _| is_policy(key, &self.labels.prefixes));
-        let labels = Arc::new(labels);
+        let labels = Arc::new(inspect.config.and_then(|config| config.labels).unwrap_or_default());
         lock(&self.images).insert(image.to_owned(), Arc::clone(&labels));
         Ok(Some(labels))
     }
@@ -468,12 +477,16 @@ impl Registry {
     async fn list(&self) -> Result<(), Shared> {
         self.list_query
             .get(|| async {
-                let prefixes = self.labels.prefixes.clone();
-                let entries = self
-                    .engine
-                    .containers(move |row| Entry::new(row, &prefixes))
-                    .await
-                    .map_err(Arc::new)?;
+                let mut kept = 0;
+                let keep = |row| {
+                    let mut entry = Entry::new(row)?;
+                    kept += entry.labels.as_ref().map_or(0, |labels| length(labels));
+                    if kept > MOST_LISTED_LABEL_BYTES {
+                        entry.labels = Err(LabelError::TooManyInAll);
+                    }
+                    Some(entry)
+                };
+                let entries = self.engine.containers(keep).await.map_err(Arc::new)?;
                 let mut next = Known::default();
                 let mut images = BTreeSet::new();
                 for entry in entries {
@@ -526,8 +539,8 @@ struct Entry {
     id: ContainerId,
     name: String,
     image: String,
-    /// The labels that speak of rights.
-    labels: Vec<(String, String)>,
+    /// The labels that speak of rights, or why they cannot be read.
+    labels: Result<Vec<(String, String)>, LabelError>,
     /// The container whose network namespace it shares.
     shares_with: Option<ContainerId>,
     /// Whether the row tells how its network was chosen; Podman's rows say `host` for all of them.
@@ -535,11 +548,19 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(row: ContainerRow, prefixes: &[String]) -> Option<Self> {
+    fn new(row: ContainerRow) -> Option<Self> {
         let name = row.name().to_owned();
-        let mut labels: Vec<_> =
-            row.labels.into_iter().flatten().filter(|(key, _)| is_policy(key, prefixes)).collect();
-        labels.shrink_to_fit();
+        let mut labels = if row.is_cut { Err(LabelError::TooMuch) } else { Ok(Vec::new()) };
+        for (key, value) in row.labels.into_iter().flatten() {
+            let Ok(kept) = &mut labels else { break };
+            match value {
+                Some(value) => kept.push((key, value)),
+                None => labels = Err(LabelError::TooLong { key }),
+            }
+        }
+        if labels.as_ref().is_ok_and(|labels| length(labels) > MOST_LABEL_BYTES_IN_ALL) {
+            labels = Err(LabelError::TooMuch);
+        }
         let mode = &row.host_config.network_mode;
         let is_on_host =
             row.network_settings.networks.iter().flatten().any(|(name, _)| name == "host");
@@ -557,6 +578,11 @@ impl Entry {
 /// The container whose network namespace a network mode joins.
 fn shared_with(mode: &str) -> Option<ContainerId> {
     mode.strip_prefix("container:").and_then(ContainerId::parse)
+}
+
+/// How long these labels are together, in bytes.
+fn length(labels: &[(String, String)]) -> usize {
+    labels.iter().map(|(key, value)| key.len() + value.len()).sum()
 }
 
 /// `fe80::/10` and `169.254.0.0/16`: addresses that the engine does not hand out and that say nothing about who has them.

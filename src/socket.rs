@@ -11,6 +11,9 @@ use bytes::{Buf, BufMut, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+/// How much the kernel keeps for a connection where there are many, in bytes; it takes twice that.
+const SMALL_BUFFER_BYTES: usize = 8 * 1024;
+
 /// A connected TCP or Unix socket.
 #[derive(Debug)]
 pub enum Socket {
@@ -157,6 +160,15 @@ impl Socket {
             bytes = bytes.get(written..).filter(|_| written > 0).ok_or(io::ErrorKind::WriteZero)?;
         }
         Ok(())
+    }
+
+    /// Does with less of the kernel's memory, which counts as ours where we run in a container.
+    pub fn shrink_buffers(&self) {
+        // One that keeps what it has carries bytes all the same.
+        let _ = on!(self, stream => {
+            let socket = socket2::SockRef::from(stream);
+            socket.set_send_buffer_size(SMALL_BUFFER_BYTES).and_then(|()| socket.set_recv_buffer_size(SMALL_BUFFER_BYTES))
+        });
     }
 
     /// Ends our direction (`shutdown(2)` with `SHUT_WR`): the peer reads the end of the stream, and may go on sending.

@@ -41,6 +41,11 @@ impl Builds {
         Ok(Self { sockwarden, base: given("SOCKWARDEN_BASE"), peer: given("PEER_BIN"), haproxy })
     }
 
+    /// sockwarden.
+    pub(crate) fn sockwarden(&self) -> &Path {
+        &self.sockwarden
+    }
+
     /// Whether there is a HAProxy.
     pub(crate) fn has_haproxy(&self) -> bool {
         self.haproxy

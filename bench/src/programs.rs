@@ -4,6 +4,7 @@ mod bulk;
 mod connect;
 mod growth;
 mod keepalive;
+mod memory;
 mod startup;
 mod streams;
 
@@ -51,6 +52,11 @@ pub(crate) const PROGRAMS: &[Program] = &[
         name: "growth",
         about: "20 or 10,000 known containers, 1 or 200 patterns",
         run: growth::run,
+    },
+    Program {
+        name: "memory",
+        about: "attacks on memory, each alone: fails where the process grows by more than 96 MiB or keeps more than 32",
+        run: memory::run,
     },
     Program {
         name: "startup",

@@ -442,6 +442,21 @@ has it. A container that a name leads to is let in from all its addresses on the
         )
     },
     Setting {
+        group: Group::Limits,
+        takes: Takes::Value("BYTES"),
+        default: Some("100663296"),
+        unit: Some("bytes"),
+        summary: "Grow by at most this much memory, whatever clients do",
+        details: "Half of it is counted: long heads, bodies that are judged, what is made of them, and what the engine answers about them. One client gets \
+            half of that. What does not fit waits as long as a body may take, and is answered with 503, or with 429 where this client has its \
+            share. Other limits that are raised may need more: docs/reliability.md has the formula.",
+        ..setting(
+            "maxmemory",
+            "SP_MAXMEMORY",
+            into!(limits.memory, values::limit, 16 * 1024 * 1024..=1 << 40),
+        )
+    },
+    Setting {
         group: Group::Logging,
         takes: Takes::Value("LEVEL"),
         default: Some("INFO"),

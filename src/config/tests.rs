@@ -119,6 +119,7 @@ fn every_setting_is_taken_both_ways() {
     check_both("maxconnectionsperclient", "50", |c| c.limits.connections_per_client, 50_usize);
     check_both("maxstreamsperclient", "1000000", |c| c.limits.streams_per_client, 1_000_000_usize);
     check_both("maxwaiting", "4", |c| c.limits.waiting, 4_usize);
+    check_both("maxmemory", "33554432", |c| c.limits.memory, 33_554_432_usize);
     check_both("loglevel", "debug", |c| c.log.level, tracing::Level::DEBUG);
     check_both("loglevel", "Warn", |c| c.log.level, tracing::Level::WARN);
     check_both("loglevel", "ERROR", |c| c.log.level, tracing::Level::ERROR);

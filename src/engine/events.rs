@@ -1,51 +1,66 @@
-//! The stream of events, cut into lines: bytes in, events out.
+//! The stream of events: bytes in, events out.
+//!
+//! A container's labels are part of its events, so an event may be megabytes long; nothing of it is held but what we read.
 
-use bytes::BytesMut;
+use std::collections::VecDeque;
 
 use super::EngineError;
 use super::own::Event;
+use super::told::EVENT;
+use crate::request::json::skim::{NotJson, Record, Shape, Skimmer, Wanted};
 
-/// The longest event, in bytes; a container's labels are part of its events.
-pub const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
+/// How much of an event is kept at most, in bytes; its fields have limits of their own that add up to less.
+const MOST_EVENT_BYTES: usize = 16 * 1024;
 
 /// Puts the pieces of the engine's answer together and reads one event a line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct EventReader {
-    buffer: BytesMut,
-    /// So many bytes of it hold no line feed.
-    searched: usize,
+    skimmer: Skimmer,
+    /// What was read and not asked for yet; the last may be what ended the stream.
+    events: VecDeque<Result<Event, EngineError>>,
+    has_failed: bool,
+}
+
+impl Default for EventReader {
+    fn default() -> Self {
+        let skimmer = Skimmer::new(Shape::Lines, &EVENT, Wanted::default(), MOST_EVENT_BYTES);
+        Self { skimmer, events: VecDeque::new(), has_failed: false }
+    }
 }
 
 impl EventReader {
     /// Takes the next bytes of the stream, cut as they came.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        let Self { skimmer, events, has_failed } = self;
+        if *has_failed {
+            return;
+        }
+        let take = |record: Record<'_>| {
+            if !*has_failed {
+                let event = serde_json::from_slice(record.text);
+                *has_failed = event.is_err();
+                events.push_back(event.map_err(|_| no_event()));
+            }
+        };
+        if let Err(NotJson) = skimmer.push(bytes, take)
+            && !*has_failed
+        {
+            *has_failed = true;
+            events.push_back(Err(no_event()));
+        }
     }
 
     /// The next event that has come whole; `None` while more bytes are needed.
     ///
     /// # Errors
-    /// When a line is no event, or is too long to be one; what follows it is not to be believed then.
+    /// When a line is no event; what follows it is not to be believed then.
     pub fn next_event(&mut self) -> Result<Option<Event>, EngineError> {
-        loop {
-            let unsearched = self.buffer.get(self.searched..).unwrap_or_default();
-            let Some(at) = unsearched.iter().position(|byte| *byte == b'\n') else {
-                self.searched = self.buffer.len();
-                if self.searched > MAX_EVENT_BYTES {
-                    return Err(EngineError::Unexpected("its event is too long"));
-                }
-                return Ok(None);
-            };
-            let line = self.buffer.split_to(self.searched + at + 1);
-            self.searched = 0;
-            if line.trim_ascii().is_empty() {
-                continue;
-            }
-            return serde_json::from_slice(&line)
-                .map(Some)
-                .map_err(|_| EngineError::Unexpected("its event is not the JSON it should be"));
-        }
+        self.events.pop_front().transpose()
     }
+}
+
+fn no_event() -> EngineError {
+    EngineError::Unexpected("its event is not the JSON it should be")
 }
 
 #[cfg(test)]
@@ -90,10 +105,48 @@ mod tests {
         }
     }
 
+    /// What an event says of the container does not matter, however long it is and whatever it looks like.
     #[test]
-    fn a_line_has_a_limit() {
-        let long = vec![b' '; MAX_EVENT_BYTES];
-        assert_eq!(read(&[&long, b"{}\n"]), (vec![String::new()], true));
-        assert_eq!(read(&[&long, b" ", b"{}\n"]), (vec![], false));
+    fn a_death_behind_a_label_of_megabytes_is_heard() {
+        // As the engine writes `<`, and with something in it that looks like another event.
+        let label = format!(
+            "{}\\n{{\\\"Type\\\":\\\"network\\\",\\\"Action\\\":\\\"connect\\\"}}",
+            "\\u003c".repeat(4 << 20)
+        );
+        let id = "ab".repeat(32);
+        let docker = format!(
+            "{{\"status\":\"die\",\"id\":\"{id}\",\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{{\"ID\":\"{id}\",\"Attributes\":{{\"Action\":\"{label}\",\"ID\":\"x\",\"x\":\"{label}\"}}}}}}\n"
+        );
+        // Others may say the same in another order.
+        let podman = format!(
+            "{{\"Actor\":{{\"Attributes\":{{\"x\":\"{label}\"}},\"ID\":\"{id}\"}},\"Action\":\"die\",\"Type\":\"container\"}}\n"
+        );
+        let mut reader = EventReader::default();
+        for piece in [docker, podman, "{\"Action\":\"start\"}\n".to_owned()]
+            .concat()
+            .as_bytes()
+            .chunks(30_011)
+        {
+            reader.push(piece);
+        }
+        for _ in 0..2 {
+            let event = reader.next_event().unwrap().unwrap();
+            assert_eq!((&*event.kind, &*event.action, &event.actor.id), ("container", "die", &id));
+            assert_eq!(event.actor.attributes.container, "");
+        }
+        assert_eq!(reader.next_event().unwrap().unwrap().action, "start");
+        assert!(reader.next_event().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_command_line_in_an_event_is_passed_over() {
+        let line = format!(
+            "{{\"Type\":\"container\",\"Action\":\"exec_create: {}\"}}\n",
+            "x".repeat(1 << 20)
+        );
+        assert_eq!(
+            read(&[line.as_bytes(), b"{\"Action\":\"die\"}\n"]),
+            (vec![String::new(), "die".to_owned()], true)
+        );
     }
 }

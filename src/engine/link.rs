@@ -10,6 +10,7 @@ use http::StatusCode;
 use super::head::AnswerHead;
 use super::transfer::{EngineBody, Exchange, RequestBody, Upload, UploadError};
 use super::{Engine, EngineError};
+use crate::bounds::memory::{Purse, Taken};
 use crate::policy::{Allowed, Body};
 use crate::request::{Fields, Method};
 use crate::socket::Socket;
@@ -21,26 +22,32 @@ pub struct Link {
     engine: Engine,
     /// The connection while nothing is under way on it.
     idle: Option<Incoming>,
+    /// Whose memory what passes through takes.
+    purse: Option<Purse>,
 }
 
 impl Link {
-    pub(super) fn new(engine: Engine) -> Self {
-        Self { engine, idle: None }
+    pub(super) fn new(engine: Engine, purse: Option<Purse>) -> Self {
+        Self { engine, idle: None, purse }
     }
 
-    /// Sends what was judged, exactly as it was judged, and waits for the head of the answer.
+    /// Sends what was judged, exactly as it was judged, and waits for the head of the answer. The memory of a judged body is given back once
+    /// it was sent.
     ///
     /// # Errors
     /// When the engine cannot be reached, goes away, or answers with something no client may see.
     pub async fn send<'a>(
         &'a mut self,
         allowed: Allowed<ClientBody<'a>>,
+        memory: Option<Taken>,
     ) -> Result<Answer<'a>, EngineError> {
         let (head, body) = allowed.into_parts();
         let body = match body {
             Body::None => RequestBody::Empty,
             Body::Forward(body) => RequestBody::Stream(body),
-            Body::Judged(text) => RequestBody::Whole(Bytes::from(text)),
+            Body::Judged(text) => {
+                RequestBody::Whole(Bytes::from_owner(Counted { text, _memory: memory }))
+            }
             Body::Discard(body) => {
                 discard(body).await?;
                 RequestBody::Empty
@@ -85,7 +92,11 @@ impl Link {
     }
 
     async fn open(&self) -> Result<Incoming, EngineError> {
-        Ok(Incoming::new(self.engine.connect().await?))
+        let socket = self.engine.connect().await?;
+        if self.purse.as_ref().is_some_and(Purse::is_crowded) {
+            socket.shrink_buffers();
+        }
+        Ok(Incoming::new(socket, self.purse.clone()))
     }
 
     async fn answer<'a>(
@@ -125,6 +136,18 @@ impl Link {
 }
 
 const UNWRITABLE: EngineError = EngineError::Unexpected("the request cannot be written");
+
+/// A text, and the memory that it takes.
+struct Counted {
+    text: String,
+    _memory: Option<Taken>,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
 
 /// Whether the engine has neither closed an idle connection nor said anything that nobody asked for.
 fn is_quiet(idle: &Incoming) -> bool {

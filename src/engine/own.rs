@@ -1,6 +1,5 @@
 //! Our own questions to the engine: a closed, read-only set, asked under an API version both sides know.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,18 +8,27 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, SeqAccess, Visitor};
+use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::events::EventReader;
 use super::{Engine, EngineError};
 use crate::client::ContainerId;
 use crate::request::ApiVersion;
 use crate::request::json::Json;
+use crate::request::json::keep::Keep;
+use crate::request::json::skim::{NotJson, Record, Shape, Skimmer};
 use crate::request::target::encoded;
 use crate::rule::body::Question;
 use crate::socket::SharedSocket;
+
+use super::told::CONTAINER_ROW;
+pub use super::told::{
+    Actor, Attributes, ContainerInspect, ContainerRow, ContainerState, Endpoint, EngineVersion,
+    Event, HostConfig, ImageConfig, ImageInspect, Ipam, IpamPool, Member, NetworkInspect,
+    NetworkSettings, Told,
+};
 
 /// A question of ours. There is no variant that changes anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,10 +114,24 @@ fn reference(name: &str) -> Option<&str> {
 
 /// The newest API version whose answers we know how to read.
 const NEWEST: ApiVersion = ApiVersion::new(1, 55);
-/// The longest answer to one of our own questions, in bytes: a list of ten thousand containers is some fifteen million.
-const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
-/// How long the engine may take over one.
+/// How much is kept at most of an answer that a judgement needs, in bytes.
+const MOST_ANSWER_BYTES: usize = 512 * 1024;
+/// How much is kept at most of another answer, in bytes: a network of ten thousand containers is some two million.
+const MOST_OBJECT_BYTES: usize = 4 * 1024 * 1024;
+/// How much is kept at most of one container in a list, in bytes.
+const MOST_ROW_BYTES: usize = 256 * 1024;
+/// The longest answer to a ping, in bytes.
+const MOST_PING_BYTES: usize = 64 * 1024;
+/// How much of an answer is read at once, in bytes; its head must fit too.
+const READ_BYTES: usize = 32 * 1024;
+/// Questions of judgements that are under way at once.
+pub(super) const MOST_QUESTIONS: usize = 16;
+const NO_JSON: &str = "its answer is not the JSON it should be";
+const TOO_LONG: &str = "it has more to say of an object than is read";
+/// How long the engine may take over one, and be silent over a long one.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
+/// How long a list of all containers may take.
+const LIST_DEADLINE: Duration = Duration::from_mins(1);
 /// How many idle connections of ours are kept.
 const MOST_IDLE: usize = 4;
 
@@ -121,46 +143,73 @@ pub(super) struct OwnConnection {
 }
 
 impl Engine {
-    /// Asks one of our own questions.
+    /// Asks one of our own questions, and keeps of the answer what is listed: nothing else of it is ever held.
     ///
     /// # Errors
-    /// When the engine cannot be reached, takes longer than five seconds, or does not answer 200.
-    pub async fn ask(&self, call: OwnCall<'_>) -> Result<Bytes, EngineError> {
-        tokio::time::timeout(ANSWER_DEADLINE, async {
-            let (response, connection) = self.open_answer(&call).await?;
-            let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await;
-            let body = body
-                .map_err(|_| EngineError::Unexpected("its answer is cut short or too long"))?
-                .to_bytes();
-            self.put_back(connection);
-            Ok(body)
-        })
-        .await
-        .map_err(|_| EngineError::Slow(ANSWER_DEADLINE))?
+    /// When the engine cannot be reached, takes longer than five seconds, does not answer 200, or has more to say than may be kept. A list of
+    /// all containers may go on for longer, as long as it goes on: their labels may be hundreds of megabytes.
+    async fn skim(
+        &self,
+        call: OwnCall<'_>,
+        shape: Shape,
+        keep: &'static Keep,
+        most: usize,
+        mut take: impl FnMut(Record<'_>) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let wrong = |NotJson| EngineError::Unexpected(NO_JSON);
+        let slow = |_| EngineError::Slow(ANSWER_DEADLINE);
+        let whole = if call == OwnCall::Containers { LIST_DEADLINE } else { ANSWER_DEADLINE };
+        let end = Instant::now() + whole;
+        let opened = timeout(ANSWER_DEADLINE, self.open_answer(&call)).await;
+        let (response, connection) = opened.map_err(slow)??;
+        let mut body = response.into_body();
+        let mut skimmer = Skimmer::new(shape, keep, self.labels.clone(), most);
+        let mut taken = Ok(());
+        let mut take = |record: Record<'_>| {
+            if taken.is_ok() {
+                taken = take(record);
+            }
+        };
+        loop {
+            let until = end.min(Instant::now() + ANSWER_DEADLINE);
+            let frame = timeout_at(until, body.frame()).await.map_err(slow)?;
+            let Some(frame) = frame else { break };
+            let frame = frame.map_err(|_| EngineError::Unexpected("its answer is cut short"))?;
+            if let Ok(data) = frame.into_data() {
+                skimmer.push(&data, &mut take).map_err(wrong)?;
+                // A long answer holds up nobody else.
+                tokio::task::yield_now().await;
+            }
+        }
+        skimmer.finish(&mut take).map_err(wrong)?;
+        taken?;
+        self.put_back(connection);
+        Ok(())
     }
 
     /// Asks one of our own questions and reads the answer's JSON; `None` where the engine says there is no such object.
     ///
     /// # Errors
-    /// As for [`Engine::ask`], and when the answer is not the JSON it should be.
-    pub async fn ask_for<T: DeserializeOwned>(
-        &self,
-        call: OwnCall<'_>,
-    ) -> Result<Option<T>, EngineError> {
-        match self.ask(call).await {
-            Ok(answer) => serde_json::from_slice(&answer)
-                .map(Some)
-                .map_err(|_| EngineError::Unexpected("its answer is not the JSON it should be")),
+    /// When the engine cannot be reached, takes longer than five seconds, does not answer 200, or the answer is not the JSON it should be.
+    pub async fn ask_for<T: Told>(&self, call: OwnCall<'_>) -> Result<Option<T>, EngineError> {
+        let mut told = None;
+        let asked = self.skim(call, Shape::One, T::KEPT, MOST_OBJECT_BYTES, |record| {
+            told = Some(read(record)?);
+            Ok(())
+        });
+        match asked.await {
+            Ok(()) => Ok(told),
             Err(EngineError::Refused(StatusCode::NOT_FOUND)) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Asks what a judgement needs to know: the object as the engine describes it, or `None` where it has none.
+    /// Asks what a judgement needs to know: the object as the engine describes it, as far as a clause reads it, and what it takes of memory; or
+    /// `None` where it has none.
     ///
     /// # Errors
     /// As for [`Engine::ask_for`].
-    pub async fn answer(&self, question: &Question) -> Result<Option<Json>, EngineError> {
+    pub async fn answer(&self, question: &Question) -> Result<Option<(Json, usize)>, EngineError> {
         let call = match question {
             Question::Container(name) => OwnCall::Container(name),
             Question::Exec(id) => OwnCall::Exec(id),
@@ -172,41 +221,92 @@ impl Engine {
             Question::Version => OwnCall::Version,
             Question::Volume(name) => OwnCall::Volume(name),
         };
-        match self.ask(call).await {
-            Ok(answer) => Json::parse_answer(&answer)
-                .map(Some)
-                .map_err(|_| EngineError::Unexpected("its answer is not the JSON it should be")),
+        // Many at once would hold many answers at once.
+        let seat = timeout(ANSWER_DEADLINE, self.seats.acquire()).await;
+        let _seat = seat.map_err(|_| EngineError::Slow(ANSWER_DEADLINE))?;
+        let mut told = None;
+        let asked = self.skim(call, Shape::One, question.kept(), MOST_ANSWER_BYTES, |record| {
+            if record.is_cut {
+                return Err(EngineError::Unexpected(TOO_LONG));
+            }
+            let answer = Json::parse_answer(record.text);
+            let answer = answer.map_err(|_| EngineError::Unexpected(NO_JSON))?;
+            told = Some((answer, Json::memory(record.text)));
+            Ok(())
+        });
+        match asked.await {
+            Ok(()) => Ok(told),
             Err(EngineError::Refused(StatusCode::NOT_FOUND)) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Asks for all containers and keeps of each row what `keep` makes of it; the rows themselves are never held together, because
-    /// ten thousand of them are large.
+    /// Asks for a list of containers and keeps of each row what `keep` makes of it; the rows themselves are never held together, because
+    /// ten thousand of them are large. A row that has more to say than may be kept of it comes with what is missing
+    /// ([`ContainerRow::is_cut`]).
     ///
     /// # Errors
     /// As for [`Engine::ask_for`].
-    pub async fn containers<T: Send + 'static>(
+    async fn rows(
         &self,
-        keep: impl FnMut(ContainerRow) -> Option<T> + Send + 'static,
+        call: OwnCall<'_>,
+        mut keep: impl FnMut(ContainerRow),
+    ) -> Result<(), EngineError> {
+        let take = |record: Record<'_>| {
+            let row = serde_json::from_slice(record.text);
+            let row: ContainerRow = row.map_err(|_| EngineError::Unexpected(NO_JSON))?;
+            keep(ContainerRow { is_cut: record.is_cut, ..row });
+            Ok(())
+        };
+        self.skim(call, Shape::Rows, &CONTAINER_ROW, MOST_ROW_BYTES, take).await
+    }
+
+    /// Asks for all containers and keeps of each row what `keep` makes of it.
+    ///
+    /// # Errors
+    /// As for [`Engine::ask_for`].
+    pub async fn containers<T>(
+        &self,
+        mut keep: impl FnMut(ContainerRow) -> Option<T>,
     ) -> Result<Vec<T>, EngineError> {
-        let answer = self.ask(OwnCall::Containers).await?;
-        // Reading them takes a while; the threads that serve requests have better things to do.
-        let read = tokio::task::spawn_blocking(move || {
-            let mut json = serde_json::Deserializer::from_slice(&answer);
-            let kept = serde::Deserializer::deserialize_seq(&mut json, Rows(keep))?;
-            json.end().map(|()| kept)
-        });
-        let kept = read.await.ok().and_then(Result::ok);
-        kept.ok_or(EngineError::Unexpected("its list is not the JSON it should be"))
+        let mut kept = Vec::new();
+        self.rows(OwnCall::Containers, |row| kept.extend(keep(row))).await?;
+        Ok(kept)
+    }
+
+    /// Asks for the row of one container; does not wait for one that is just starting, as inspecting it would.
+    ///
+    /// # Errors
+    /// As for [`Engine::ask_for`].
+    pub async fn container_row(
+        &self,
+        id: ContainerId,
+    ) -> Result<Option<ContainerRow>, EngineError> {
+        let name = id.to_string();
+        let mut found = None;
+        let take = |row: ContainerRow| {
+            if row.id == name {
+                found = Some(row);
+            }
+        };
+        self.rows(OwnCall::ContainerRow(id), take).await?;
+        Ok(found)
     }
 
     /// Whether the engine answers a ping.
     ///
     /// # Errors
-    /// As for [`Engine::ask`].
+    /// As for [`Engine::ask_for`].
     pub async fn ping(&self) -> Result<(), EngineError> {
-        self.ask(OwnCall::Ping).await.map(|_| ())
+        timeout(ANSWER_DEADLINE, async {
+            let (response, connection) = self.open_answer(&OwnCall::Ping).await?;
+            let body = Limited::new(response.into_body(), MOST_PING_BYTES).collect().await;
+            body.map_err(|_| EngineError::Unexpected("its answer is cut short or too long"))?;
+            self.put_back(connection);
+            Ok(())
+        })
+        .await
+        .map_err(|_| EngineError::Slow(ANSWER_DEADLINE))?
     }
 
     /// Which engine it is.
@@ -242,8 +342,7 @@ impl Engine {
     /// # Errors
     /// When the engine cannot be reached or does not answer 200 in time.
     pub async fn events(&self) -> Result<EventStream, EngineError> {
-        let opened =
-            tokio::time::timeout(ANSWER_DEADLINE, self.open_answer(&OwnCall::Events)).await;
+        let opened = timeout(ANSWER_DEADLINE, self.open_answer(&OwnCall::Events)).await;
         let (response, connection) = opened.map_err(|_| EngineError::Slow(ANSWER_DEADLINE))??;
         Ok(EventStream {
             body: response.into_body(),
@@ -295,7 +394,9 @@ impl Engine {
 
     async fn own_connection(&self) -> Result<OwnConnection, EngineError> {
         let socket = self.connect().await?;
-        let (sender, connection) = http1::handshake(TokioIo::new(SharedSocket(socket)))
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(READ_BYTES)
+            .handshake(TokioIo::new(SharedSocket(socket)))
             .await
             .map_err(|error| EngineError::Broken(error.into()))?;
         let mut driver = JoinSet::new();
@@ -314,23 +415,12 @@ impl Engine {
     }
 }
 
-/// Reads the rows of a list one by one.
-struct Rows<F>(F);
-
-impl<'de, T, F: FnMut(ContainerRow) -> Option<T>> Visitor<'de> for Rows<F> {
-    type Value = Vec<T>;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a list of containers")
+/// Reads what was kept of an answer.
+fn read<T: DeserializeOwned>(record: Record<'_>) -> Result<T, EngineError> {
+    if record.is_cut {
+        return Err(EngineError::Unexpected(TOO_LONG));
     }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut rows: A) -> Result<Vec<T>, A::Error> {
-        let mut kept = Vec::new();
-        while let Some(row) = rows.next_element()? {
-            kept.extend((self.0)(row));
-        }
-        Ok(kept)
-    }
+    serde_json::from_slice(record.text).map_err(|_| EngineError::Unexpected(NO_JSON))
 }
 
 /// What happens at the engine, as it happens.
@@ -357,283 +447,11 @@ impl EventStream {
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
                         self.reader.push(&data);
+                        // A long event holds up nobody else.
+                        tokio::task::yield_now().await;
                     }
                 }
             }
         }
     }
-}
-
-/// One event. The engine copies a container's labels over the attributes of its events, so of those only the ones of networks are read.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct Event {
-    /// `container` or `network`.
-    #[serde(rename = "Type")]
-    pub kind: String,
-    /// What happened, for example `die`.
-    pub action: String,
-    /// What it happened to.
-    pub actor: Actor,
-}
-
-/// What an event happened to.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Actor {
-    /// The full id of the container or network.
-    #[serde(rename = "ID")]
-    pub id: String,
-    /// What else is told of it.
-    #[serde(rename = "Attributes")]
-    pub attributes: Attributes,
-}
-
-impl Event {
-    /// What happened, in Docker's word where Podman has another.
-    pub fn docker_action(&self) -> &str {
-        match self.action.as_str() {
-            "died" => "die",
-            "remove" => "destroy",
-            action => action,
-        }
-    }
-
-    /// The container that came to a network or left it, and the network. Docker's events are about the network and name the container
-    /// beside it; Podman's are about the container and do not say which network it was.
-    pub fn member(&self) -> Option<(ContainerId, Option<&str>)> {
-        let Actor { id, attributes } = &self.actor;
-        if attributes.container.is_empty() {
-            return Some((ContainerId::parse(id)?, None));
-        }
-        Some((ContainerId::parse(&attributes.container)?, Some(id)))
-    }
-}
-
-/// What a network event tells besides the network.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct Attributes {
-    /// The full id of the container that was connected or disconnected.
-    pub container: String,
-}
-
-/// What `GET /version` says of the engine.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct EngineVersion {
-    /// The engine's version, for example `28.5.2`.
-    pub version: String,
-    /// Its newest API version, for example `1.51`.
-    pub api_version: String,
-    /// The oldest API version it accepts.
-    #[serde(rename = "MinAPIVersion")]
-    pub min_api_version: String,
-    /// The programs that it is made of.
-    pub components: Option<Vec<Component>>,
-}
-
-impl EngineVersion {
-    /// Whether it is Docker's engine, and not another that speaks its API.
-    pub fn is_docker(&self) -> bool {
-        self.components.iter().flatten().any(|component| component.name == "Engine")
-    }
-}
-
-/// A program that an engine is made of.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct Component {
-    /// `Engine` is Docker's, `Podman Engine` Podman's.
-    pub name: String,
-}
-
-/// A row of `GET /containers/json`. `null` is what Go writes for an empty map.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct ContainerRow {
-    /// The full id.
-    pub id: String,
-    /// Names with a leading slash; link aliases have two.
-    pub names: Option<Vec<String>>,
-    /// The full id of its image.
-    #[serde(rename = "ImageID")]
-    pub image_id: String,
-    /// Its labels, the image's merged in.
-    pub labels: Option<BTreeMap<String, String>>,
-    /// `running`, `exited` and so on.
-    pub state: String,
-    /// How it was created.
-    pub host_config: HostConfig,
-    /// Where it is attached.
-    pub network_settings: NetworkSettings,
-}
-
-impl ContainerRow {
-    /// Its own name: the one that is not a link's alias.
-    pub fn name(&self) -> &str {
-        let names = self.names.as_deref().unwrap_or_default().iter();
-        names
-            .filter_map(|name| name.strip_prefix('/'))
-            .find(|name| !name.contains('/'))
-            .unwrap_or_default()
-    }
-}
-
-/// `GET /containers/{id}/json`, as far as we read it.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct ContainerInspect {
-    /// The full id.
-    pub id: String,
-    /// The name with a leading slash.
-    pub name: String,
-    /// Whether it runs.
-    pub state: ContainerState,
-    /// What it was created with.
-    pub config: ContainerConfig,
-    /// How it was created.
-    pub host_config: HostConfig,
-    /// Where it is attached.
-    pub network_settings: NetworkSettings,
-}
-
-/// What a container was created with.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct ContainerConfig {
-    /// The labels that a swarm gives to its tasks; of others nothing is kept.
-    pub labels: Option<SwarmLabels>,
-}
-
-/// The labels by which a container is known as the task of a swarm; empty where it is none.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct SwarmLabels {
-    /// The id of its service.
-    #[serde(rename = "com.docker.swarm.service.id")]
-    pub service: String,
-    /// The name of its service.
-    #[serde(rename = "com.docker.swarm.service.name")]
-    pub service_name: String,
-    /// The id of its node.
-    #[serde(rename = "com.docker.swarm.node.id")]
-    pub node: String,
-}
-
-/// Whether a container runs.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct ContainerState {
-    /// It has a process, paused or not.
-    pub running: bool,
-    /// It will have one again in a moment.
-    pub restarting: bool,
-}
-
-/// How a container was created.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct HostConfig {
-    /// A network, `host`, `none`, or `container:<full id>`.
-    pub network_mode: String,
-    /// Whether it has every capability.
-    pub privileged: bool,
-    /// Capabilities it has on top of the default ones.
-    pub cap_add: Option<Vec<String>>,
-    /// Capabilities it lacks.
-    pub cap_drop: Option<Vec<String>>,
-}
-
-/// Where a container is attached.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct NetworkSettings {
-    /// By network name, which need not be unique; the id is inside.
-    pub networks: Option<BTreeMap<String, Endpoint>>,
-}
-
-/// A container's place on one network.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct Endpoint {
-    /// The network's full id.
-    #[serde(rename = "NetworkID")]
-    pub network_id: String,
-    /// Its IPv4 address, or nothing.
-    #[serde(rename = "IPAddress")]
-    pub ip_address: String,
-    /// Its IPv6 address, or nothing.
-    #[serde(rename = "GlobalIPv6Address")]
-    pub global_ipv6_address: String,
-    /// The IPv4 gateway, or nothing.
-    pub gateway: String,
-    /// The IPv6 gateway, or nothing.
-    #[serde(rename = "IPv6Gateway")]
-    pub ipv6_gateway: String,
-    /// The names it answers to there besides its own.
-    pub aliases: Option<Vec<String>>,
-}
-
-/// `GET /networks/{id}`, as far as we read it.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct NetworkInspect {
-    /// The full id.
-    pub id: String,
-    /// The name.
-    pub name: String,
-    /// Its addresses.
-    #[serde(rename = "IPAM")]
-    pub ipam: Ipam,
-    /// Who is attached, by full container id; endpoints without a container have keys that start with `ep-`.
-    pub containers: Option<BTreeMap<String, Member>>,
-}
-
-/// A network's addresses.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct Ipam {
-    /// One entry per address pool.
-    pub config: Option<Vec<IpamPool>>,
-}
-
-/// One pool of a network's addresses.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct IpamPool {
-    /// For example `172.18.0.0/16`.
-    pub subnet: String,
-    /// The bridge's own address, sometimes with a prefix length.
-    pub gateway: String,
-}
-
-/// A container on a network.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct Member {
-    /// Its name.
-    pub name: String,
-    /// Its IPv4 address with prefix length, or nothing.
-    #[serde(rename = "IPv4Address")]
-    pub ipv4_address: String,
-    /// Its IPv6 address with prefix length, or nothing.
-    #[serde(rename = "IPv6Address")]
-    pub ipv6_address: String,
-}
-
-/// `GET /images/{id}/json`, as far as we read it.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct ImageInspect {
-    /// What containers get from it.
-    pub config: Option<ImageConfig>,
-}
-
-/// What containers get from an image.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
-pub struct ImageConfig {
-    /// Its labels.
-    pub labels: Option<BTreeMap<String, String>>,
 }

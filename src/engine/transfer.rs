@@ -277,6 +277,7 @@ impl<'a> EngineBody<'a> {
             && let Some(home) = self.home.take()
         {
             connection.release();
+            connection.rest();
             *home = Some(connection);
         }
     }

@@ -47,8 +47,8 @@ enum Unread<B> {
     Waiting(Option<B>),
     /// The operation reads none, so there must be nothing of it.
     MustBeEmpty(Option<B>),
-    /// It was.
-    Read(Json),
+    /// It was, from so many bytes.
+    Read(Json, usize),
 }
 
 impl<B> Pending<B> {
@@ -74,7 +74,7 @@ impl<B> Pending<B> {
             Self { head, body, grant, lists, defaults, protected, answers: Answers::new() };
         match pending.body {
             Unread::Waiting(_) | Unread::MustBeEmpty(_) => Judgement::Pending(Box::new(pending)),
-            Unread::Opaque(_) | Unread::Read(_) => pending.judge(),
+            Unread::Opaque(_) | Unread::Read(..) => pending.judge(),
         }
     }
 
@@ -87,7 +87,7 @@ impl<B> Pending<B> {
     pub fn take_body(&mut self) -> Option<B> {
         match &mut self.body {
             Unread::Waiting(body) => body.take(),
-            Unread::Opaque(_) | Unread::MustBeEmpty(_) | Unread::Read(_) => None,
+            Unread::Opaque(_) | Unread::MustBeEmpty(_) | Unread::Read(..) => None,
         }
     }
 
@@ -95,7 +95,7 @@ impl<B> Pending<B> {
     pub fn take_empty_body(&mut self) -> Option<B> {
         match &mut self.body {
             Unread::MustBeEmpty(body) => body.take(),
-            Unread::Opaque(_) | Unread::Waiting(_) | Unread::Read(_) => None,
+            Unread::Opaque(_) | Unread::Waiting(_) | Unread::Read(..) => None,
         }
     }
 
@@ -112,15 +112,19 @@ impl<B> Pending<B> {
     ///
     /// # Errors
     /// When it has not one reading.
-    pub fn read(mut self, bytes: &[u8]) -> Judgement<B> {
+    pub fn read(mut self, bytes: impl AsRef<[u8]>) -> Judgement<B> {
+        let length = bytes.as_ref().len();
         // Without a length nobody could tell before that there is none.
-        if bytes.is_empty() {
+        if length == 0 {
             self.body = Unread::Opaque(Body::None);
             return self.judge();
         }
-        match Json::parse(bytes, Keys::Fields) {
+        let document = Json::parse(bytes.as_ref(), Keys::Fields);
+        // What it was sent as is not needed any more, and may be large.
+        drop(bytes);
+        match document {
             Ok(document) => {
-                self.body = Unread::Read(document);
+                self.body = Unread::Read(document, length);
                 self.judge()
             }
             Err(error) => self.deny(DenyReason::UnclearBody(error)),
@@ -132,9 +136,9 @@ impl<B> Pending<B> {
         self.review().unwrap_or_default()
     }
 
-    /// Notes what the engine answered.
-    pub fn answer(&mut self, question: Question, answer: Option<Json>) {
-        self.answers.insert(question, answer);
+    /// Notes what the engine answered; says whether that is an object that no other name led to.
+    pub fn answer(&mut self, question: Question, answer: Option<Json>) -> bool {
+        self.answers.insert(question, answer)
     }
 
     /// Judges what is known by now; `Pending` again while there is something to read or to ask.
@@ -150,13 +154,13 @@ impl<B> Pending<B> {
             Ok(open) if !open.is_empty() => Judgement::Pending(Box::new(self)),
             Ok(_) => {
                 let document = match &mut self.body {
-                    Unread::Read(document) => Some(document),
+                    Unread::Read(document, _) => Some(document),
                     Unread::Opaque(_) | Unread::Waiting(_) | Unread::MustBeEmpty(_) => None,
                 };
                 pin(&mut self.head, document, &self.answers);
                 let body = match self.body {
                     Unread::Opaque(body) => body,
-                    Unread::Read(document) => Body::Judged(document.to_text()),
+                    Unread::Read(document, length) => Body::Judged(document.to_text_of(length)),
                     // Ruled out above; a body that nobody read is never sent.
                     Unread::Waiting(_) | Unread::MustBeEmpty(_) => Body::None,
                 };
@@ -172,7 +176,7 @@ impl<B> Pending<B> {
 
     fn review(&self) -> Result<Vec<Question>, Violation> {
         let document = match &self.body {
-            Unread::Read(document) => Some(document),
+            Unread::Read(document, _) => Some(document),
             Unread::Opaque(_) | Unread::Waiting(_) | Unread::MustBeEmpty(_) => None,
         };
         let mut questions = Vec::new();

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use http::StatusCode;
 use tokio::time::{Instant, Sleep};
 
 use crate::bounds::Limit;
+use crate::bounds::memory::{Purse, Taken, Use};
 use crate::config::Limits;
 use crate::request::fields::{MAX_CONNECTION_OPTIONS, connection_options, is_token_byte};
 use crate::request::{Head, Method, RequestTarget, TargetError};
@@ -27,6 +28,10 @@ use crate::wire::{ClientBody, Framing, Incoming, Interim};
 const MAX_TARGET_BYTES: usize = u16::MAX as usize - 1;
 /// The most fields that a limit on them can allow.
 const MOST_FIELDS: usize = 512;
+/// The longest head whose memory is not counted, in bytes.
+const FREE_HEAD_BYTES: usize = 8 * 1024;
+/// How often what stands in a head is there while it is answered: as it was read, as it was understood, and for the log.
+const HEAD_COPIES: usize = 3;
 /// How long a new connection may stay silent before its first request.
 const FIRST_BYTE_DEADLINE: Duration = Duration::from_mins(1);
 
@@ -46,6 +51,18 @@ pub struct Gate {
     head_begun: bool,
     is_first: bool,
     interim: Arc<Interim>,
+    /// The memory of a long head, and of what is made of it while it is answered.
+    memory: Option<Taken>,
+    waiting: Option<Wait>,
+}
+
+/// A wait for memory.
+struct Wait(Pin<Box<dyn Future<Output = Result<Taken, Limit>> + Send + Sync>>);
+
+impl std::fmt::Debug for Wait {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Wait")
+    }
 }
 
 /// What comes next on a connection.
@@ -88,10 +105,10 @@ pub struct Refused {
 }
 
 impl Gate {
-    /// A gate in front of a client's socket.
-    pub fn new(socket: Arc<Socket>, limits: &Limits) -> Self {
+    /// A gate in front of a client's socket, which takes this client's memory.
+    pub fn new(socket: Arc<Socket>, limits: &Limits, purse: Option<Purse>) -> Self {
         Self {
-            incoming: Incoming::new(socket),
+            incoming: Incoming::new(socket, purse),
             limits: *limits,
             body: Framing::Length(0),
             searched: 0,
@@ -100,6 +117,8 @@ impl Gate {
             head_begun: false,
             is_first: true,
             interim: Arc::default(),
+            memory: None,
+            waiting: None,
         }
     }
 
@@ -119,9 +138,26 @@ impl Gate {
         (!body.is_done()).then(|| ClientBody::new(incoming, body, interim))
     }
 
-    /// What the client sent behind the last message: the first bytes of what follows HTTP.
-    pub fn into_rest(self) -> Bytes {
-        self.incoming.input.freeze()
+    /// What the client sent behind the last message: the first bytes of what follows HTTP; and the memory of that message, if it is long.
+    pub fn into_rest(self) -> (Bytes, Option<Taken>) {
+        (self.incoming.input.freeze(), self.memory)
+    }
+
+    /// Waits until a head that is longer than most may go on.
+    fn poll_memory(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Limit>> {
+        let Some(purse) = self.incoming.purse() else { return Poll::Ready(Ok(())) };
+        let bytes = self.limits.head_bytes * HEAD_COPIES;
+        let waiting = self.waiting.get_or_insert_with(|| {
+            let purse = purse.clone();
+            Wait(Box::pin(async move { purse.take(Use::Head, bytes).await }))
+        });
+        if let Poll::Ready(taken) = waiting.0.as_mut().poll(cx) {
+            self.waiting = None;
+            self.memory = Some(taken?);
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.deadline.as_mut().poll(cx));
+        Poll::Ready(Err(purse.why_not(Use::Head, bytes)))
     }
 
     /// Reads until the next head is complete and checked, the stream ends, or the head is refused; nothing is read behind a message
@@ -131,6 +167,11 @@ impl Gate {
             return Poll::Ready(Next::End);
         }
         let refuse = |refused| Poll::Ready(Next::Refused(Box::new(refused)));
+        if self.searched == 0 {
+            // The last message was answered.
+            self.memory = None;
+            self.incoming.rest();
+        }
         loop {
             let input = &mut self.incoming.input;
             // RFC 9112 section 2.2: a server should ignore an empty line in front of a request line.
@@ -149,6 +190,12 @@ impl Gate {
                     }
                 };
                 input.advance(end);
+                if end > FREE_HEAD_BYTES && input.is_empty() {
+                    *input = BytesMut::new();
+                }
+                if let Some(memory) = &mut self.memory {
+                    memory.shrink(end * HEAD_COPIES);
+                }
                 self.body = fields.framing;
                 self.searched = 0;
                 self.has_line = false;
@@ -170,6 +217,12 @@ impl Gate {
             if self.searched > 0 && !self.head_begun {
                 self.head_begun = true;
                 self.deadline.as_mut().reset(Instant::now() + self.limits.head_timeout);
+            }
+            if self.searched > FREE_HEAD_BYTES
+                && self.memory.is_none()
+                && let Err(limit) = ready!(self.poll_memory(cx))
+            {
+                return refuse(Refused::at(limit, &self.limits));
             }
             match self.incoming.poll_fill(cx) {
                 Poll::Ready(Ok(0)) if self.searched > 0 => {

@@ -85,16 +85,15 @@ async fn carry_up(
 ) -> io::Result<()> {
     engine.write_all(&early).await?;
     drop(early);
-    let mut buffer = BytesMut::new();
     loop {
+        // A silent stream holds no buffer.
         client.readable().await?;
-        buffer.reserve(BUFFER_BYTES);
+        let mut buffer = BytesMut::with_capacity(BUFFER_BYTES);
         if client.read_into(&mut buffer).await? == 0 {
             return Ok(());
         }
         engine.write_all(&buffer).await?;
         bytes_in.fetch_add(buffer.len() as u64, Ordering::Relaxed);
-        buffer.clear();
     }
 }
 

@@ -1,43 +1,35 @@
 //! The second half of a judgement: reads the body that is to be judged, and asks the engine what its names mean.
-
-use std::sync::Arc;
+//!
+//! What it takes of memory is counted before it is taken, in the order of [`Use`]: whoever waits for memory holds none that somebody else
+//! needs to come to an end.
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Duration, Instant, timeout, timeout_at};
 
 use super::refusal;
 use crate::audit::Outcome;
 use crate::bounds::Limit;
+use crate::bounds::memory::{Purse, Taken, Use};
 use crate::config::Limits;
 use crate::engine::Engine;
 use crate::policy::{Allowed, Denied, Judgement};
+use crate::request::json::Json;
 use crate::wire::ClientBody;
 
-/// The memory that all bodies under inspection may take beyond their first [`UNIT_BYTES`], in bytes.
-const SHARED_BYTES: usize = 64 * 1024 * 1024;
-/// What is counted in that memory.
-const UNIT_BYTES: usize = 64 * 1024;
-
-/// Reads bodies, within bounds that all clients share.
-#[derive(Debug)]
-pub(super) struct Inspector {
-    /// One permit for each [`UNIT_BYTES`].
-    memory: Arc<Semaphore>,
-}
-
-impl Default for Inspector {
-    fn default() -> Self {
-        Self { memory: Arc::new(Semaphore::new(SHARED_BYTES / UNIT_BYTES)) }
-    }
-}
+/// How much of a body of unknown length is read before it gets room for the longest there may be, in bytes.
+const FIRST_BYTES: usize = 64 * 1024;
+/// A body that takes much of what all share must not stand still for longer than this.
+const LONGEST_STALL: Duration = Duration::from_secs(5);
+const LARGE_BYTES: usize = 256 * 1024;
 
 /// A judgement that has ended.
 #[derive(Debug)]
 pub(super) enum Settled<'a> {
-    Allowed(Allowed<ClientBody<'a>>),
+    /// With the memory of the body, until it was sent on.
+    Allowed(Allowed<ClientBody<'a>>, Option<Taken>),
     Denied(Box<Denied>),
-    /// There is none, because the body is longer or slower than what is inspected. Nothing is passed on unread.
+    /// There is none, because it takes more than it may. Nothing is passed on unread.
     Limited(Limit),
     /// There is none, because the body did not come or the engine did not answer.
     Failed {
@@ -47,104 +39,132 @@ pub(super) enum Settled<'a> {
     },
 }
 
-impl Inspector {
-    /// Brings a judgement to its end.
-    pub(super) async fn settle<'a>(
-        &self,
-        engine: &Engine,
-        limits: &Limits,
-        judgement: Judgement<ClientBody<'a>>,
-    ) -> Settled<'a> {
-        let mut judgement = judgement;
-        // What was read stays in memory until the judgement ends.
-        let mut memory = Vec::new();
-        loop {
-            let mut pending = match judgement {
-                Judgement::Allowed(allowed) => return Settled::Allowed(allowed),
-                Judgement::Denied(denied) => return Settled::Denied(denied),
-                Judgement::Pending(pending) => pending,
+/// Brings a judgement to its end.
+pub(super) async fn settle<'a>(
+    engine: &Engine,
+    limits: &Limits,
+    purse: &Purse,
+    judgement: Judgement<ClientBody<'a>>,
+) -> Settled<'a> {
+    let mut judgement = judgement;
+    let mut body_memory = None;
+    // What was read and answered stays in memory until the judgement ends.
+    let mut memory: Option<Taken> = None;
+    loop {
+        let mut pending = match judgement {
+            Judgement::Allowed(allowed) => return Settled::Allowed(allowed, body_memory),
+            Judgement::Denied(denied) => return Settled::Denied(denied),
+            Judgement::Pending(pending) => pending,
+        };
+        if let Some(body) = pending.take_body() {
+            let bytes = match read(body, limits, purse).await {
+                Ok((bytes, taken)) => {
+                    body_memory = Some(taken);
+                    bytes
+                }
+                Err(Unread::Limited(limit)) => return Settled::Limited(limit),
+                Err(Unread::Broken) => {
+                    let message = "the request body ended early; send it whole";
+                    return failed(StatusCode::BAD_REQUEST, message, Outcome::Aborted);
+                }
             };
-            if let Some(body) = pending.take_body() {
-                let reading = self.read(body, limits.inspected_body_limit);
-                judgement = match tokio::time::timeout(limits.inspected_body_timeout, reading).await
-                {
-                    Ok(Ok((bytes, permit))) => {
-                        memory.extend(permit);
-                        pending.read(&bytes)
-                    }
-                    Ok(Err(Unread::TooLong)) => return Settled::Limited(Limit::BodyBytes),
-                    Ok(Err(Unread::Broken)) => {
-                        let message = "the request body ended early; send it whole";
-                        return failed(StatusCode::BAD_REQUEST, message, Outcome::Aborted);
-                    }
-                    Err(_) => return Settled::Limited(Limit::BodyTime),
-                };
-                continue;
+            match take(purse, limits, Use::Judgement, Json::memory(&bytes)).await {
+                Ok(taken) => memory = Some(taken),
+                Err(limit) => return Settled::Limited(limit),
             }
-            if let Some(mut body) = pending.take_empty_body() {
-                let looking = tokio::time::timeout(limits.inspected_body_timeout, body.is_empty());
-                judgement = match looking.await {
-                    Ok(Ok(is_empty)) => pending.emptied(is_empty),
-                    Ok(Err(_)) => {
-                        let message = "the request body ended early; send it whole";
-                        return failed(StatusCode::BAD_REQUEST, message, Outcome::Aborted);
-                    }
-                    Err(_) => return Settled::Limited(Limit::BodyTime),
+            judgement = pending.read(bytes);
+            continue;
+        }
+        if let Some(mut body) = pending.take_empty_body() {
+            let looking = timeout(limits.inspected_body_timeout, body.is_empty());
+            judgement = match looking.await {
+                Ok(Ok(is_empty)) => pending.emptied(is_empty),
+                Ok(Err(_)) => {
+                    let message = "the request body ended early; send it whole";
+                    return failed(StatusCode::BAD_REQUEST, message, Outcome::Aborted);
+                }
+                Err(_) => return Settled::Limited(Limit::BodyTime),
+            };
+            continue;
+        }
+        for question in pending.questions() {
+            let answer = match engine.answer(&question).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    let (status, message) = refusal::engine_failure(&error);
+                    // Not by its name: that may come from an answer which the client must not read.
+                    let message = format!("what this names cannot be judged: {message}");
+                    return failed(status, &message, Outcome::EngineFailed);
+                }
+            };
+            let (answer, bytes) = answer.map_or((None, 0), |(json, bytes)| (Some(json), bytes));
+            if pending.answer(question, answer) {
+                let taken = match &mut memory {
+                    Some(memory) => memory.grow(bytes),
+                    none => take(purse, limits, Use::Judgement, bytes)
+                        .await
+                        .map(|taken| *none = Some(taken)),
                 };
-                continue;
-            }
-            for question in pending.questions() {
-                match engine.answer(&question).await {
-                    Ok(answer) => pending.answer(question, answer),
-                    Err(error) => {
-                        let (status, message) = refusal::engine_failure(&error);
-                        // Not by its name: that may come from an answer which the client must not read.
-                        let message = format!("what this names cannot be judged: {message}");
-                        return failed(status, &message, Outcome::EngineFailed);
-                    }
+                if let Err(limit) = taken {
+                    return Settled::Limited(limit);
                 }
             }
-            judgement = pending.judge();
         }
+        judgement = pending.judge();
     }
+}
 
-    /// Reads a body whole; its memory is given back with the permit.
-    async fn read(
-        &self,
-        mut body: ClientBody<'_>,
-        most_bytes: usize,
-    ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Unread> {
-        let mut bytes = BytesMut::new();
-        let mut memory: Option<OwnedSemaphorePermit> = None;
-        if body.length().is_some_and(|length| length > most_bytes as u64) {
-            return Err(Unread::TooLong);
-        }
-        while let Some(data) = body.next().await {
-            let data = data.map_err(|_| Unread::Broken)?;
-            let length = bytes.len() + data.len();
-            if length > most_bytes {
-                return Err(Unread::TooLong);
-            }
-            let held = memory.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-            let more = (length / UNIT_BYTES).saturating_sub(held);
-            if more > 0 {
-                let more = u32::try_from(more).map_err(|_| Unread::TooLong)?;
-                let permit = Arc::clone(&self.memory).acquire_many_owned(more).await;
-                let permit = permit.map_err(|_| Unread::Broken)?;
-                match &mut memory {
-                    Some(held) => held.merge(permit),
-                    none => *none = Some(permit),
-                }
-            }
-            bytes.extend_from_slice(&data);
-        }
-        Ok((bytes.freeze(), memory))
+/// Waits for memory, as long as a body may take.
+async fn take(purse: &Purse, limits: &Limits, what: Use, bytes: usize) -> Result<Taken, Limit> {
+    let taken = timeout(limits.inspected_body_timeout, purse.take(what, bytes)).await;
+    taken.unwrap_or_else(|_| Err(purse.why_not(what, bytes)))
+}
+
+/// Reads a body whole; its memory is given back with what comes along.
+async fn read(
+    mut body: ClientBody<'_>,
+    limits: &Limits,
+    purse: &Purse,
+) -> Result<(Bytes, Taken), Unread> {
+    let most = limits.inspected_body_limit;
+    let announced = body.length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+    if announced.is_some_and(|length| length > most) {
+        return Err(Unread::Limited(Limit::BodyBytes));
     }
+    let mut room = announced.unwrap_or_else(|| FIRST_BYTES.min(most));
+    let what = if announced.is_some() { Use::Body } else { Use::Head };
+    let mut taken = take(purse, limits, what, room).await.map_err(Unread::Limited)?;
+    let mut bytes = BytesMut::with_capacity(room);
+    let mut deadline = Instant::now() + limits.inspected_body_timeout;
+    loop {
+        let stalls = if bytes.len() + room > LARGE_BYTES { LONGEST_STALL } else { Duration::MAX };
+        let until = Instant::now().checked_add(stalls).map_or(deadline, |end| end.min(deadline));
+        let data = match timeout_at(until, body.next()).await {
+            Err(_) => return Err(Unread::Limited(Limit::BodyTime)),
+            Ok(None) => break,
+            Ok(Some(data)) => data.map_err(|_| Unread::Broken)?,
+        };
+        let length = bytes.len() + data.len();
+        if length > most {
+            return Err(Unread::Limited(Limit::BodyBytes));
+        }
+        if length > room {
+            let began = Instant::now();
+            taken = take(purse, limits, Use::Body, most).await.map_err(Unread::Limited)?;
+            room = most;
+            // The wait was ours.
+            deadline += began.elapsed();
+            bytes.reserve(most - bytes.len());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    taken.shrink(bytes.len());
+    Ok((bytes.freeze(), taken))
 }
 
 /// Why a body was not read.
 enum Unread {
-    TooLong,
+    Limited(Limit),
     Broken,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::client::ContainerId;
 use crate::config::OwnContainer;
-use crate::engine::own::{ContainerInspect, ContainerRow};
+use crate::engine::own::ContainerInspect;
 use crate::engine::{Engine, EngineError, OwnCall};
 
 /// How often our own container is looked for at start, and the pause between: the peer's number of tries.
@@ -116,8 +116,7 @@ async fn inspect_exactly(
 }
 
 async fn names(engine: &Engine) -> Result<String, EngineError> {
-    let rows: Vec<ContainerRow> = engine.ask_for(OwnCall::Containers).await?.unwrap_or_default();
-    let names: Vec<String> = rows.iter().map(|row| format!("`{}`", row.name())).collect();
+    let names = engine.containers(|row| Some(format!("`{}`", row.name()))).await?;
     Ok(if names.is_empty() { "none".to_owned() } else { names.join(", ") })
 }
 

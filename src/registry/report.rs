@@ -20,6 +20,8 @@ use crate::startup::{build_limits, dangers, host_owner};
 
 /// How many clients' last refusals are remembered.
 const REMEMBERED_REFUSALS: usize = 4096;
+/// How much of a refusal is remembered, in characters.
+const LONGEST_REFUSAL: usize = 1024;
 /// How many containers of one network are looked at for the warning about forged addresses.
 const EXAMINED_NEIGHBOURS: usize = 64;
 
@@ -73,10 +75,12 @@ impl Registry {
     /// Remembers what a client was refused.
     pub fn refused(&self, identity: &Identity, what: &str) {
         let Identity::Containers(containers) = identity else { return };
+        // A client may ask for something very long.
+        let what: String = what.chars().take(LONGEST_REFUSAL).collect();
         let mut refusals = lock(&self.refusals.0);
         for container in containers.iter() {
             if refusals.len() < REMEMBERED_REFUSALS || refusals.contains_key(&container.id) {
-                refusals.insert(container.id, what.to_owned());
+                refusals.insert(container.id, what.clone());
             }
         }
     }
@@ -183,15 +187,9 @@ impl Registry {
     /// Tells what is in force for a client that runs, after something happened to it.
     pub(super) async fn tell(&self, id: ContainerId, what: &'static str) -> Result<(), Shared> {
         let Some(container) = self.container(id).await? else { return Ok(()) };
-        let rows: Option<Vec<ContainerRow>> =
-            self.engine.ask_for(OwnCall::ContainerRow(id)).await.map_err(Arc::new)?;
-        let full = id.to_string();
         // A container that is starting or stopping has its own lines for that.
-        let Some(row) =
-            rows.into_iter().flatten().find(|row| row.id == full && row.state == "running")
-        else {
-            return Ok(());
-        };
+        let row = self.engine.container_row(id).await.map_err(Arc::new)?;
+        let Some(row) = row.filter(|row| row.state == "running") else { return Ok(()) };
         let networks = networks_of(&self.own_place(), &row);
         if matches!(container.rights, Rights::Unlabelled)
             && !networks.iter().any(|network| network.shared)

@@ -4,13 +4,17 @@
 //! document, broken Unicode. A reader that forgives other things sees another document. This one accepts only documents that have a
 //! single reading, finds keys as Go finds them, and prints what it understood, so the client's own bytes are never sent.
 
+pub mod keep;
 mod reader;
+pub mod skim;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 
+use keep::Keep;
 use reader::Author;
 
 /// A JSON value with one reading.
@@ -21,7 +25,7 @@ pub enum Json {
     /// `true` or `false`.
     Bool(bool),
     /// A number as it was written; what it means depends on the field.
-    Number(String),
+    Number(Number),
     /// A string, its escapes resolved.
     String(String),
     /// An array.
@@ -30,13 +34,25 @@ pub enum Json {
     Object(Object),
 }
 
+/// A number as it was written. Nearly all are short enough to need no memory of their own.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Number(Digits);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Digits {
+    Few(u8, [u8; Number::FEW]),
+    Many(Box<str>),
+}
+
 /// A JSON object.
 ///
 // INVARIANT: no two keys are one to the reader: of fields none fold alike, of entries none are equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     keys: Keys,
-    members: Vec<(String, Json)>,
+    /// Where only some of its fields were kept, which.
+    kept: Option<&'static Keep>,
+    members: Box<[(String, Json)]>,
 }
 
 /// How the daemon finds an object's keys.
@@ -52,6 +68,8 @@ pub enum Keys {
 pub const MAX_DEPTH: usize = 128;
 /// The most values in one document: bounds what a body of many small values makes of memory.
 pub const MAX_VALUES: usize = 65_536;
+/// What a value takes at most beside its text, in bytes, while it is read: a member of an object, twice while its object grows, and a key.
+const VALUE_BYTES: usize = 128;
 
 impl Json {
     /// Reads a document. `keys` says what its outermost object is to the daemon: a struct for a request body, a map for a parameter such
@@ -72,9 +90,28 @@ impl Json {
         reader::read(bytes, Author::Engine, bytes.len())
     }
 
+    /// What reading a document of so many bytes takes at most beside those bytes, in bytes, and keeping it.
+    pub const fn most_memory(bytes: usize) -> usize {
+        // Nothing is shorter than a value and a comma.
+        let values = bytes / 2 + 1;
+        bytes + if values < MAX_VALUES { values } else { MAX_VALUES } * VALUE_BYTES
+    }
+
+    /// The same for a document that is there; it need not be one that can be read.
+    pub fn memory(bytes: &[u8]) -> usize {
+        // There is no value without one of these before or behind it.
+        let marks = bytes.iter().filter(|byte| matches!(byte, b',' | b':' | b'[' | b'{')).count();
+        Self::most_memory(bytes.len()).min(bytes.len() + (marks + 1) * VALUE_BYTES)
+    }
+
     /// Prints it, without white space, in the order it was read.
     pub fn to_text(&self) -> String {
-        let mut text = String::new();
+        self.to_text_of(0)
+    }
+
+    /// The same, where it is known how long it will be, more or less.
+    pub fn to_text_of(&self, bytes: usize) -> String {
+        let mut text = String::with_capacity(bytes);
         self.write(&mut text);
         text
     }
@@ -161,6 +198,10 @@ impl Object {
 
     /// The same, `null` included.
     pub fn member(&self, name: &str) -> Option<&Json> {
+        debug_assert!(
+            self.kept.is_none_or(|kept| kept.lists(name)),
+            "`{name}` is read of an answer and was not kept of it; list it where answers are kept"
+        );
         self.members.iter().find(|(key, _)| self.keys.agree(key, name)).map(|(_, value)| value)
     }
 
@@ -173,6 +214,42 @@ impl Object {
     /// Every member, in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Json)> {
         self.members.iter().map(|(key, value)| (key.as_str(), value))
+    }
+}
+
+impl Number {
+    /// How many digits need no memory of their own.
+    const FEW: usize = 22;
+
+    fn new(text: &str) -> Self {
+        let mut few = [0; Self::FEW];
+        match (few.get_mut(..text.len()), u8::try_from(text.len())) {
+            (Some(place), Ok(length)) => {
+                place.copy_from_slice(text.as_bytes());
+                Self(Digits::Few(length, few))
+            }
+            _ => Self(Digits::Many(text.into())),
+        }
+    }
+}
+
+impl Deref for Number {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match &self.0 {
+            Digits::Few(length, few) => {
+                let digits = few.get(..usize::from(*length)).unwrap_or_default();
+                std::str::from_utf8(digits).unwrap_or_default()
+            }
+            Digits::Many(digits) => digits,
+        }
+    }
+}
+
+impl fmt::Debug for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
     }
 }
 
@@ -259,6 +336,9 @@ fn write_string(string: &str, text: &mut String) {
         }
         let mut chars = behind.chars();
         match chars.next() {
+            // None is longer than what it can have been sent as.
+            Some('\u{8}') => text.push_str("\\b"),
+            Some('\u{c}') => text.push_str("\\f"),
             Some('\n') => text.push_str("\\n"),
             Some('\r') => text.push_str("\\r"),
             Some('\t') => text.push_str("\\t"),

@@ -4,6 +4,7 @@
 //! engine (which container a name means, what a volume mounts) it leaves a [`Question`], and the next run has the answer. A violation
 //! that shows without an answer ends it at once.
 
+mod answers;
 mod builds;
 mod execs;
 mod host;
@@ -20,7 +21,6 @@ mod tests;
 mod values;
 mod violation;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -29,6 +29,7 @@ use crate::request::target::printable;
 use crate::request::{Head, Method};
 
 use super::Allowlist;
+pub use answers::Answers;
 pub use builds::{builds_unlabelled, starts_containers};
 use look::Known;
 pub use look::Question;
@@ -139,9 +140,6 @@ impl<'a> Limits<'a> {
             && self.host_access == HostAccess::Allow
     }
 }
-
-/// What the engine answered: the object as it describes it, or `None` where it has none.
-pub type Answers = BTreeMap<Question, Option<Json>>;
 
 /// The parameters that clauses read.
 const JUDGED_PARAMETERS: &[&str] = &[

@@ -52,6 +52,16 @@ pub enum LabelError {
         "its image cannot be inspected, so nobody can say whether its labels are its own; create it again from an image the engine has"
     )]
     NoImage,
+    #[error("label `{key}` is longer than can be read; make it shorter")]
+    TooLong { key: String },
+    #[error(
+        "its labels that speak of rights, or its names and networks, are more than can be read; use fewer"
+    )]
+    TooMuch,
+    #[error(
+        "the labels of all containers that speak of rights are more than can be read; use fewer or shorter ones"
+    )]
+    TooManyInAll,
 }
 
 /// How many wrong labels of a container are told, and how much of a key or a value: they go into every refusal, and labels may be megabytes.

@@ -10,7 +10,7 @@ use crate::socket::Socket;
 /// From how many bytes on data is written from where it lies; less is copied behind what goes in front of it.
 const LARGE_BYTES: usize = 16 * 1024;
 /// How many copied bytes are collected before they are written.
-const MOST_COPIED_BYTES: usize = 64 * 1024;
+const MOST_COPIED_BYTES: usize = 16 * 1024;
 
 /// Bytes on their way into a socket.
 #[derive(Default)]

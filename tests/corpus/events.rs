@@ -1,30 +1,46 @@
-//! Events are read the same however the stream is cut, one a line, and nothing behind a line that is none.
+//! Events are read the same however the stream is cut, one a line, and nothing behind a line that is none; and as serde reads a line that
+//! it has as a whole, as far as both look at it.
 //!
 //! The first byte of the input says how long the pieces are; the rest is the stream.
 
+use serde_json::Value;
 use sockwarden::engine::events::EventReader;
 use sockwarden::engine::own::Event;
 
 pub(crate) fn check(input: &[u8]) {
     let Some((&length, stream)) = input.split_first() else { return };
+    for pieces in [stream.chunks(usize::from(length) + 1), stream.chunks(1 << 20)] {
+        assert_eq!(read(pieces), read(stream.chunks(1)));
+    }
     let mut want = Vec::new();
     let mut ends_well = true;
     // What stands behind the last line feed is no line yet.
     let whole = stream.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     for line in stream[..whole].split_inclusive(|byte| *byte == b'\n') {
-        if line.trim_ascii().is_empty() {
+        if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')) {
             continue;
         }
         let Ok(event) = serde_json::from_slice::<Event>(line) else {
             ends_well = false;
             break;
         };
+        // Nested deeper than is read, or no Unicode in what is passed over.
+        let Ok(value) = serde_json::from_slice::<Value>(line) else { return };
+        // Longer than anything that an engine writes there.
+        let texts =
+            [&event.kind, &event.action, &event.actor.id, &event.actor.attributes.container];
+        if texts.iter().any(|text| text.len() > 20) || line.len() > 500 {
+            return;
+        }
+        // serde takes a list for an object with its values in order.
+        let actor = &value["Actor"];
+        if value.is_array() || actor.is_array() || actor["Attributes"].is_array() {
+            ends_well = false;
+            break;
+        }
         want.push(format!("{event:?}"));
     }
-    for pieces in [stream.chunks(usize::from(length) + 1), stream.chunks(1), stream.chunks(1 << 20)]
-    {
-        assert_eq!(read(pieces), (want.clone(), ends_well));
-    }
+    assert_eq!(read(stream.chunks(1)), (want, ends_well));
 }
 
 fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<String>, bool) {

@@ -78,7 +78,7 @@ pub(crate) fn check(input: &[u8]) {
 /// What the gate reads, and whether it gave a reason for what it did not let through.
 async fn serve(stream: &[u8], piece: usize) -> (Vec<Message>, bool) {
     let (ours, mut client) = UnixStream::pair().unwrap();
-    let mut gate = Gate::new(Arc::new(Socket::Unix(ours)), &Limits::default());
+    let mut gate = Gate::new(Arc::new(Socket::Unix(ours)), &Limits::default(), None);
     let reading = async move {
         let mut seen = Vec::new();
         let refused = loop {

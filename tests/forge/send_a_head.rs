@@ -3,7 +3,7 @@ use sockwarden::engine::Link;
 use sockwarden::request::Head;
 
 async fn send(link: &mut Link, head: Head) {
-    let _ = link.send(head).await;
+    let _ = link.send(head, None).await;
 }
 
 fn main() {}

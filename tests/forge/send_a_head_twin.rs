@@ -4,7 +4,7 @@ use sockwarden::policy::Allowed;
 use sockwarden::wire::ClientBody;
 
 async fn send<'a>(link: &'a mut Link, allowed: Allowed<ClientBody<'a>>) {
-    let _ = link.send(allowed).await;
+    let _ = link.send(allowed, None).await;
 }
 
 fn main() {

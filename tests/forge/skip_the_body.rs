@@ -4,7 +4,7 @@ use sockwarden::policy::Pending;
 use sockwarden::wire::ClientBody;
 
 async fn send<'a>(link: &'a mut Link, pending: Pending<ClientBody<'a>>) {
-    let _ = link.send(pending).await;
+    let _ = link.send(pending, None).await;
 }
 
 fn main() {}

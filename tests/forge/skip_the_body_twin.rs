@@ -6,7 +6,7 @@ use sockwarden::wire::ClientBody;
 async fn send<'a>(link: &'a mut Link, mut pending: Pending<ClientBody<'a>>, bytes: &[u8]) {
     let _unread = pending.take_body();
     if let Judgement::Allowed(allowed) = pending.read(bytes) {
-        let _ = link.send(allowed).await;
+        let _ = link.send(allowed, None).await;
     }
 }
 

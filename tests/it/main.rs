@@ -16,6 +16,7 @@ mod framing;
 mod going_away;
 mod hijack;
 mod limits;
+mod memory;
 mod neighbours;
 mod panics;
 mod refusals;

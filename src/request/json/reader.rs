@@ -1,9 +1,9 @@
 //! From bytes to a [`Json`]: RFC 8259, with one reading or none.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::cmp::Ordering;
 
-use super::{Json, JsonError, Keys, MAX_DEPTH, Object, fold, plain_length};
+use super::{Json, JsonError, Keys, MAX_DEPTH, Number, Object, fold, fold_char, plain_length};
 
 /// Reads a document whole.
 ///
@@ -122,6 +122,8 @@ impl<'a> Reader<'a> {
             values.push(self.value(keys)?);
             self.skip_space();
             if self.take(b']') {
+                // Many short lists would otherwise take many times what is in them.
+                values.shrink_to_fit();
                 return Ok(Json::Array(values));
             }
             self.want(b',', "`,` or `]`")?;
@@ -132,7 +134,7 @@ impl<'a> Reader<'a> {
     fn object(&mut self, keys: Keys) -> Result<Json, JsonError> {
         let mut members: Vec<(String, Json)> = Vec::new();
         if self.take(b'}') {
-            return Ok(Json::Object(Object { keys, members }));
+            return Ok(object(keys, members));
         }
         let mut seen = Seen::default();
         loop {
@@ -156,7 +158,11 @@ impl<'a> Reader<'a> {
             members.push((key.into_owned(), value));
             self.skip_space();
             if self.take(b'}') {
-                return Ok(Json::Object(Object { keys, members }));
+                let twice = if seen.are_many() { twice(&members, keys) } else { None };
+                return match twice {
+                    Some(key) => Err(JsonError::DuplicateKey { key }),
+                    None => Ok(object(keys, members)),
+                };
             }
             self.want(b',', "`,` or `}`")?;
             self.skip_space();
@@ -262,7 +268,7 @@ impl<'a> Reader<'a> {
             }
         }
         let number = self.text.get(begin..self.at).unwrap_or_default();
-        Ok(Json::Number(number.to_owned()))
+        Ok(Json::Number(Number::new(number)))
     }
 
     fn digits(&mut self) -> usize {
@@ -304,26 +310,25 @@ fn is_hexadecimal(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// The keys of one object so far. Few are looked through, many are hashed.
+fn object(keys: Keys, members: Vec<(String, Json)>) -> Json {
+    Json::Object(Object { keys, kept: None, members: members.into() })
+}
+
+/// The keys of one object so far, while they are few enough to be looked through.
 #[derive(Default)]
 pub(super) struct Seen<'a> {
     few: Vec<Cow<'a, str>>,
-    /// As every key that is the same to the object's reader is written.
-    many: HashSet<String>,
+    are_many: bool,
 }
 
 impl<'a> Seen<'a> {
     /// As many as the largest object of the API has, but for maps.
     pub(super) const FEW: usize = 64;
 
-    /// Whether the key, of which only the case is not folded yet, is new.
+    /// Whether the key, of which only the case is not folded yet, is new; of many keys that is found out at the end.
     fn insert(&mut self, key: Cow<'a, str>, keys: Keys) -> bool {
-        let hashed = |key: Cow<'a, str>| match keys {
-            Keys::Fields => key.to_ascii_lowercase(),
-            Keys::Entries => key.into_owned(),
-        };
-        if !self.many.is_empty() {
-            return self.many.insert(hashed(key));
+        if self.are_many {
+            return true;
         }
         let is_new = match keys {
             Keys::Fields => !self.few.iter().any(|known| known.eq_ignore_ascii_case(&key)),
@@ -331,8 +336,31 @@ impl<'a> Seen<'a> {
         };
         self.few.push(key);
         if self.few.len() > Self::FEW {
-            self.many.extend(self.few.drain(..).map(hashed));
+            *self = Self { few: Vec::new(), are_many: true };
         }
         is_new
     }
+
+    const fn are_many(&self) -> bool {
+        self.are_many
+    }
+}
+
+/// The first key that is one with a key before it. Sorted by place, so that no key is copied.
+fn twice(members: &[(String, Json)], keys: Keys) -> Option<String> {
+    let key = |place: &usize| members.get(*place).map_or("", |(key, _)| key.as_str());
+    let compare = |one: &usize, other: &usize| -> Ordering {
+        let (one, other) = (key(one), key(other));
+        match keys {
+            Keys::Fields => one.chars().map(fold_char).cmp(other.chars().map(fold_char)),
+            Keys::Entries => one.cmp(other),
+        }
+    };
+    let mut places: Vec<usize> = (0..members.len()).collect();
+    places.sort_unstable_by(|one, other| compare(one, other).then(one.cmp(other)));
+    let pairs = places.windows(2).filter_map(|pair| match pair {
+        [one, other] if compare(one, other).is_eq() => Some(*other),
+        _ => None,
+    });
+    pairs.min().map(|place| key(&place).to_owned())
 }

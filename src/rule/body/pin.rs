@@ -78,6 +78,6 @@ fn strings<'a>(config: &'a mut Object, field: &str) -> impl Iterator<Item = &'a 
 }
 
 fn id<'a>(name: &str, answers: &'a Answers) -> Option<&'a str> {
-    let inspect = answers.get(&Question::Container(name.to_owned()))?.as_ref()?;
+    let inspect = answers.get(&Question::Container(name.to_owned()))??;
     inspect.field("Id").and_then(Json::as_str).filter(|id| super::own::is_full_id(id))
 }

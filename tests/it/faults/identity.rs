@@ -300,6 +300,25 @@ fn its_events_lie() {
     });
 }
 
+/// A label may be megabytes long, and is part of every event of its container.
+#[test]
+fn a_death_is_heard_whatever_the_labels_are() {
+    run(async {
+        let town = Town::start(Limits::default()).await;
+        let mut kept = town.client(LABELLED);
+        kept.send(get("GET /info", &[])).await;
+        assert_eq!(kept.answer().await.status, 200);
+        let label = "\"Action\":\"connect\"".repeat(200_000);
+        let attributes = json!({"x": label, "Action": "start", "ID": World::plain()});
+        town.feed.send(event("container", "start", &World::plain(), &attributes));
+        town.feed.send(event("container", "die", &World::labelled(), &attributes));
+        kept.ends().await;
+        // The same stream goes on.
+        assert!(town.registry.is_fresh() && town.feed.followers() == 1);
+        town.judges_rightly().await;
+    });
+}
+
 #[test]
 fn its_events_repeat() {
     run(async {

@@ -133,7 +133,8 @@ fn a_refusal_tells_what_every_list_lets_read() {
     };
     let defaults = Defaults { deny_host_mounts: false, ..Defaults::default() };
     let question = Question::Volume("secret".to_owned());
-    let answers = Answers::from([(question.clone(), answer(On::Docker, &question))]);
+    let mut answers = Answers::new();
+    answers.insert(question.clone(), answer(On::Docker, &question));
     for (other, want) in [(list(&["/volumes"]), true), (list(&[]), false)] {
         let lists = [list(&["/volumes"]), other];
         let review = Review::new(&head, Some(&body), &lists[0], &lists, &defaults, None, &answers);
