@@ -41,6 +41,7 @@ fn links_between_pages_lead_somewhere() {
         "docs/client-suites.md",
         "docs/how-requests-are-judged.md",
         "docs/known-attacks.md",
+        "docs/performance.md",
         "docs/per-container-allowlists.md",
         "docs/reference.md",
         "docs/reliability.md",
@@ -51,11 +52,36 @@ fn links_between_pages_lead_somewhere() {
         let folder = root.join(page).parent().unwrap().to_path_buf();
         for rest in text.split("](").skip(1) {
             let link = rest.split(')').next().unwrap_or_default();
-            let file = link.split('#').next().unwrap_or_default();
-            let leads_here = file.is_empty() || link.contains("://") || folder.join(file).exists();
-            assert!(leads_here, "{page} links to {link}, which is not there");
+            if link.contains("://") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { root.join(page) } else { folder.join(file) };
+            assert!(target.exists(), "{page} links to {link}, which is not there");
+            if !anchor.is_empty() {
+                let there = anchors(&fs::read_to_string(&target).unwrap());
+                let leads_there = there.iter().any(|it| it == anchor);
+                assert!(leads_there, "{page} links to {link}, and there are {there:?}");
+            }
         }
     }
+    assert_eq!(anchors("# A `b`\n```\n# no\n```\n## What's new?\n"), ["a-b", "whats-new"]);
+}
+
+/// What links to the headings of a page end with, as GitHub makes them.
+fn anchors(page: &str) -> Vec<String> {
+    let mut is_code = false;
+    let mut anchors = Vec::new();
+    for line in page.lines() {
+        is_code ^= line.trim_start().starts_with("```");
+        let heading = line.trim_start_matches('#').strip_prefix(' ');
+        if let Some(heading) = heading.filter(|_| !is_code && line.starts_with('#')) {
+            let kept =
+                heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+            anchors.push(kept.collect::<String>().to_lowercase().replace(' ', "-"));
+        }
+    }
+    anchors
 }
 
 /// Each row of docs/known-attacks.md ends with the tests that prove it: `file::name`, or `file::"words of a case"`.

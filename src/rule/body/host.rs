@@ -397,9 +397,11 @@ impl<'a> Review<'a> {
             |entry: &&str| entry.split_once('=').is_none_or(|(name, _)| name.contains('*'));
         match texts(value).iter().find(|entry| copies(entry)) {
             Some(entry) if self.is_docker() == Some(false) => {
+                // Not the value, which may be a secret.
+                let name = entry.split_once('=').map_or(*entry, |(name, _)| name);
                 let problem = format!(
                     "copies `{}` from the environment of this engine; give it a value",
-                    printable(entry)
+                    printable(name)
                 );
                 Err(host(place, &problem))
             }
