@@ -145,7 +145,7 @@ impl Image {
         .iter()
         .map(|change| format!("&changes={}", percent_encode(change)))
         .collect();
-        let target = format!("/images/create?fromSrc=-&repo={run}&tag=busybox{changes}");
+        let target = format!("/images/create?fromSrc=-&repo={}{changes}", percent_encode(&name));
         let answer = engine.call("POST", &target, &busybox_root());
         let said = String::from_utf8_lossy(&answer.body).into_owned();
         assert!(answer.status == 200 && !said.contains("error"), "the image import failed: {said}");
