@@ -8,6 +8,7 @@ mod transfer;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct Engine {
     socket: Arc<Path>,
     /// The API version of our own questions, once agreed.
     api: Arc<RwLock<Option<ApiVersion>>>,
+    /// Whether it was Docker's engine when we agreed on that.
+    is_docker: Arc<AtomicBool>,
     /// Connections for our own questions that wait for the next one.
     idle: Arc<Mutex<Vec<own::OwnConnection>>>,
 }
@@ -34,7 +37,12 @@ pub struct Engine {
 impl Engine {
     /// The engine behind a Unix socket.
     pub fn new(socket: &Path) -> Self {
-        Self { socket: Arc::from(socket), api: Arc::default(), idle: Arc::default() }
+        Self {
+            socket: Arc::from(socket),
+            api: Arc::default(),
+            is_docker: Arc::default(),
+            idle: Arc::default(),
+        }
     }
 
     /// The engine side of one client connection. Nothing is opened before the first request.

@@ -57,6 +57,16 @@ impl Engine {
         &self.socket
     }
 
+    /// The minor number of its newest API version, 1.n.
+    ///
+    /// # Panics
+    /// When it does not tell.
+    pub fn api(&self) -> u32 {
+        let version = self.call("GET", "/version", b"").json();
+        let minor = version["ApiVersion"].as_str().and_then(|text| text.strip_prefix("1."));
+        minor.and_then(|minor| minor.parse().ok()).expect("an API version 1.n")
+    }
+
     /// Calls the engine.
     ///
     /// # Panics

@@ -120,7 +120,7 @@ fn a_name_that_is_admitted_cannot_be_taken() {
         let network = stage.network();
         stage.create_network(&network, &[]);
         let allow_from = format!("-allowfrom=0.0.0.0/0,good.{network}");
-        let flags = [&*allow_from, "-allowPOST=.*", "-hostaccess=deny"];
+        let flags = [&*allow_from, "-allowPOST=/v1[.]41/containers/.*", "-hostaccess=deny"];
         stage.start_proxy(identity, &flags);
         stage.wait_for_log("sockwarden is ready");
         if !identity.is_empty() {
