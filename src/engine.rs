@@ -9,6 +9,7 @@ mod transfer;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct Engine {
     socket: Arc<Path>,
     /// The API version of our own questions, once agreed.
     api: Arc<RwLock<Option<ApiVersion>>>,
+    /// Whether it was Docker's engine when we agreed on that.
+    is_docker: Arc<AtomicBool>,
     /// Connections for our own questions that wait for the next one.
     idle: Arc<Mutex<Vec<own::OwnConnection>>>,
     /// For the questions of judgements.
@@ -45,6 +48,7 @@ impl Engine {
         Self {
             socket: Arc::from(socket),
             api: Arc::default(),
+            is_docker: Arc::default(),
             idle: Arc::default(),
             seats: Arc::new(Semaphore::new(own::MOST_QUESTIONS)),
             labels: Wanted::default(),

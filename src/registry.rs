@@ -343,7 +343,7 @@ impl Registry {
     /// The container with this id and those that share its network namespace and run; `None` when the engine does not know it yet.
     async fn sharing(&self, id: ContainerId) -> Result<Option<Arc<[Arc<Container>]>>, Shared> {
         let Some(first) = self.container(id).await? else { return Ok(None) };
-        if self.epoch.load(Ordering::SeqCst) == STALE {
+        if !self.is_fresh() || !self.engine.tells_in_time() {
             self.list().await?;
         }
         let mut together = vec![first];

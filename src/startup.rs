@@ -170,7 +170,7 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
             );
             if config.bodies.host_access == HostAccess::Deny && !version.is_docker() {
                 tracing::warn!(
-                    "this engine is not Docker's; it may not show whether a container stays inside, and then `-hostaccess=deny` refuses to exec and attach in it"
+                    "this engine is not Docker's, so it does not show whether a container stays inside: `-hostaccess=deny` refuses every exec and attach"
                 );
             }
         }

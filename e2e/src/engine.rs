@@ -57,6 +57,16 @@ impl Engine {
         &self.socket
     }
 
+    /// The minor number of its newest API version, 1.n.
+    ///
+    /// # Panics
+    /// When it does not tell.
+    pub fn api(&self) -> u32 {
+        let version = self.call("GET", "/version", b"").json();
+        let minor = version["ApiVersion"].as_str().and_then(|text| text.strip_prefix("1."));
+        minor.and_then(|minor| minor.parse().ok()).expect("an API version 1.n")
+    }
+
     /// Calls the engine.
     ///
     /// # Panics
@@ -145,7 +155,7 @@ impl Image {
         .iter()
         .map(|change| format!("&changes={}", percent_encode(change)))
         .collect();
-        let target = format!("/images/create?fromSrc=-&repo={run}&tag=busybox{changes}");
+        let target = format!("/images/create?fromSrc=-&repo={}{changes}", percent_encode(&name));
         let answer = engine.call("POST", &target, &busybox_root());
         let said = String::from_utf8_lossy(&answer.body).into_owned();
         assert!(answer.status == 200 && !said.contains("error"), "the image import failed: {said}");

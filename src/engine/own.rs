@@ -1,5 +1,6 @@
 //! Our own questions to the engine: a closed, read-only set, asked under an API version both sides know.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -333,8 +334,15 @@ impl Engine {
                 "there is no API version that it and we both speak",
             ));
         }
+        self.is_docker.store(version.is_docker(), Ordering::SeqCst);
         *self.api.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(agreed);
         Ok(agreed)
+    }
+
+    /// Whether the engine tells of a container's creation before the container can speak, as Docker's does. Podman reads its events back
+    /// from a file or the journal, and a container may be running by then.
+    pub fn tells_in_time(&self) -> bool {
+        self.is_docker.load(Ordering::SeqCst)
     }
 
     /// Subscribes to events; they come from the moment this returns.

@@ -82,6 +82,22 @@ impl NetworkView {
             || self.subnets.iter().any(|subnet| subnet.contains(&address))
     }
 
+    /// The containers that have an address which others have as well, each once.
+    pub fn contested(&self) -> Vec<ContainerId> {
+        let shares = |(address, id): &&(IpAddr, ContainerId)| {
+            self.members.iter().any(|(held, other)| held == address && other != id)
+        };
+        let mut ids: Vec<_> = self.members.iter().filter(shares).map(|(_, id)| *id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// Takes out a container that uses the network of another, which is here under the same address.
+    pub fn remove(&mut self, guest: ContainerId) {
+        self.members.retain(|(_, id)| *id != guest);
+    }
+
     /// The containers on the network, each once.
     pub fn containers(&self) -> Vec<ContainerId> {
         let mut ids: Vec<_> = self.members.iter().map(|(_, id)| *id).collect();

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use super::fresh::Fresh;
 use super::network::{Holder, NetworkView};
-use super::{Questions, Shared, lock};
+use super::{Questions, Shared, lock, shared_with};
 use crate::client::ContainerId;
-use crate::engine::own::NetworkInspect;
+use crate::engine::own::{ContainerInspect, NetworkInspect};
 use crate::engine::{Engine, OwnCall};
 
 /// Asks the engine who has which address. Every answer is newer than its question, and askers that come at once share one.
@@ -110,13 +110,31 @@ impl Networks {
         let ask = || async {
             let inspect: Option<NetworkInspect> =
                 self.engine.ask_for(OwnCall::Network(network)).await.map_err(Arc::new)?;
-            Ok(Arc::new(NetworkView::new(inspect.as_ref())))
+            let mut view = NetworkView::new(inspect.as_ref());
+            self.part_guests(&mut view).await?;
+            Ok(Arc::new(view))
         };
         let view = query.get(ask).await;
         if view.as_ref().is_ok_and(|view| view.is_gone) {
             lock(&self.looks).remove(network);
         }
         view
+    }
+
+    /// Podman 4 lists whoever uses a container's network (`network_mode: container:…`) beside that container, under the same address;
+    /// Docker and Podman 5 list the container alone. Who shares with whom never changes.
+    async fn part_guests(&self, view: &mut NetworkView) -> Result<(), Shared> {
+        let contested = view.contested();
+        for guest in &contested {
+            let name = guest.to_string();
+            let inspect: Option<ContainerInspect> =
+                self.engine.ask_for(OwnCall::Container(&name)).await.map_err(Arc::new)?;
+            let host = inspect.and_then(|inspect| shared_with(&inspect.host_config.network_mode));
+            if host.is_some_and(|host| host != *guest && contested.contains(&host)) {
+                view.remove(*guest);
+            }
+        }
+        Ok(())
     }
 
     /// All networks, without who is on them.

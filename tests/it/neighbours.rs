@@ -338,18 +338,27 @@ fn connections_over_other_networks_end_too() {
 #[test]
 fn podmans_words_mean_the_same() {
     run(async {
-        for tongue in [Tongue::Docker, Tongue::Podman] {
+        for tongue in [Tongue::Docker, Tongue::Podman, Tongue::Podman4] {
             let world = world("net");
             world.lock().tongue = tongue;
             let mode = format!("container:{}", id("a"));
             world.container("6", &mode, json!({}), &[]);
             world.container("4", "net", may(), &[("net", "10.9.0.4")]);
+            world.container("5", "net", may(), &[("net", "10.9.0.5")]);
+            world.container("7", &format!("container:{}", id("5")), may(), &[]);
             let town = Town::start(world).await;
             town.check("10.9.0.4", OURS, ByLabels).await;
             town.check("10.8.0.2", OURS, ByLabels).await;
             town.check("10.9.0.3", OURS, ByDefault).await;
             // Two share this address, and one of them may not do this, the other not that.
             town.check("10.9.0.2", OURS, Refused).await;
+            // Of these two both may.
+            town.check("10.9.0.5", OURS, ByLabels).await;
+            // And a third that came a moment ago may not; Podman has not told of it yet.
+            if tongue != Tongue::Docker {
+                town.world.container("8", &format!("container:{}", id("5")), json!({}), &[]);
+                town.check("10.9.0.5", OURS, Refused).await;
+            }
             let fixed = async |network: &str| {
                 let body = format!(
                     r#"{{"NetworkingConfig":{{"EndpointsConfig":{{"{network}":{{"IPAMConfig":{{"IPv4Address":"10.9.0.9"}}}}}}}}}}"#

@@ -65,11 +65,23 @@ pub(crate) enum Engine {
     Ignores(&'static str),
     /// It refuses this or does not know it: not every engine that we may stand before does.
     OtherEngines,
+    /// The first up to this API version (1.n), the second from the next.
+    UpTo(u32, &'static Engine, &'static Engine),
     /// It is not asked, because it would change the machine or needs something that is not there.
     NotTried,
 }
 
-use Engine::{Does, Ignores, NotTried, OtherEngines, Shows};
+impl Engine {
+    /// What an engine of this API version (1.n) does.
+    pub(crate) const fn of(self, api: u32) -> Self {
+        match self {
+            Self::UpTo(last, before, after) => (if api <= last { *before } else { *after }).of(api),
+            told => told,
+        }
+    }
+}
+
+use Engine::{Does, Ignores, NotTried, OtherEngines, Shows, UpTo};
 use Limits::{Blind, Builder, Host, HostSrv, NoMounts, NoNetwork, Own, Srv};
 
 const fn case(
@@ -154,11 +166,11 @@ pub(crate) const CASES: &[Case] = &[
     unclear("two spellings", r#"{"Image":"{image}","HostConfig":{"Privileged":false,"privileged":true}}"#, "twice", Shows(r#""Privileged":true"#)),
     unclear("two spellings deep down", r#"{"Image":"{image}","HostConfig":{"Mounts":[{"Type":"tmpfs","type":"bind","Source":"/","Target":"/h"}]}}"#, "twice", Shows(r#""Source":"/""#)),
     unclear("a network called labels is a struct inside", r#"{"Image":"{image}","NetworkingConfig":{"EndpointsConfig":{"labels":{"IPAMConfig":{},"ipamconfig":{"IPv4Address":"10.0.0.9"}}}}}"#, "twice", Shows(r#""IPv4Address":"10.0.0.9""#)),
-    create("B07 top level, no HostConfig", Host, r#"{"Image":"{image}","Privileged":true}"#, "Privileged", Shows(r#""Privileged":true"#)),
-    create("B07 top level binds", Srv, r#"{"Image":"{image}","Binds":["/:/h"]}"#, "mounts the host's `/`", Shows(r#""Binds":["/:/h"]"#)),
-    unclear("B08 HostConfig and null", r#"{"Image":"{image}","HostConfig":{},"hostconfig":null,"PidMode":"host"}"#, "twice", Shows(r#""PidMode":"host""#)),
-    create("top level beside null", Host, r#"{"Image":"{image}","HostConfig":null,"PidMode":"host"}"#, "PidMode", Shows(r#""PidMode":"host""#)),
-    unclear("B09 a second document", r#"{"Image":"{image}"}{"HostConfig":{"Privileged":true}}"#, "behind", Does),
+    create("B07 top level, no HostConfig", Host, r#"{"Image":"{image}","Privileged":true}"#, "Privileged", UpTo(45, &Shows(r#""Privileged":true"#), &Ignores(r#""Privileged":true"#))),
+    create("B07 top level binds", Srv, r#"{"Image":"{image}","Binds":["/:/h"]}"#, "mounts the host's `/`", UpTo(45, &Shows(r#""Binds":["/:/h"]"#), &Ignores(r#""Binds":["/:/h"]"#))),
+    unclear("B08 HostConfig and null", r#"{"Image":"{image}","HostConfig":{},"hostconfig":null,"PidMode":"host"}"#, "twice", UpTo(45, &Shows(r#""PidMode":"host""#), &Ignores(r#""PidMode":"host""#))),
+    create("top level beside null", Host, r#"{"Image":"{image}","HostConfig":null,"PidMode":"host"}"#, "PidMode", UpTo(45, &Shows(r#""PidMode":"host""#), &Ignores(r#""PidMode":"host""#))),
+    unclear("B09 a second document", r#"{"Image":"{image}"}{"HostConfig":{"Privileged":true}}"#, "behind", UpTo(41, &Does, &OtherEngines)),
     unclear("B09 a brace behind", r#"{"Image":"{image}"}}"#, "behind", Does),
     unclear("B09 byte order mark", "\u{feff}{\"Image\":\"{image}\"}", "byte order mark", OtherEngines),
     unclear("not JSON", r#"{"Image":"{image}",}"#, "a key", OtherEngines),
@@ -191,7 +203,7 @@ pub(crate) const CASES: &[Case] = &[
     create("B17 disable", Host, r#"{"Image":"{image}","HostConfig":{"SecurityOpt":["disable"]}}"#, "disable", Shows(r#""SecurityOpt":["disable"]"#)),
     create("label=disable", Host, r#"{"Image":"{image}","HostConfig":{"SecurityOpt":["label=disable"]}}"#, "label", Shows("label=disable")),
     create("label=type", Host, r#"{"Image":"{image}","HostConfig":{"SecurityOpt":["label=type:spc_t"]}}"#, "label", Shows("label=type:spc_t")),
-    create("B17 writable cgroups", Host, r#"{"Image":"{image}","HostConfig":{"SecurityOpt":["writable-cgroups=true"]}}"#, "writable-cgroups", OtherEngines),
+    create("B17 writable cgroups", Host, r#"{"Image":"{image}","HostConfig":{"SecurityOpt":["writable-cgroups=true"]}}"#, "writable-cgroups", UpTo(47, &OtherEngines, &Does)),
     create("no-new-privileges off", Host, r#"{"Image":"{image}","HostConfig":{"SecurityOpt":["no-new-privileges=false"]}}"#, "no-new-privileges", Shows("no-new-privileges=false")),
     passes("what strengthens", Host, r#"{"Image":"{image}","HostConfig":{"SecurityOpt":["no-new-privileges","no-new-privileges:true"]}}"#),
     create("B18 device rules", Host, r#"{"Image":"{image}","HostConfig":{"DeviceCgroupRules":["a *:* rwm"]}}"#, "devices", Shows("a *:* rwm")),
@@ -391,14 +403,14 @@ pub(crate) const CASES: &[Case] = &[
     deny("starting an exec in it", Own, "POST /v1.41/exec/{proxy-exec}/start", r#"{"Detach":true}"#, "proxy's own container", Does),
     deny("renaming another to its name", Own, "POST /v1.41/containers/{victim}/rename?name={proxy}", "", "takes the name", OtherEngines),
     deny("remove", Own, "DELETE /v1.41/containers/{proxy}?force=1", "", "proxy's own container", Does),
-    deny("commit", Own, "POST /v1.41/commit?container={proxy}&repo={commit}", "null", "proxy's own container", Shows(r#""Container":"{proxyid}""#)),
+    deny("commit", Own, "POST /v1.41/commit?container={proxy}&repo={commit}", "null", "proxy's own container", UpTo(44, &Shows(r#""Container":"{proxyid}""#), &Does)),
     create("B19 its volumes", Own, r#"{"Image":"{image}","HostConfig":{"VolumesFrom":["{proxy}"]}}"#, "proxy's own container", Shows("VolumesFrom\":[\"")),
-    create("its volumes, by a part of its id", Own, r#"{"Image":"{image}","VolumesFrom":["{proxyid5}:rw"]}"#, "proxy's own container", Shows("docker.sock")),
+    create("its volumes, by a part of its id", Own, r#"{"Image":"{image}","VolumesFrom":["{proxyid5}:rw"]}"#, "proxy's own container", UpTo(47, &Shows("docker.sock"), &Shows(r#""VolumesFrom":[""#))),
     create("its processes", Own, r#"{"Image":"{image}","HostConfig":{"PidMode":"container:{proxy}"}}"#, "proxy's own container", Shows("container:")),
     create("its network namespace", Own, r#"{"Image":"{image}","HostConfig":{"NetworkMode":"container:{proxyid}"}}"#, "proxy's own container", Shows("container:")),
     create("its memory", Own, r#"{"Image":"{image}","HostConfig":{"IpcMode":"container:{proxyid12}"}}"#, "proxy's own container", Shows("container:")),
     create("links to it", Own, r#"{"Image":"{image}","HostConfig":{"Links":["{proxy}:p"]}}"#, "proxy's own container", Shows("/p\"")),
-    create("namespaces at the top level", Own, r#"{"Image":"{image}","PidMode":"container:{proxyid5}"}"#, "proxy's own container", Shows("container:")),
+    create("namespaces at the top level", Own, r#"{"Image":"{image}","PidMode":"container:{proxyid5}"}"#, "proxy's own container", UpTo(45, &Shows("container:"), &Ignores("container:"))),
     allow("looking at the proxy", Own, "GET /v1.41/containers/{proxy}/json", "", Does),
     allow("stopping another", Own, "POST /v1.41/containers/{other-container}/stop?t=0", "", Does),
     create("the network namespace of another", Own, r#"{"Image":"{image}","HostConfig":{"NetworkMode":"container:{victim}"}}"#, "whose address is its identity", Shows("container:")),
@@ -424,6 +436,6 @@ pub(crate) const CASES: &[Case] = &[
     allow("a build that the proxy is far from", Builder, BUILD, "", Does),
     allow("a build without a network", Builder, "POST /v1.41/build?networkmode=none", "", Does),
     deny("a build in the host's network reaches the proxy", Builder, "POST /v1.41/build?networkmode=host", "", "networkmode=none", Shows("docker0")),
-    deny("by a part of its id as well", Builder, "POST /v1.41/build?networkmode={hostnet3}", "", "networkmode=none", Does),
+    deny("by a part of its id as well", Builder, "POST /v1.41/build?networkmode={hostnet3}", "", "networkmode=none", UpTo(47, &Does, &OtherEngines)),
     case("a container that is not there", Own, "POST /v1.41/containers/{name}/stop", "", Want::Refused(404, "No such container"), OtherEngines),
 ];

@@ -2,6 +2,7 @@
 //! host must be refused in words that a person can use.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -53,12 +54,14 @@ macro_rules! behind_or_skip {
 fn creates_with_ordinary_options_pass(cli: Cli) {
     let (docker, inside) = behind_or_skip!(cli);
     let (network, volume) = (docker.name("own"), docker.name("data"));
-    docker.ok(&["network", "create", &network]);
+    // Newer engines give out addresses only of subnets that were asked for. Two CLIs do this at once.
+    let subnet = format!("10.213.{}", std::process::id() % 100 * 2 + u32::from(cli == Cli::V28));
+    docker.ok(&["network", "create", "--subnet", &format!("{subnet}.0/24"), &network]);
     docker.ok(&["volume", "create", &volume]);
     let inside = inside.path().display().to_string();
     let words = |text: &str| {
         let text = text.replace("NETWORK", &network).replace("VOLUME", &volume);
-        text.replace("INSIDE", &inside)
+        text.replace("INSIDE", &inside).replace("SUBNET", &subnet)
     };
     let mut wrong = Vec::new();
     for options in ORDINARY_OPTIONS {
@@ -92,7 +95,7 @@ const ORDINARY_OPTIONS: &[&str] = &[
     "--cap-drop ALL --cap-add NET_BIND_SERVICE",
     "--read-only --tmpfs /run:size=1m",
     "--network NETWORK --network-alias web --network-alias www",
-    "--network NETWORK --ip 10.0.0.9 --hostname web --domainname example.com",
+    "--network NETWORK --ip SUBNET.9 --hostname web --domainname example.com",
     "--network none",
     "--log-driver json-file --log-opt max-size=1m --log-opt max-file=2",
     "--log-driver none",
@@ -451,9 +454,12 @@ fn compose_brings_two_services_up_and_down() {
         command.args(["-p", &docker.name("project"), "-f", "compose.json"]).args(words);
         Process::run(command)
     };
-    if Command::new("docker-compose").arg("version").output().is_err() {
+    let Ok(version) = Command::new("docker-compose").args(["version", "--short"]).output() else {
         return skip("no docker-compose found");
-    }
+    };
+    // It reads `ContainerConfig` of an image to make a service anew, which engines show up to API 1.44; newer ones it cannot ask directly
+    // either.
+    let is_stuck = version.stdout.starts_with(b"1.") && engine_or_skip!().api() > 44;
     let labels: serde_json::Map<_, _> =
         docker.names().labels().into_iter().map(|(key, value)| (key, value.into())).collect();
     let service = |more: serde_json::Value| {
@@ -491,7 +497,15 @@ fn compose_brings_two_services_up_and_down() {
     let changed = file.to_string().replace(r#""A":"1""#, r#""A":"2""#);
     fs::write(docker.directory().join("compose.json"), changed).expect("a file of ours");
     let up = run(&["up", "-d"]);
-    assert_eq!(up.code, 0, "{} {}", up.text(), up.errors());
+    if is_stuck {
+        assert!(up.errors().contains("'ContainerConfig'"), "{} {}", up.text(), up.errors());
+        let _ = writeln!(
+            std::io::stderr(),
+            "SKIPPED: docker-compose 1 makes no service anew on this engine"
+        );
+    } else {
+        assert_eq!(up.code, 0, "{} {}", up.text(), up.errors());
+    }
     let down = run(&["down", "-v"]);
     assert_eq!(down.code, 0, "{} {}", down.text(), down.errors());
 

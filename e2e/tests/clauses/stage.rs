@@ -18,6 +18,8 @@ pub(crate) struct Stage {
     pub(crate) fronts: Vec<Front>,
     pub(crate) swarm: Swarm,
     pub(crate) engine: &'static Engine,
+    /// Its API version, 1.n.
+    pub(crate) api: u32,
     pub(crate) objects: Objects,
     names: Names,
     _image: Arc<Image>,
@@ -86,6 +88,7 @@ impl Stage {
             fronts: Vec::new(),
             swarm: Swarm::start(),
             engine,
+            api: engine.api(),
             objects: Objects::default(),
             names,
             _image: Arc::clone(&image),

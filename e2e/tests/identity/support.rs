@@ -8,6 +8,7 @@ use sockwarden_e2e::{skip, tar, wait};
 
 /// One network, a proxy on it, and the image that everybody runs.
 pub(crate) struct Stage {
+    engine: &'static Engine,
     names: Names,
     image: String,
 }
@@ -34,7 +35,7 @@ impl Stage {
         let mut root = engine::busybox_root();
         root.truncate(root.len() - 1024);
         root.extend(tar::archive(&[("sockwarden", tar::Entry::File(0o755, &binary))]));
-        let stage = Self { names, image };
+        let stage = Self { engine, names, image };
         stage.import(engine, &stage.image, &root, &["ENV PATH=/bin".to_owned()]);
         Some(stage)
     }
@@ -45,9 +46,10 @@ impl Stage {
             .iter()
             .chain(changes)
             .map(|change| format!("&changes={}", percent_encode(change)));
-        let (repository, tag) = image.split_once(':').expect("the image has a tag");
+        // Podman 4 reads no `tag` beside the name.
         let target = format!(
-            "/images/create?fromSrc=-&repo={repository}&tag={tag}{}",
+            "/images/create?fromSrc=-&repo={}{}",
+            percent_encode(image),
             changes.collect::<String>()
         );
         let answer = engine.call("POST", &target, root);
@@ -72,12 +74,12 @@ impl Stage {
     }
 
     pub(crate) fn start_proxy(&self, identity: &[&str], flags: &[&str]) {
-        self.start_proxy_on("/var/run/docker.sock", identity, flags);
+        self.start_proxy_on(self.socket(), identity, flags);
     }
 
     /// Starts the proxy with another network mode than a network of its own.
     pub(crate) fn start_proxy_in(&self, mode: &str, identity: &[&str], flags: &[&str]) {
-        self.start_proxy_as("/var/run/docker.sock", mode, identity, flags);
+        self.start_proxy_as(self.socket(), mode, identity, flags);
     }
 
     /// Starts the proxy in front of another socket, whose directory it gets: the socket itself may be replaced.
@@ -97,6 +99,10 @@ impl Stage {
         );
         words.extend(identity.iter().chain(flags).map(|&flag| flag.to_owned()));
         self.docker_ok(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    fn socket(&self) -> &'static str {
+        self.engine.socket().to_str().expect("a plain path")
     }
 
     pub(crate) fn image(&self) -> &str {
@@ -183,7 +189,7 @@ impl Stage {
 
     pub(crate) fn docker(&self, words: &[&str]) -> Output {
         let mut command = Command::new("docker");
-        command.args(words);
+        command.env("DOCKER_HOST", format!("unix://{}", self.socket())).args(words);
         Process::run(command)
     }
 

@@ -12,7 +12,7 @@ use super::{Review, Verdict, host};
 pub(super) const REACHES_HOST: &str =
     "reaches the host, so whoever runs something in it reaches the host as well";
 
-const HIDES: &str = "is in an engine that does not show whether a container shares the IPC of the host or sees kernel files that engines hide, as Docker's does";
+const HIDES: &str = "is in an engine that does not show whether a container shares namespaces of the host, may use its devices or sees kernel files that engines hide, as Docker's does";
 
 impl<'a> Review<'a> {
     /// Whoever runs or types in a container that reaches the host reaches it too.
@@ -30,21 +30,14 @@ impl<'a> Review<'a> {
     /// Whether what runs in this container is kept inside it, as far as the engine shows that.
     pub(super) fn stays_inside_found(&mut self, inspect: &'a Json, place: &str) -> Verdict {
         stays_inside(inspect, place)?;
-        // Podman shows `shareable` for the IPC namespace of the host, and nothing of paths that are not hidden any more.
-        if shows_isolation(inspect) || self.is_docker() != Some(false) {
+        // Podman 4.3 shows `shareable` for the IPC namespace of the host; 5.4 does not, but neither shows rules for devices, a user
+        // namespace that is the host's, or single paths that are not hidden any more.
+        if self.is_docker() != Some(false) {
             return Ok(());
         }
         // That is no secret of the container's.
         Err(host(place, HIDES).veiled(place, HIDES))
     }
-}
-
-/// Whether an inspect shows by itself that nothing of what Podman hides is the case.
-fn shows_isolation(inspect: &Json) -> bool {
-    let config = inspect.field("HostConfig").unwrap_or(&Json::Null);
-    let lists = |name: &str| config.field(name).is_some_and(|value| value.as_array().is_some());
-    let ipc = config.field("IpcMode").and_then(Json::as_str).unwrap_or_default();
-    lists("MaskedPaths") && lists("ReadonlyPaths") && matches!(ipc, "private" | "none")
 }
 
 /// Whether what an inspect shows is kept inside the container.
@@ -98,19 +91,30 @@ fn mounts_system(inspect: &Json) -> Option<&str> {
     })
 }
 
-/// Whether a container mounts the engine's socket, or a directory above it.
+/// Whether a container mounts the engine's socket, or a directory above it. One that lies elsewhere is known by where it is put.
 fn mounts_engine(inspect: &Json) -> bool {
     let mounts = inspect.field("Mounts").and_then(Json::as_array).unwrap_or_default();
     mounts.iter().any(|mount| {
         let text = |name: &str| mount.field(name).and_then(Json::as_str).unwrap_or_default();
         let source = text("Source");
+        let is_socket = |path: &str| {
+            ["docker.sock", "containerd.sock", "podman.sock"].iter().any(|it| path.ends_with(it))
+        };
         text("Type") == "bind"
-            && (["docker.sock", "containerd.sock", "podman.sock"]
-                .iter()
-                .any(|it| source.ends_with(it))
+            && (is_socket(source)
+                || is_socket(text("Destination"))
+                || holds_users_engine(source)
                 || matches!(
                     source,
                     "/" | "/run" | "/run/containerd" | "/run/podman" | "/var" | "/var/run"
                 ))
     })
+}
+
+/// Whether this is a directory that holds the socket of a user's own engine: `/run/user/1000` or `/run/user/1000/podman`.
+fn holds_users_engine(source: &str) -> bool {
+    let Some(rest) = source.strip_prefix("/run/user") else { return false };
+    let mut parts = rest.split('/').filter(|part| !part.is_empty()).skip(1);
+    (rest.is_empty() || rest.starts_with('/'))
+        && matches!((parts.next(), parts.next()), (None | Some("podman"), None))
 }

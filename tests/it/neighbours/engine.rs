@@ -12,7 +12,16 @@ use crate::fake_engine::{CHUNKED, Feed, Reply, Request, Step, docker_like};
 pub(crate) enum Tongue {
     #[default]
     Docker,
+    /// Podman 5.
     Podman,
+    /// Lists whoever shares a container's network beside it, under the same address.
+    Podman4,
+}
+
+impl Tongue {
+    fn is_podman(self) -> bool {
+        self != Self::Docker
+    }
 }
 
 /// What there is.
@@ -89,6 +98,10 @@ impl World {
                 Some(state.containers.keys().filter(wanted).map(|id| state.row(id)).collect())
             }
             "/networks" => Some(state.networks.keys().map(|name| state.network(name)).collect()),
+            "/version" if state.tongue.is_podman() => Some(json!({
+                "Components": [{"Name": "Podman Engine"}],
+                "Version": "5.4.2", "ApiVersion": "1.41", "MinAPIVersion": "1.24",
+            })),
             "/images/sha256:1/json" => Some(json!({"Config": {"Labels": null}})),
             path => match path.split('/').collect::<Vec<_>>().as_slice() {
                 ["", "networks", reference] => state
@@ -126,7 +139,11 @@ impl State {
     fn members(&self, network: &str) -> Value {
         let mut members = serde_json::Map::new();
         for (id, container) in &self.containers {
-            for (_, address) in container.on.iter().filter(|(on, _)| *on == network) {
+            let host =
+                container.mode.strip_prefix("container:").and_then(|it| self.containers.get(it));
+            let on =
+                host.filter(|_| self.tongue == Tongue::Podman4).map_or(&container.on, |it| &it.on);
+            for (_, address) in on.iter().filter(|(on, _)| *on == network) {
                 let member = members.entry(id.clone()).or_insert(json!({"Name": name_of(id)}));
                 let (key, bits) =
                     if address.contains(':') { ("IPv6Address", 64) } else { ("IPv4Address", 24) };
@@ -145,7 +162,7 @@ impl State {
         for (network, address) in &container.on {
             let id = match self.tongue {
                 Tongue::Docker => self.networks.get(*network).map(|it| it.id.clone()),
-                Tongue::Podman => Some((*network).to_owned()),
+                Tongue::Podman | Tongue::Podman4 => Some((*network).to_owned()),
             };
             let endpoint = endpoints.entry(*network).or_insert(json!({"NetworkID": id}));
             let key = if address.contains(':') { "GlobalIPv6Address" } else { "IPAddress" };
@@ -156,7 +173,7 @@ impl State {
 
     fn row(&self, id: &str) -> Value {
         let container = &self.containers[id];
-        let mode = if self.tongue == Tongue::Podman { "host" } else { &container.mode };
+        let mode = if self.tongue.is_podman() { "host" } else { &container.mode };
         json!({
             "Id": id, "Names": [format!("/{}", name_of(id))], "ImageID": "sha256:1",
             "Labels": container.labels, "State": "running", "HostConfig": {"NetworkMode": mode},

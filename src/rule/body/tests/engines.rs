@@ -17,7 +17,19 @@ fn an_engine_that_hides_isolation_takes_no_exec() {
             judged(On::Docker, Deny, &[".*"], line, body, "");
             judged(on, Srv, &[".*"], line, body, "");
         }
-        judged(on, Deny, &[".*"], "POST /containers/shown/exec", exec, "");
+        // What it shows of this one is harmless, and not all there is: Podman shows no rules for devices.
+        judged(on, Deny, &[".*"], "POST /containers/shown/exec", exec, "does not show");
+    }
+}
+
+#[test]
+fn a_container_that_mounts_an_engine_takes_no_exec() {
+    for (number, wants) in
+        [(0, true), (1, true), (2, true), (3, true), (4, true), (5, false), (6, false)]
+    {
+        let says = if wants { "socket of the engine" } else { "" };
+        let line = format!("POST /containers/mounts{number}/exec");
+        judged(On::Docker, Set::Deny, &[".*"], &line, r#"{"Cmd":["true"]}"#, says);
     }
 }
 
