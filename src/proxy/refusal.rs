@@ -15,7 +15,7 @@ use crate::engine::EngineError;
 use crate::policy::{Denied, DenyReason, MAX_QUESTIONS};
 use crate::request::target::printable;
 use crate::request::{ApiVersion, Head};
-use crate::rule::body::Clause;
+use crate::rule::body::{Clause, builds_unlabelled, starts_containers};
 use crate::rule::labels::{LabelError, Rights};
 use crate::rule::{Allowlist, Origin};
 
@@ -130,6 +130,9 @@ pub fn explain(client: &Client, denied: &Denied, setting: Setting<'_>) -> Refusa
             // The usual refusal, and a long one.
             let mut message = String::with_capacity(320);
             let _ = write!(message, "{what}; {fix} would allow it");
+            if let Some(price) = setting.label_prefix.and_then(|_| price(head, client)) {
+                let _ = write!(message, ", but {price}");
+            }
             (message, fix)
         }
         DenyReason::BodyNotTaken => with_cure(
@@ -169,6 +172,23 @@ pub fn explain(client: &Client, denied: &Denied, setting: Setting<'_>) -> Refusa
         },
     };
     Refusal { message, fix }
+}
+
+/// What else would have to change, or would, where one list may not both build and start containers.
+fn price(head: &Head, client: &Client) -> Option<&'static str> {
+    let list = own_list(client).map(|(_, list)| list);
+    if list.is_some_and(|list| list.may_label) {
+        return None;
+    }
+    if matches!(head.operation.id(), "ImageBuild" | "Grpc") {
+        return Some(
+            "a client that may build may neither make nor start containers, unless `allow.labels=true` lets it give itself any right",
+        );
+    }
+    let is_closed = starts_containers(head.operation) && list.is_some_and(builds_unlabelled);
+    is_closed.then_some(
+        "only in a list that allows no builds, or that has `allow.labels=true`, with which the client can give itself any right",
+    )
 }
 
 /// The message and the fix for a client that no list is for.

@@ -124,7 +124,10 @@ fn no_build_reaches_the_proxy() {
     assert_eq!(build(Lists, &["clients"], "?networkmode=gone"), "Unclear");
     // A proxy in the network namespace of another container is on networks that it does not know.
     assert_eq!(build(Lists, &[], ""), "BuildNetwork");
-    judged(On::Docker, Lists, &[".*"], "POST /v2.0/build?networkmode=x", "", "Unclear");
+    for mode in ["x", "none"] {
+        let line = format!("POST /v2.0/build?networkmode={mode}");
+        judged(On::Docker, Lists, &[".*"], &line, "", "Unclear");
+    }
     judged(On::Docker, Lists, &[".*"], "POST /grpc", "", "");
 }
 
