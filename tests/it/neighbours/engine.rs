@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) tongue: Tongue,
     pub(crate) containers: BTreeMap<String, Container>,
     pub(crate) networks: BTreeMap<String, Network>,
+    /// The labels of everybody's image.
+    pub(crate) image: Value,
 }
 
 #[derive(Clone, Default)]
@@ -89,7 +91,7 @@ impl World {
                 Some(state.containers.keys().filter(wanted).map(|id| state.row(id)).collect())
             }
             "/networks" => Some(state.networks.keys().map(|name| state.network(name)).collect()),
-            "/images/sha256:1/json" => Some(json!({"Config": {"Labels": null}})),
+            "/images/sha256:1/json" => Some(json!({"Config": {"Labels": state.image}})),
             path => match path.split('/').collect::<Vec<_>>().as_slice() {
                 ["", "networks", reference] => state
                     .networks
