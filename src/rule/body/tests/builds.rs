@@ -72,6 +72,24 @@ fn nobody_both_builds_and_starts() {
 }
 
 #[test]
+fn every_platform_that_is_asked_for_is_ours() {
+    use Set::{Lists, MayLabel};
+    let create = |platforms: &str| format!("POST /containers/create?{platforms}");
+    for ours in ["", "platform=", "platform=linux", "platform=linux&platform=linux"] {
+        judged(On::Docker, Lists, &[OTHERS], &create(ours), "{}", "");
+    }
+    for other in [
+        "platform=linux/s390x",
+        "platform=linux&platform=linux/s390x",
+        "platform=linux/s390x&platform=linux",
+        "platform=&platform=linux/s390x",
+    ] {
+        judged(On::Docker, Lists, &[OTHERS], &create(other), "{}", "another platform");
+        judged(On::Docker, MayLabel, &[OTHERS], &create(other), "{}", "");
+    }
+}
+
+#[test]
 fn no_build_reaches_the_proxy() {
     use Set::{Lists, MayLabel};
     let build = |set: Set, networks: &[&str], mode: &str| {
