@@ -582,4 +582,36 @@ mod tests {
             assert!(fix.starts_with("add ") && fix.ends_with("to `-allowfrom` (SP_ALLOWFROM)"));
         }
     }
+
+    /// What one piece of advice gives, another clause may take away.
+    #[test]
+    fn advice_to_build_or_to_start_says_its_price() {
+        let told = |pattern: &str, may_label: bool, line: &str| {
+            let rule = crate::rule::Rule {
+                origin: Origin::Label("x".to_owned()),
+                method: Method::Post,
+                path: std::sync::Arc::new(AnchoredRegex::new(pattern).unwrap()),
+            };
+            let rules = [rule].into_iter().collect();
+            let list = Allowlist { rules, may_label, ..Allowlist::default() };
+            let id = crate::client::ContainerId::parse(&"a".repeat(64)).unwrap();
+            let rights = Rights::Own(list.into());
+            let container = std::sync::Arc::new(Container { id, name: "web".to_owned(), rights });
+            let address = IpAddr::from([10, 0, 0, 2]);
+            let client = Client {
+                peer: crate::client::Peer::tcp((address, 5).into(), address),
+                admission: crate::client::Admission::Unlisted,
+                identity: Identity::Containers([container].into()),
+            };
+            price(&Head::new(Method::Post, RequestTarget::parse(line).unwrap(), []), &client)
+        };
+        assert!(told("/x", false, "/build").is_some_and(|it| it.contains("neither make")));
+        assert!(
+            told("/build", false, "/containers/create").is_some_and(|it| it.contains("no builds"))
+        );
+        assert_eq!(told("/x", false, "/containers/create"), None);
+        assert_eq!(told("/build", false, "/containers/x/stop"), None);
+        assert_eq!(told("/build", true, "/containers/create"), None);
+        assert_eq!(told("/x", true, "/build"), None);
+    }
 }
