@@ -236,6 +236,8 @@ struct Seen {
     /// The number of the look-up.
     turn: u64,
     departures: u64,
+    /// Whether the name led to it, and not another address of its container.
+    is_named: bool,
 }
 
 /// One look-up under way.
@@ -279,15 +281,18 @@ impl Host {
         lookups.ended = number;
         lookups.last = Some((at, departures));
         for address in addresses.into_iter().take(MOST_ADDRESSES) {
-            lookups.note(Seen { address: address.to_canonical(), at, turn: number, departures });
+            let address = address.to_canonical();
+            lookups.note(Seen { address, at, turn: number, departures, is_named: true });
         }
     }
 
-    /// Notes an address that was found out in another way.
+    /// Notes another address of a container that the name led to. It is believed no longer than the name's own.
     fn see(&self, address: IpAddr, departures: u64) {
         let mut lookups = self.lock();
         let turn = lookups.ended;
-        lookups.note(Seen { address, at: Instant::now(), turn, departures });
+        let named = lookups.seen.iter().filter(|it| it.is_named && it.departures == departures);
+        let Some(at) = named.map(|it| it.at).max() else { return };
+        lookups.note(Seen { address, at, turn, departures, is_named: false });
     }
 
     /// How old the belief in an address is, if there is one.
@@ -297,11 +302,12 @@ impl Host {
         (seen.departures == departures).then(|| seen.at.elapsed())
     }
 
-    /// The addresses that are believed.
+    /// The addresses that are believed because the name led to them. Others prove nothing: two of them would keep each other alive.
     fn believed(&self, departures: u64) -> Vec<IpAddr> {
         let lookups = self.lock();
-        let believed =
-            lookups.seen.iter().filter(|it| it.departures == departures && it.at.elapsed() < FRESH);
+        let is_believed =
+            |it: &&Seen| it.is_named && it.departures == departures && it.at.elapsed() < FRESH;
+        let believed = lookups.seen.iter().filter(is_believed);
         believed.map(|seen| seen.address).collect()
     }
 

@@ -301,13 +301,13 @@ enum Content {
 
 impl Content {
     /// What all the values say together. Some clients send two: of a known operation the engine gets ours, so only a form among them is
-    /// dangerous. What an unknown operation makes of two is unknown too, so they count as the worst they can be.
+    /// dangerous. What an unknown operation makes of two is unknown too, so none of them is taken.
     fn of(head: &Head) -> Self {
         let mut contents = head.fields.all("content-type").map(Self::of_value);
         let Some(first) = contents.next() else { return Self::Absent };
         contents.fold(first, |all, this| match (all, this) {
             (Self::Form, _) | (_, Self::Form) => Self::Form,
-            _ if head.operation.body() == BodyKind::Unknown => Self::Form,
+            _ if head.operation.body() == BodyKind::Unknown => Self::Other,
             (all, this) if all == this => all,
             _ => Self::Other,
         })

@@ -37,6 +37,7 @@ use crate::engine::own::{ContainerInspect, ContainerRow, ImageInspect};
 use crate::engine::{Engine, EngineError, OwnCall};
 use crate::request::json::skim::Wanted;
 use crate::rule::body::{Defaults, Protected};
+use crate::rule::labels::image::Counted;
 use crate::rule::labels::{LabelError, LabelReader, Rights, is_policy};
 use fresh::Fresh;
 use network::Holder;
@@ -443,17 +444,19 @@ impl Registry {
                 let rights = Rights::Broken([LabelError::NoImage].into());
                 return Ok(Arc::new(Container { id, name, rights }));
             };
-            labels.retain(|(key, value)| {
-                let own = image.get(key).and_then(Option::as_ref) != Some(value);
-                if !own {
-                    tracing::warn!(
-                        container = name,
-                        label = key,
-                        "a label that comes from the image does not count; set it on the container, or use `-trustimagelabels`"
-                    );
-                }
-                own
-            });
+            let counted = Counted::of(labels, &image, &self.labels.prefixes);
+            for key in &counted.passed_over {
+                tracing::warn!(
+                    container = name,
+                    label = key,
+                    "a label that comes from the image does not count; set it on the container, or use `-trustimagelabels`"
+                );
+            }
+            if !counted.unclear.is_empty() {
+                let rights = Rights::Broken(counted.unclear.into());
+                return Ok(Arc::new(Container { id, name, rights }));
+            }
+            labels = counted.labels.into_iter().collect();
         }
         let labels = labels.into_iter().collect();
         let rights = lock(&self.reader).rights(&labels, &self.labels.prefixes);

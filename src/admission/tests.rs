@@ -240,6 +240,23 @@ async fn a_belief_ends_with_a_departure() {
     }
 }
 
+/// A container has two addresses, and its name led to one of them. Once it leads elsewhere, the two cannot vouch for each other.
+#[tokio::test(start_paused = true)]
+async fn an_address_beside_the_named_one_stands_for_nothing() {
+    let [named, beside] = [2, 3].map(|last| IpAddr::from([10, 0, 0, last]));
+    let host = Host::new("good");
+    host.want();
+    let turn = host.begin(0).unwrap();
+    host.finish(turn, vec![named]);
+    pass(1500).await;
+    host.see(beside, 0);
+    assert_eq!(host.believed(0), [named]);
+    assert_eq!(host.age(beside, 0), host.age(named, 0));
+    pass(500).await;
+    assert!(host.believed(0).is_empty());
+    assert!(host.age(beside, 0).unwrap() >= FRESH);
+}
+
 /// Answers without end take no memory without end.
 #[tokio::test(start_paused = true)]
 async fn few_addresses_are_remembered() {

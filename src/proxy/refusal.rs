@@ -15,7 +15,7 @@ use crate::engine::EngineError;
 use crate::policy::{Denied, DenyReason, MAX_QUESTIONS};
 use crate::request::target::printable;
 use crate::request::{ApiVersion, Head};
-use crate::rule::body::Clause;
+use crate::rule::body::{Clause, builds_unlabelled, starts_containers};
 use crate::rule::labels::{LabelError, Rights};
 use crate::rule::{Allowlist, Origin};
 
@@ -130,6 +130,9 @@ pub fn explain(client: &Client, denied: &Denied, setting: Setting<'_>) -> Refusa
             // The usual refusal, and a long one.
             let mut message = String::with_capacity(320);
             let _ = write!(message, "{what}; {fix} would allow it");
+            if let Some(price) = setting.label_prefix.and_then(|_| price(head, client)) {
+                let _ = write!(message, ", but {price}");
+            }
             (message, fix)
         }
         DenyReason::BodyNotTaken => with_cure(
@@ -169,6 +172,23 @@ pub fn explain(client: &Client, denied: &Denied, setting: Setting<'_>) -> Refusa
         },
     };
     Refusal { message, fix }
+}
+
+/// What else would have to change, or would, where one list may not both build and start containers.
+fn price(head: &Head, client: &Client) -> Option<&'static str> {
+    let list = own_list(client).map(|(_, list)| list);
+    if list.is_some_and(|list| list.may_label) {
+        return None;
+    }
+    if matches!(head.operation.id(), "ImageBuild" | "Grpc") {
+        return Some(
+            "a client that may build may neither make nor start containers, unless `allow.labels=true` lets it give itself any right",
+        );
+    }
+    let is_closed = starts_containers(head.operation) && list.is_some_and(builds_unlabelled);
+    is_closed.then_some(
+        "only in a list that allows no builds, or that has `allow.labels=true`, with which the client can give itself any right",
+    )
 }
 
 /// The message and the fix for a client that no list is for.
@@ -561,5 +581,37 @@ mod tests {
             assert!(message.contains("add it to `-allowfrom` (SP_ALLOWFROM)"), "{message}");
             assert!(fix.starts_with("add ") && fix.ends_with("to `-allowfrom` (SP_ALLOWFROM)"));
         }
+    }
+
+    /// What one piece of advice gives, another clause may take away.
+    #[test]
+    fn advice_to_build_or_to_start_says_its_price() {
+        let told = |pattern: &str, may_label: bool, line: &str| {
+            let rule = crate::rule::Rule {
+                origin: Origin::Label("x".to_owned()),
+                method: Method::Post,
+                path: std::sync::Arc::new(AnchoredRegex::new(pattern).unwrap()),
+            };
+            let rules = [rule].into_iter().collect();
+            let list = Allowlist { rules, may_label, ..Allowlist::default() };
+            let id = crate::client::ContainerId::parse(&"a".repeat(64)).unwrap();
+            let rights = Rights::Own(list.into());
+            let container = std::sync::Arc::new(Container { id, name: "web".to_owned(), rights });
+            let address = IpAddr::from([10, 0, 0, 2]);
+            let client = Client {
+                peer: crate::client::Peer::tcp((address, 5).into(), address),
+                admission: crate::client::Admission::Unlisted,
+                identity: Identity::Containers([container].into()),
+            };
+            price(&Head::new(Method::Post, RequestTarget::parse(line).unwrap(), []), &client)
+        };
+        assert!(told("/x", false, "/build").is_some_and(|it| it.contains("neither make")));
+        assert!(
+            told("/build", false, "/containers/create").is_some_and(|it| it.contains("no builds"))
+        );
+        assert_eq!(told("/x", false, "/containers/create"), None);
+        assert_eq!(told("/build", false, "/containers/x/stop"), None);
+        assert_eq!(told("/build", true, "/containers/create"), None);
+        assert_eq!(told("/x", true, "/build"), None);
     }
 }

@@ -1,5 +1,6 @@
 //! What a container's labels say: its own allowlist, nothing, or a mistake that costs it its rights.
 
+pub mod image;
 pub mod keys;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -46,6 +47,10 @@ pub enum LabelError {
         "label `{key}`: `{value}` is not an absolute directory without `.` and `..`; give one such as `/srv/data`, or several with commas between them"
     )]
     Directory { key: String, value: String },
+    #[error(
+        "label `{key}`: its image has the same label, so nobody can say whether it was meant to limit this container; write its value in another way (`/srv/` for `/srv`), or use `-trustimagelabels`"
+    )]
+    InImage { key: String },
     #[error("and {count} labels more")]
     More { count: usize },
     #[error(

@@ -381,6 +381,35 @@ fn podmans_words_mean_the_same() {
     });
 }
 
+/// Whoever builds an image lifts no limit of its containers by repeating it in the image.
+#[test]
+fn an_image_lifts_no_limit() {
+    run(async {
+        let world = world("net");
+        let limited = |key: &str, value: &str| {
+            let mut labels = may();
+            labels[key] = json!(value);
+            labels
+        };
+        let deny = limited("sockwarden.hostaccess", "deny");
+        world.container("6", "net", deny, &[("net", "10.9.0.6")]);
+        let srv = limited("sockwarden.bindmountfrom", "/srv");
+        world.container("4", "net", srv, &[("net", "10.9.0.4")]);
+        world.lock().image =
+            json!({"sockwarden.hostaccess": "deny", "sockwarden.bindmountfrom": "/srv"});
+        let town = Town::start(world).await;
+        let create = async |body: &str| {
+            let mut client = town.client("10.9.0.6", OURS);
+            client.send(with_body("POST /containers/create", "application/json", body)).await;
+            client.answer().await.status
+        };
+        assert_eq!(create(r#"{"Image":"x"}"#).await, 201);
+        assert_eq!(create(r#"{"Image":"x","HostConfig":{"Privileged":true}}"#).await, 403);
+        town.check("10.9.0.4", OURS, Refused).await;
+        town.check("10.9.0.2", OURS, ByLabels).await;
+    });
+}
+
 /// Many strangers at once cost the engine a few questions.
 #[test]
 fn strangers_share_their_questions() {

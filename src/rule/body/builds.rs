@@ -67,13 +67,16 @@ impl Review<'_> {
                 "builds under an address that is somebody's identity; choose another network";
             return Err(violation(Clause::Identity, PLACE, problem));
         }
-        if mode == "none" || self.limits.may_label {
+        if self.limits.may_label {
             return Ok(());
         }
         // The list was searched for builds under the versions below this one.
         if self.head.target.version().is_some_and(|version| version >= ApiVersion::new(2, 0)) {
             let problem = "is one that no engine speaks";
             return Err(violation(Clause::Unclear, "the API version", problem));
+        }
+        if mode == "none" {
+            return Ok(());
         }
         let reaches = |problem: &str| Err(violation(Clause::BuildNetwork, PLACE, problem));
         if mode == "host" || protected.is_reached_by_builds(mode) {

@@ -150,13 +150,13 @@ fn names_on_network<'a>(endpoint: &'a Json, at: &str, given: &mut Vec<Given<'a>>
     links(Some(endpoint), &format!("{at}.Links"), given)
 }
 
-/// `name:alias`. Whoever gives a container its own name changes nothing.
+/// `name:alias`, or `/name:/container/alias` as engines tell it. Whoever gives a container its own name changes nothing.
 fn links<'a>(config: Option<&'a Json>, at: &str, given: &mut Vec<Given<'a>>) -> Verdict {
     for link in array(config.and_then(|config| config.field("Links")), at)? {
         let link = link.as_str().unwrap_or_default();
-        if let Some((name, alias)) = link.split_once(':')
-            && spelling(name) != spelling(alias)
-        {
+        let Some((name, alias)) = link.split_once(':') else { continue };
+        let alias = alias.rsplit('/').next().unwrap_or_default();
+        if spelling(name) != spelling(alias) {
             given.push((format!("`{at}`"), alias));
         }
     }

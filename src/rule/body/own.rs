@@ -183,8 +183,9 @@ impl<'a> Review<'a> {
     /// In the containerd image store an image has variants for several platforms, and the engine tells the labels of the host's own variant
     /// only (moby `daemon/containerd/image_inspect.go`): labels of another could not be told from the container's own.
     fn platform_is_ours(&self) -> Verdict {
-        let platform = self.parameter("platform");
-        if platform.is_empty() || self.limits.may_label || OWN_PLATFORMS.contains(&platform) {
+        // Docker reads the first of several, Podman the last.
+        let is_ours = |platform: &str| platform.is_empty() || OWN_PLATFORMS.contains(&platform);
+        if self.limits.may_label || self.head.target.query().all("platform").all(is_ours) {
             return Ok(());
         }
         let problem = "asks for an image of another platform, whose labels cannot be told from the container's own";

@@ -298,6 +298,7 @@ fn nobody_takes_a_name_that_is_admitted() {
         body(CREATE, &endpoint.replace('@', "DNSNames")),
         body(CREATE, &endpoint.replace('@', "Links").replace("traefik", "x:traefik")),
         body(CREATE, r#"{"HostConfig":{"Links":["x:traefik"]}}"#),
+        body(CREATE, r#"{"HostConfig":{"Links":["/x:/y/traefik"]}}"#),
         body(CREATE, r#"{"Links":["x:traefik.corp"]}"#),
         body("POST /networks/n/connect", aliases),
         body("POST /services/create", r#"{"Name":"traefik"}"#),
@@ -333,7 +334,7 @@ fn nobody_takes_a_name_that_is_admitted() {
         check(Lists, line, body, "");
         check(Deny, line, body, "");
     }
-    let links = r#"{"HostConfig":{"Links":["traefik:traefik","x","x:db"]}}"#;
+    let links = r#"{"HostConfig":{"Links":["traefik:traefik","/traefik:/y/traefik","x","x:db"]}}"#;
     check(Lists, CREATE, links, "");
     // The proxy's own names too, where they are known.
     check(Lists, &format!("{CREATE}?name=proxy.corp"), "{}", "takes the name `proxy.corp`");

@@ -132,9 +132,11 @@ pub(super) fn is_reserved(key: &str, prefixes: &[String]) -> bool {
     prefixes.iter().any(|prefix| under(key, prefix).is_some()) || creator()
 }
 
-/// What stands behind a prefix, read as kindly as a person would: in any case, with blanks or quotes in front.
+/// What stands behind a prefix, read as kindly as a person would: in any case, with blanks, quotes or what nobody sees in front.
 fn under<'k>(key: &'k str, prefix: &str) -> Option<&'k str> {
-    let key = key.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
+    let is_unseen =
+        |c: char| c.is_whitespace() || c.is_control() || !(c.is_ascii() || c.is_alphanumeric());
+    let key = key.trim_start_matches(|c: char| is_unseen(c) || matches!(c, '"' | '\''));
     let (start, rest) = key.split_at_checked(prefix.len())?;
     rest.strip_prefix('.').filter(|_| start.eq_ignore_ascii_case(prefix))
 }

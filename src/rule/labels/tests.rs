@@ -127,7 +127,9 @@ fn an_unknown_key_of_ours_costs_all_rights_and_names_the_nearest() {
     check_nearest("SockWarden.Allow.Get", "sockwarden.allow.get");
     check_nearest("SOCKWARDEN.allow.get.2", "sockwarden.allow.get.2");
     check_nearest("sockwarden.Allow.get", "sockwarden.allow.get");
-    check_nearest(" sockwarden.allow.get", "sockwarden.allow.get");
+    for unseen in [" ", "\t", "\u{a0}", "\u{feff}", "\u{200b}", "\u{202e}\u{2060}", "\u{1}"] {
+        check_nearest(&format!("{unseen}sockwarden.allow.get"), "sockwarden.allow.get");
+    }
     check_nearest("\"sockwarden.hostaccess", "sockwarden.hostaccess");
     check_nearest("sockwarden.hostaccess ", "sockwarden.hostaccess");
     check_nearest("sockwarden.HostAccess", "sockwarden.hostaccess");

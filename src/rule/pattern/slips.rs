@@ -67,6 +67,9 @@ fn why(pattern: &str) -> Option<String> {
     if is_glob(&bare) {
         return Some("`/*` is any number of slashes; write `/[^/]+` for one name, or `/.*` for everything below".to_owned());
     }
+    if lists_paths(&bare) {
+        return Some("the comma is part of it; write `|` between two paths".to_owned());
+    }
     if has_encoding(pattern) {
         return Some(
             "paths are matched decoded; write the character in place of its percent-encoding"
@@ -78,7 +81,7 @@ fn why(pattern: &str) -> Option<String> {
     }
     let end = bare.trim_end_matches('$');
     let is_open = |rest: &str| rest.ends_with(|c: char| c.is_alphanumeric() || "_.+*-".contains(c));
-    if end.strip_suffix('/').is_some_and(is_open) && !end.ends_with("networks/") {
+    if end.strip_suffix('/').is_some_and(is_open) {
         return Some("no path ends with `/`; leave it out".to_owned());
     }
     None
@@ -162,8 +165,19 @@ fn has_escape(pattern: &str, wanted: char) -> bool {
     false
 }
 
-/// `{id}` or `{name}`, as API documentation writes paths.
+/// `{id}`, `:id` or `<id>`, as documentation writes paths.
 fn placeholder(bare: &str) -> Option<&str> {
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+    };
+    let marked = |segment: &&str| {
+        let inside = segment.strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
+        segment.strip_prefix(':').or(inside).is_some_and(is_name)
+    };
+    let mut segments = bare.trim_end_matches('$').split('/').skip(1);
+    if let Some(segment) = segments.find(marked) {
+        return Some(segment);
+    }
     let mut rest = bare;
     while let Some((_, behind)) = rest.split_once('{') {
         let (name, _) = behind.split_once('}')?;
@@ -181,6 +195,13 @@ fn is_glob(bare: &str) -> bool {
         let behind = bare.get(at + found.len()..).unwrap_or_default();
         behind.is_empty() || behind.starts_with(['/', '|', ')', '$'])
     })
+}
+
+/// Several paths as other options take several values.
+fn lists_paths(bare: &str) -> bool {
+    bare.split(',')
+        .skip(1)
+        .any(|behind| behind.trim_start().trim_start_matches('^').starts_with('/'))
 }
 
 fn has_encoding(pattern: &str) -> bool {
@@ -431,6 +452,11 @@ mod tests {
         check("/containers/*/json", &["`/*`"]);
         check("(/v1[.][0-9]+)?/containers/*", &["`/*`"]);
         check("/containers/{id}/json", &["`{id}`", "[^/]+"]);
+        check("/containers/:id/json", &["`:id`", "[^/]+"]);
+        check("/containers/<name>", &["`<name>`", "[^/]+"]);
+        check("/version,/info", &["comma", "`|`"]);
+        check("/version, ^/info$", &["comma"]);
+        check("/networks/", &["ends with `/`"]);
         check("/images/a%2fb/json", &["decoded"]);
         check("/containers//json", &["`//`"]);
         check("/containers/json/", &["ends with `/`"]);
@@ -481,7 +507,13 @@ mod tests {
             "/[^a-z]",
             r"/\S+",
             r"\D/x",
-            "/networks/",
+            "/networks/?",
+            "/images/[a-z:/]+/json",
+            "/images/x:latest/json",
+            "/a{1,}/b",
+            "/a,b",
+            "(?P<id>/x)",
+            "/(?P<id>x)/y",
             "(/v1[.][0-9]+)?/",
             "/containers?/json",
             "/volumes/[A-Za-z0-9_.-]*",

@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) tongue: Tongue,
     pub(crate) containers: BTreeMap<String, Container>,
     pub(crate) networks: BTreeMap<String, Network>,
+    /// The labels of everybody's image.
+    pub(crate) image: Value,
 }
 
 #[derive(Clone, Default)]
@@ -102,7 +104,7 @@ impl World {
                 "Components": [{"Name": "Podman Engine"}],
                 "Version": "5.4.2", "ApiVersion": "1.41", "MinAPIVersion": "1.24",
             })),
-            "/images/sha256:1/json" => Some(json!({"Config": {"Labels": null}})),
+            "/images/sha256:1/json" => Some(json!({"Config": {"Labels": state.image}})),
             path => match path.split('/').collect::<Vec<_>>().as_slice() {
                 ["", "networks", reference] => state
                     .networks

@@ -72,6 +72,24 @@ fn nobody_both_builds_and_starts() {
 }
 
 #[test]
+fn every_platform_that_is_asked_for_is_ours() {
+    use Set::{Lists, MayLabel};
+    let create = |platforms: &str| format!("POST /containers/create?{platforms}");
+    for ours in ["", "platform=", "platform=linux", "platform=linux&platform=linux"] {
+        judged(On::Docker, Lists, &[OTHERS], &create(ours), "{}", "");
+    }
+    for other in [
+        "platform=linux/s390x",
+        "platform=linux&platform=linux/s390x",
+        "platform=linux/s390x&platform=linux",
+        "platform=&platform=linux/s390x",
+    ] {
+        judged(On::Docker, Lists, &[OTHERS], &create(other), "{}", "another platform");
+        judged(On::Docker, MayLabel, &[OTHERS], &create(other), "{}", "");
+    }
+}
+
+#[test]
 fn no_build_reaches_the_proxy() {
     use Set::{Lists, MayLabel};
     let build = |set: Set, networks: &[&str], mode: &str| {
@@ -124,7 +142,10 @@ fn no_build_reaches_the_proxy() {
     assert_eq!(build(Lists, &["clients"], "?networkmode=gone"), "Unclear");
     // A proxy in the network namespace of another container is on networks that it does not know.
     assert_eq!(build(Lists, &[], ""), "BuildNetwork");
-    judged(On::Docker, Lists, &[".*"], "POST /v2.0/build?networkmode=x", "", "Unclear");
+    for mode in ["x", "none"] {
+        let line = format!("POST /v2.0/build?networkmode={mode}");
+        judged(On::Docker, Lists, &[".*"], &line, "", "Unclear");
+    }
     judged(On::Docker, Lists, &[".*"], "POST /grpc", "", "");
 }
 
