@@ -60,6 +60,7 @@ docker run -d -i --name cat busybox cat
 docker export cat | tar -tf - | grep -c bin/
 docker save busybox:latest | tar -tf - | sed 's/[0-9a-f]\\{64\\}/ID/' | sort -u
 docker save busybox:latest | docker load
+docker save $(yes busybox:latest | head -300) | tar -tf - | wc -l
 docker images --format '{{.Repository}}:{{.Tag}}' | sort
 docker history --format '{{.CreatedBy}} {{.Size}}' made:1
 docker tag busybox:latest REGISTRY/pushed:v1 && docker push -q REGISTRY/pushed:v1
