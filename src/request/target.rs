@@ -244,13 +244,11 @@ impl Query {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let key = decode_query(key)?;
             let value = decode_query(value)?;
-            if !repeats.is_list(&key) {
-                if parameters.iter().any(|(name, _)| *name == key) {
-                    if repeats.first_counts(&key) {
-                        continue;
-                    }
-                    return Err(TargetError::RepeatedParameter(key));
+            if !repeats.is_list(&key) && parameters.iter().any(|(name, _)| *name == key) {
+                if repeats.first_counts(&key) {
+                    continue;
                 }
+                return Err(TargetError::RepeatedParameter(key));
             }
             if parameters.len() >= MAX_PARAMETERS {
                 return Err(TargetError::TooManyParameters);
