@@ -427,6 +427,18 @@ fn an_empty_allowlist_is_said_once() {
 }
 
 #[test]
+fn a_process_that_is_no_sockwarden_is_named() {
+    let own = std::process::id().to_string();
+    for words in [["clients", "-pid", &own], ["healthcheck", "-pid", &own]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_sockwarden")).args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        let text = String::from_utf8_lossy(&output.stderr);
+        let want = format!("process {own} is no sockwarden");
+        assert!(text.contains(&want) && text.contains("leave out `-pid`"), "{words:?}: {text}");
+    }
+}
+
+#[test]
 fn the_version_is_printed_however_it_is_asked_for() {
     for words in [&["version"][..], &["-version"], &["--version"], &["serve", "-version"]] {
         let output = Command::new(env!("CARGO_BIN_EXE_sockwarden")).args(words).output().unwrap();
