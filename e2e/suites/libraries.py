@@ -192,10 +192,11 @@ def all_suites():
     )
     testcontainers = PythonSuite(
         *("testcontainers", "testcontainers", "4.14.2"),
-        [*modern, "pytest-mock==3.15.1", "httpx==0.28.1"],
+        [*modern, "pytest-mock==3.15.1", "httpx==0.28.1", "bcrypt==4.3.0", "tomli==2.2.1"],
         ["core/tests"],
         ["core/tests/test_core.py", "core/tests/test_network.py", "core/tests/test_container.py"],
         60,
         options=["-o", "addopts="],
+        more_images=True,
     )
     return [docker_py, aiodocker, testcontainers, BollardSuite()]
