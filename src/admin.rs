@@ -202,6 +202,11 @@ pub enum AskError {
         "no running sockwarden was found in this container (network namespace); start one, or run this inside its container"
     )]
     NoneRuns,
+    /// The one that was asked for is none.
+    #[error(
+        "process {0} is no sockwarden that runs in this container (network namespace); leave out `-pid` to find the one that does"
+    )]
+    NotThatOne(u32),
     /// There are several.
     #[error("several sockwardens run here (processes {0}); say which one with `-pid`")]
     SeveralRun(String),
@@ -225,14 +230,14 @@ pub enum AskError {
 /// # Errors
 /// When there is none, when there are several to choose from, or when it does not answer.
 pub async fn ask(pid: Option<u32>, path: &'static str) -> Result<(StatusCode, Bytes), AskError> {
-    let pid = match pid {
-        Some(pid) => pid,
-        None => only_one(&running().map_err(AskError::Silent)?)?,
+    let (pid, nobody) = match pid {
+        Some(pid) => (pid, AskError::NotThatOne(pid)),
+        None => (only_one(&running().map_err(AskError::Silent)?)?, AskError::NoneRuns),
     };
     let silent = |error: hyper::Error| AskError::Silent(io::Error::other(error));
     let stream = connect(pid).map_err(|error| {
         if error.kind() == io::ErrorKind::ConnectionRefused {
-            AskError::NoneRuns
+            nobody
         } else {
             AskError::Silent(error)
         }

@@ -58,6 +58,7 @@ pub fn main(
         Some("clients") => clients::run(rest),
         Some("serve") => serve(rest.to_vec(), env),
         Some("help") => print_out(&help(rest)),
+        Some("version") if rest.is_empty() => print_out(VERSION),
         _ => serve(args, env),
     };
     ExitCode::from(code.unwrap_or_else(|error| {
@@ -65,6 +66,8 @@ pub fn main(
         exit::FAILED
     }))
 }
+
+const VERSION: &str = concat!("sockwarden ", env!("CARGO_PKG_VERSION"), "\n");
 
 fn serve(
     args: Vec<OsString>,
@@ -76,7 +79,7 @@ fn serve(
         Ok(Loaded::Serve(config)) => *config,
         Ok(Loaded::Help) => return print_out(&config::help()),
         Ok(Loaded::Version) => {
-            return print_out(concat!("sockwarden ", env!("CARGO_PKG_VERSION"), "\n"));
+            return print_out(VERSION);
         }
         Err(mistakes) => {
             complain(mistakes.to_string().trim_end());

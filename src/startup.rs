@@ -150,7 +150,7 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
             tracing::warn!(connections = most, "{WHY}");
         }
     }
-    report_rules(&config.rules, &config.bodies);
+    report_rules(&config.rules, &config.bodies, config.own_container.is_some());
     if let Some(warning) = name_taker(config) {
         tracing::warn!("{warning}");
     }
@@ -179,10 +179,11 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
     }
 }
 
-fn report_rules(rules: &RuleSet, limits: &Defaults) {
-    if rules.is_empty() {
-        tracing::warn!(
-            "the default allowlist is empty: every request but a ping is refused; allow some, for example with `-allowGET='(/v1[.][0-9]+)?/(version|containers/json)'`"
+fn report_rules(rules: &RuleSet, limits: &Defaults, by_labels: bool) {
+    // Without labels a warning has said that nothing is allowed.
+    if rules.is_empty() && by_labels {
+        tracing::info!(
+            "the default allowlist is empty: clients without labels may do nothing but ping"
         );
     }
     for method in Method::ALL {

@@ -60,6 +60,7 @@ docker run -d -i --name cat busybox cat
 docker export cat | tar -tf - | grep -c bin/
 docker save busybox:latest | tar -tf - | sed 's/[0-9a-f]\\{64\\}/ID/' | sort -u
 docker save busybox:latest | docker load
+docker save $(yes busybox:latest | head -300) | tar -tf - | wc -l
 docker images --format '{{.Repository}}:{{.Tag}}' | sort
 docker history --format '{{.CreatedBy}} {{.Size}}' made:1
 docker tag busybox:latest REGISTRY/pushed:v1 && docker push -q REGISTRY/pushed:v1
@@ -233,16 +234,23 @@ class Commands:
     compared_by_transcript = True
     more_images = False
 
-    def __init__(self, name, title, cases, prepare=None, path=None, in_any_order=False, in_quick=True):
+    def __init__(self, name, title, cases, prepare=None, program=None, in_any_order=False, in_quick=True):
         self.name, self.title = name, title
         self.in_quick = in_quick
         self._in_any_order = in_any_order
         self._cases = [line for line in cases.strip().splitlines() if line]
         self._prepare = prepare
-        self._path = path
+        self._program = program
+        self._path = None
 
-    def prepare(self, _cache, _quick):
-        """Nothing to fetch."""
+    def prepare(self, cache, _quick):
+        """Puts the program where it is found first."""
+        if self._program:
+            self._path = cache / "cli" / self.name
+            self._path.mkdir(parents=True, exist_ok=True)
+            link = self._path / "docker"
+            link.unlink(missing_ok=True)
+            link.symlink_to(self._program)
 
     def run(self, lane, _quick, only=None):
         """Runs all commands, as later ones need what earlier ones made; says how those asked for ended."""
@@ -284,18 +292,13 @@ def docker_clis():
     return sorted(found.items())
 
 
-def all_suites(cache):
+def all_suites():
     """The programs, in the order in which they run."""
     suites = []
     clis = docker_clis()
     for (major, minor), path in clis:
         name = f"docker-{major}.{minor}"
-        directory = cache / "cli" / name
-        directory.mkdir(parents=True, exist_ok=True)
-        link = directory / "docker"
-        link.unlink(missing_ok=True)
-        link.symlink_to(path)
-        suites.append(Commands(name, f"docker CLI {major}.{minor}", DOCKER, path=directory, in_quick=path == clis[-1][1]))
+        suites.append(Commands(name, f"docker CLI {major}.{minor}", DOCKER, program=path, in_quick=path == clis[-1][1]))
 
     def compose_project(directory):
         (directory / "docker-compose.yml").write_text(COMPOSE_FILE)

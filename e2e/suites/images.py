@@ -50,9 +50,9 @@ class Archive:
             self._tar.addfile(entry)
             self._names.add(name)
 
-    def program(self, path):
-        """Adds a program of this machine and the libraries it loads."""
-        self.file(path.lstrip("/"), pathlib.Path(path).read_bytes(), 0o755)
+    def program(self, path, name=None):
+        """Adds a program of this machine, under this name if one is given, and the libraries it loads."""
+        self.file(name or path.lstrip("/"), pathlib.Path(path).read_bytes(), 0o755)
         listed = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout
         for library in re.findall(r"(/\S+) \(0x", listed):
             name = library.lstrip("/")
@@ -69,7 +69,7 @@ def busybox(archive=None):
     """A root with busybox, and what little the suites want to find in an Alpine or an OpenWrt."""
     archive = archive or Archive()
     program = shutil.which("busybox")
-    archive.file("bin/busybox", pathlib.Path(program).read_bytes(), 0o755)
+    archive.program(program, "bin/busybox")
     for applet in subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout.split():
         archive.link(f"bin/{applet}", "busybox")
     archive.directory("tmp", 0o1777)

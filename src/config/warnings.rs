@@ -64,7 +64,7 @@ fn tcp(draft: &Draft) -> Vec<String> {
         .allow_from
         .iter()
         .find(|entry| matches!(entry, AllowFrom::Net(net) if net.prefix_len() == 0));
-    let stranger = draft.allow_from.iter().find(|entry| !is_local(entry));
+    let stranger = draft.allow_from.iter().find(|entry| !is_local(entry) && !is_nobody(entry));
     if ip.is_loopback() {
         let only_here = |stranger| {
             format!(
@@ -94,6 +94,11 @@ fn tcp(draft: &Draft) -> Vec<String> {
         )];
     }
     Vec::new()
+}
+
+/// An address that no client has; it has its own warning.
+fn is_nobody(entry: &AllowFrom) -> bool {
+    matches!(entry, AllowFrom::Net(net) if net.addr().is_unspecified() && net.prefix_len() == net.max_prefix_len())
 }
 
 fn is_local(entry: &AllowFrom) -> bool {

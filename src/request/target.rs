@@ -14,7 +14,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::Method;
-use super::operation;
+use super::operation::{self, Operation};
 
 /// A request target in origin-form (RFC 9112 section 3.2.1) that every reader understands alike.
 ///
@@ -45,6 +45,7 @@ impl RequestTarget {
     /// - an encoded slash in a name that Podman's own API looks up: it stays encoded, for patterns as well;
     /// - nearly any character in the name of a network or a volume;
     /// - the slash at the end of `GET /networks/`: it is left out;
+    /// - a second `dockerfile` of a build: it is left out;
     /// - an API version below [`ApiVersion::OLDEST`] to read or to load images with.
     ///
     /// # Errors
@@ -104,7 +105,9 @@ impl RequestTarget {
         {
             return Err(TargetError::VersionTooOld(old));
         }
-        let query = raw_query.map_or_else(|| Ok(Query::default()), Query::parse)?;
+        let repeats = Repeats::of(method, path);
+        let query =
+            raw_query.map_or_else(|| Ok(Query::default()), |raw| Query::parse(raw, repeats))?;
         Ok(Self { version, decoded: text, path_start, query })
     }
 
@@ -235,13 +238,16 @@ impl Query {
     }
 
     /// Reads a query as Go's `url.ParseQuery` does, and refuses what Go refuses or reads in two ways.
-    fn parse(raw: &str) -> Result<Self, TargetError> {
+    fn parse(raw: &str, repeats: Repeats) -> Result<Self, TargetError> {
         let mut parameters: Vec<(String, String)> = Vec::new();
         for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let key = decode_query(key)?;
             let value = decode_query(value)?;
-            if !LISTS.contains(&key.as_str()) && parameters.iter().any(|(name, _)| *name == key) {
+            if !repeats.is_list(&key) && parameters.iter().any(|(name, _)| *name == key) {
+                if repeats.first_counts(&key) {
+                    continue;
+                }
                 return Err(TargetError::RepeatedParameter(key));
             }
             if parameters.len() >= MAX_PARAMETERS {
@@ -302,13 +308,39 @@ pub enum TargetError {
     TooManyParameters,
 }
 
-/// Parameters the engine reads as lists (moby: `r.Form["..."]` in the image, build and commit routes).
-const LISTS: &[&str] = &["t", "changes", "names", "extrahosts", "platform", "platforms"];
+/// Which parameters may come more than once, behind this method and on this path.
+#[derive(Clone, Copy)]
+struct Repeats {
+    is_build: bool,
+    is_libpod: bool,
+}
+
+impl Repeats {
+    fn of(method: Option<Method>, path: &str) -> Self {
+        let is_build =
+            method.is_some_and(|method| Operation::find(method, path) == Operation::ImageBuild);
+        Self { is_build, is_libpod: is_libpod(path) }
+    }
+
+    /// Whether the engine reads every value: moby's `r.Form["..."]` in the image, build and commit routes, and what Podman's own client sends
+    /// for several images or containers.
+    fn is_list(self, key: &str) -> bool {
+        const LISTS: &[&str] = &["t", "changes", "names", "extrahosts", "platform", "platforms"];
+        const PODMAN: &[&str] = &["containers", "images", "namesOrIDs", "references"];
+        LISTS.contains(&key) || (self.is_libpod && PODMAN.contains(&key))
+    }
+
+    /// Whether a second value is left out, so that all engines read the first as Docker does: docker-py sends a Dockerfile from outside the
+    /// context by name and then once more by content.
+    fn first_counts(self, key: &str) -> bool {
+        self.is_build && key == "dockerfile"
+    }
+}
 
 const ENCODED_SLASH: &str = "%2F";
 
-/// More than any client sends; keeps the search for repeated ones cheap.
-const MAX_PARAMETERS: usize = 256;
+/// `docker save` sends one for each image. So few keep the search for repeated ones cheap, and a request smaller than its head may be.
+const MAX_PARAMETERS: usize = 512;
 
 /// A path with its percent-encoding taken off, and what of it needs a closer look.
 struct DecodedPath {

@@ -409,6 +409,55 @@ fn a_query_has_one_reading() {
 }
 
 #[test]
+fn a_build_has_one_dockerfile_the_first_one() {
+    // docker-py names a Dockerfile from outside the context and sends its content behind it.
+    for second in ["FROM%20busybox%0ARUN%20id", "", "FROM%20a&dockerfile=b", "x&d%6Fckerfile=y"] {
+        arrives(
+            &format!("POST /v1.41/build?dockerfile=.dockerfile.0a&t=x&dockerfile={second}&q=1"),
+            "POST /v1.41/build?dockerfile=.dockerfile.0a&t=x&q=1",
+        );
+    }
+    // Not what cannot be read, nothing else, and nowhere else.
+    for line in [
+        "POST /build?dockerfile=a&dockerfile=%zz",
+        "POST /build?dockerfile=a&dockerfile=%ff",
+        "POST /build?dockerfile=a&dockerfile=b;c",
+        "POST /build?remote=&remote=http://10.0.0.1/",
+        "POST /build?networkmode=none&networkmode=host",
+        "POST /build?buildargs={}&buildargs={}",
+        "POST /build/prune?dockerfile=a&dockerfile=b",
+        "GET /build?dockerfile=a&dockerfile=b",
+        "POST /libpod/build?dockerfile=a&dockerfile=b",
+    ] {
+        malformed(line);
+    }
+}
+
+#[test]
+fn a_list_of_parameters_is_long_and_not_endless() {
+    let names = |count: usize| "&names=image".repeat(count);
+    let hundreds = names(300).split_off(1);
+    arrives(&format!("GET /images/get?{hundreds}"), &format!("GET /images/get?{hundreds}"));
+    malformed(&format!("GET /images/get?x=1{}", names(512)));
+    malformed(&format!("GET /images/get?name=a{}&name=b", names(300)));
+}
+
+#[test]
+fn podman_s_own_client_sends_lists_of_names() {
+    const LIBPOD: &[&str] = &["GET /v[0-9.]+/libpod/.*", "DELETE /v[0-9.]+/libpod/.*"];
+    for line in [
+        "GET /v4.3.1/libpod/images/export?references=a&references=b",
+        "DELETE /v4.3.1/libpod/images/remove?images=a&images=b",
+        "GET /v4.3.1/libpod/containers/stats?containers=a&containers=b",
+        "GET /v4.3.1/libpod/pods/stats?namesOrIDs=a&namesOrIDs=b",
+    ] {
+        assert_eq!(outcome(LIBPOD, &get(line, &[])).2, [line]);
+    }
+    malformed("GET /images/json?references=a&references=b");
+    malformed("POST /v4.3.1/libpod/containers/a/rename?name=a&name=b");
+}
+
+#[test]
 fn methods_are_the_nine_in_capitals() {
     for method in ["get", "Get", "PRI", "PROPFIND", "COPY", "GETS", "QUERY", "GE-T"] {
         let got = outcome(ALL, &get(&format!("{method} /_ping"), &[]));

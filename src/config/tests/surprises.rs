@@ -177,6 +177,11 @@ fn addresses_that_stand_for_a_network_are_warned_about() {
         assert!(warning.contains(part), "{warning}");
     }
     check_warnings(&["-listenip=0.0.0.0", "-allowfrom=172.18.0.2,2001:db8::"], &[], &[]);
+    // Nobody is let in, so nobody is kept out by the address either.
+    let [warning] = &config(&["-allowfrom=0.0.0.0", "-allowHEAD=/_ping"], &[]).warnings[..] else {
+        panic!("not one warning");
+    };
+    assert!(warning.contains("an address that no client has"), "{warning}");
 }
 
 #[test]

@@ -405,6 +405,53 @@ fn a_start_that_fails_ends_with_code_two() {
 }
 
 #[test]
+fn an_empty_allowlist_is_said_once() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let engine =
+            crate::fake_engine::FakeEngine::start(&dir.path().join("docker.sock"), docker_like)
+                .unwrap();
+        let flags = [format!("-socketpath={}", engine.path().display())];
+        let mut program = Program::with_flags(free_address(), &flags, None);
+        program.until_logged("engine answers").await;
+        let log = program.log();
+        let of_that = |line: &&String| line.contains("allowlist is") || line.contains("nothing is");
+        let lines: Vec<_> = log.iter().filter(of_that).collect();
+        assert!(
+            matches!(lines.as_slice(), [line] if line.contains("level=WARN") && line.contains("nothing is allowed but `/_ping`")),
+            "{log:?}"
+        );
+        program.kill(libc::SIGTERM);
+        assert_eq!(program.ended().await.code(), Some(0));
+    });
+}
+
+#[test]
+fn a_process_that_is_no_sockwarden_is_named() {
+    let own = std::process::id().to_string();
+    for words in [["clients", "-pid", &own], ["healthcheck", "-pid", &own]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_sockwarden")).args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+        let text = String::from_utf8_lossy(&output.stderr);
+        let want = format!("process {own} is no sockwarden");
+        assert!(text.contains(&want) && text.contains("leave out `-pid`"), "{words:?}: {text}");
+    }
+}
+
+#[test]
+fn the_version_is_printed_however_it_is_asked_for() {
+    for words in [&["version"][..], &["-version"], &["--version"], &["serve", "-version"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_sockwarden")).args(words).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(text, concat!("sockwarden ", env!("CARGO_PKG_VERSION"), "\n"), "{words:?}");
+    }
+    // A flag behind it does not count as one that was read.
+    let output = Command::new(env!("CARGO_BIN_EXE_sockwarden")).args(["version", "-x"]).output();
+    assert_eq!(output.unwrap().status.code(), Some(2));
+}
+
+#[test]
 fn every_subcommand_prints_its_help() {
     for words in [
         &["--help"][..],
