@@ -66,7 +66,7 @@ pub(crate) enum Engine {
     /// It refuses this or does not know it: not every engine that we may stand before does.
     OtherEngines,
     /// The first up to this API version (1.n), the second from the next.
-    UpTo(u32, &'static Engine, &'static Engine),
+    UpTo(u32, &'static Self, &'static Self),
     /// It is not asked, because it would change the machine or needs something that is not there.
     NotTried,
 }
