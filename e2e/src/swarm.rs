@@ -165,12 +165,21 @@ fn answer(method: &str, target: &str) -> (u16, Value) {
         // The proxy, where it is a task of this swarm.
         ("GET", ["containers", "proxy.1.task", "json"]) => (
             200,
-            json!({"Id": "9f".repeat(32), "Name": "/proxy.1.task", "Config": {"Labels": {
-                "com.docker.swarm.node.id": "0wnn0de",
-                "com.docker.swarm.service.id": "0wn5ervice",
-                "com.docker.swarm.service.name": "stack_proxy",
-                "com.docker.swarm.task.id": "0wnta5k"
-            }}}),
+            json!({
+                "Id": "9f".repeat(32),
+                "Name": "/proxy.1.task",
+                "Config": {"Labels": {
+                    "com.docker.swarm.node.id": "0wnn0de",
+                    "com.docker.swarm.service.id": "0wn5ervice",
+                    "com.docker.swarm.service.name": "stack_proxy",
+                    "com.docker.swarm.task.id": "0wnta5k"
+                }},
+                "HostConfig": {"NetworkMode": "default"},
+                "NetworkSettings": {"Networks": {"stack_default": {
+                    "NetworkID": "5e".repeat(32),
+                    "IPAddress": "10.0.1.3"
+                }}}
+            }),
         ),
         ("GET", ["containers", id, "json"]) if *id == "9f".repeat(32) => {
             answer(method, "/containers/proxy.1.task/json")
