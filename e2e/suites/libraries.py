@@ -32,7 +32,7 @@ def once(marker, content, make):
 
 
 class PythonSuite:
-    """A library on PyPI whose source distribution holds its tests."""
+    """A Python library whose source distribution holds its tests."""
 
     compared_by_transcript = False
 
@@ -96,7 +96,7 @@ class PythonSuite:
 
 
 class BollardSuite:
-    """bollard on crates.io, whose package holds its tests. For TCP they are compiled a second time: they choose by feature."""
+    """bollard, whose package holds its tests. For TCP they are compiled a second time: they choose by feature."""
 
     compared_by_transcript = False
     # It has to be compiled first.
