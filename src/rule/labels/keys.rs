@@ -183,13 +183,14 @@ fn slip(prefix: &str, rest: &str) -> Option<Slip> {
     if prefix.eq_ignore_ascii_case(PEER_PREFIX) && lower == BIND_MOUNT_FROM {
         return Some(Slip::NotThere { instead: format!("{prefix}.{ALLOW}.{BIND_MOUNT_FROM}") });
     }
-    if lower.len() > LONGEST_KEY {
-        return is_ours(prefix).then_some(Slip::Key { nearest: None });
-    }
-    // Under a prefix that is shared with others most words are none of our business.
-    let shared = [ALLOW, HOST_ACCESS, BIND_MOUNT_FROM].into_iter().any(near);
+    // Under a prefix that is shared with others most words are not ours to judge.
+    let shared =
+        word.len() <= LONGEST_KEY && [ALLOW, HOST_ACCESS, BIND_MOUNT_FROM].into_iter().any(near);
     if !is_ours(prefix) && !shared {
         return None;
+    }
+    if lower.len() > LONGEST_KEY {
+        return Some(Slip::Key { nearest: None });
     }
     let is_known = match exact(prefix, &lower) {
         Exact::Known(_) => true,

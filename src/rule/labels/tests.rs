@@ -211,6 +211,15 @@ fn under_a_shared_prefix_only_near_misses_are_mistakes() {
     {
         check_mistake(BOTH, key, "/srv", "use `socket-proxy.allow.bindmountfrom`");
     }
+    // However long: what is not read must not be passed over.
+    let long = "x".repeat(1000);
+    for key in ["allow.gte.", "alow.get.", "allow.", "hostaccess."] {
+        check_mistake(BOTH, &format!("socket-proxy.{key}{}", "x".repeat(150)), "/a", "label `");
+        let labels = [(format!("socket-proxy.{key}{long}"), "/a")];
+        let rights =
+            rights_under(BOTH, &labels.each_ref().map(|(key, value)| (key.as_str(), *value)));
+        assert!(matches!(rights, Rights::Broken(_)), "{key}: {rights}");
+    }
     check_nearest("socket-proxy.bindmountform", "socket-proxy.allow.bindmountfrom");
     check_mistake(
         &["com.example"],
