@@ -104,7 +104,9 @@ impl RequestTarget {
         {
             return Err(TargetError::VersionTooOld(old));
         }
-        let query = raw_query.map_or_else(|| Ok(Query::default()), Query::parse)?;
+        let is_list =
+            |key: &str| LISTS.contains(&key) || (is_libpod(path) && LIBPOD_LISTS.contains(&key));
+        let query = Query::parse(raw_query.unwrap_or_default(), is_list)?;
         Ok(Self { version, decoded: text, path_start, query })
     }
 
@@ -235,13 +237,13 @@ impl Query {
     }
 
     /// Reads a query as Go's `url.ParseQuery` does, and refuses what Go refuses or reads in two ways.
-    fn parse(raw: &str) -> Result<Self, TargetError> {
+    fn parse(raw: &str, is_list: impl Fn(&str) -> bool) -> Result<Self, TargetError> {
         let mut parameters: Vec<(String, String)> = Vec::new();
         for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let key = decode_query(key)?;
             let value = decode_query(value)?;
-            if !LISTS.contains(&key.as_str()) && parameters.iter().any(|(name, _)| *name == key) {
+            if !is_list(&key) && parameters.iter().any(|(name, _)| *name == key) {
                 return Err(TargetError::RepeatedParameter(key));
             }
             if parameters.len() >= MAX_PARAMETERS {
@@ -304,6 +306,9 @@ pub enum TargetError {
 
 /// Parameters the engine reads as lists (moby: `r.Form["..."]` in the image, build and commit routes).
 const LISTS: &[&str] = &["t", "changes", "names", "extrahosts", "platform", "platforms"];
+
+/// Parameters that Podman's own API reads as lists besides; none of its operations is judged by them.
+const LIBPOD_LISTS: &[&str] = &["condition", "containers", "images", "namesOrIDs", "references"];
 
 const ENCODED_SLASH: &str = "%2F";
 
