@@ -3,65 +3,65 @@
 //! The rooms stand bottom-up: a room may use those above it in this file, and none below it. `tests/tidy.rs` reads the order from here, and
 //! holds the table in `ARCHITECTURE.md` against it.
 
-/// Method, target, operation, fields: what is asked. Text in, values or a reason out.
+// Method, target, operation, fields: what is asked. Text in, values or a reason out.
 pub mod request;
 
-/// What one flag, variable or label allows; patterns for whole paths.
+// What one flag, variable or label allows; patterns for whole paths.
 pub mod rule;
 
-/// Who asks.
+// Who asks.
 pub mod client;
 
-/// `Allowed` or `Denied`.
+// `Allowed` or `Denied`.
 pub mod policy;
 
-/// One record per request.
+// One record per request.
 pub mod audit;
 
-/// Flags and variables, from one table, to values that can be used as they are. Reads words, opens nothing.
+// Flags and variables, from one table, to values that can be used as they are. Reads words, opens nothing.
 pub mod config;
 
-/// What clients may take of us, how much is taken, and which limits were reached.
+// What clients may take of us, how much is taken, and which limits were reached.
 pub mod bounds;
 
-/// Log lines, text or JSON, through a bounded queue.
+// Log lines, text or JSON, through a bounded queue.
 pub mod log;
 
-/// A connected socket that two parties hold.
+// A connected socket that two parties hold.
 pub mod socket;
 
-/// The threads that serve connections.
+// The threads that serve connections.
 pub mod workers;
 
-/// HTTP/1.1 on a socket, as both sides need it: where a body ends, reading, writing.
+// HTTP/1.1 on a socket, as both sides need it: where a body ends, reading, writing.
 pub mod wire;
 
-/// The engine's socket and its two doors: `Link::send` for clients, `Engine::ask_for` for our own reading.
+// The engine's socket and its two doors: `Link::send` for clients, `Engine::ask_for` for our own reading.
 pub mod engine;
 
-/// What is checked and said before the first client comes.
+// What is checked and said before the first client comes.
 pub mod startup;
 
-/// Which container is asking, and which connections must end because it is gone.
+// Which container is asking, and which connections must end because it is gone.
 pub mod registry;
 
-/// Who is in `allowfrom` right now.
+// Who is in `allowfrom` right now.
 pub mod admission;
 
-/// Health and the list of clients, on a private socket for our own subcommands; health on TCP too where it is switched on.
+// Health and the list of clients, on a private socket for our own subcommands; health on TCP too where it is switched on.
 pub mod admin;
 
-/// What the process gives up before it serves anybody.
+// What the process gives up before it serves anybody.
 pub mod sandbox;
 
-/// One client connection, from accept to its last record.
+// One client connection, from accept to its last record.
 pub mod proxy;
 
-/// The listening socket and the connections that come in.
+// The listening socket and the connections that come in.
 pub mod listen;
 
-/// `serve`, from a configuration to the way it ended.
+// `serve`, from a configuration to the way it ended.
 pub mod run;
 
-/// Subcommands and exit codes.
+// Subcommands and exit codes.
 pub mod cli;

@@ -2,7 +2,7 @@
 //! users know them from Go's `log/slog`.
 //!
 //! Lines go through a bounded queue to one writing thread: a reader that stalls costs lines, which are counted, and never a request. Lines
-//! that say the same again are counted too, see [`fold`].
+//! that say the same again are counted too, see `log/fold.rs`.
 
 mod fold;
 

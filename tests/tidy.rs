@@ -10,7 +10,7 @@ fn map() -> Vec<(String, String)> {
     let mut rooms = Vec::new();
     let mut purpose = String::new();
     for line in map.lines() {
-        if let Some(words) = line.strip_prefix("/// ") {
+        if let Some(words) = line.strip_prefix("// ") {
             purpose = words.trim_end_matches('.').to_owned();
         } else if let Some(room) = line.strip_prefix("pub mod ") {
             rooms.push((room.trim_end_matches(';').to_owned(), std::mem::take(&mut purpose)));

@@ -326,7 +326,7 @@ impl Repeats {
     /// for several images or containers.
     fn is_list(self, key: &str) -> bool {
         const LISTS: &[&str] = &["t", "changes", "names", "extrahosts", "platform", "platforms"];
-        const PODMAN: &[&str] = &["containers", "images", "namesOrIDs", "references"];
+        const PODMAN: &[&str] = &["condition", "containers", "images", "namesOrIDs", "references"];
         LISTS.contains(&key) || (self.is_libpod && PODMAN.contains(&key))
     }
 

@@ -404,6 +404,13 @@ fn a_query_has_one_reading() {
         malformed(&format!("GET /containers/json?{query}"));
         malformed(&format!("POST /containers/app/rename?{query}"));
     }
+    // Podman's own lists, on its own paths.
+    arrives(
+        "DELETE /v4.3.1/libpod/images/remove?images=a&images=b%2Fc",
+        "DELETE /v4.3.1/libpod/images/remove?images=a&images=b%2Fc",
+    );
+    malformed("DELETE /images/remove?images=a&images=b");
+    malformed("POST /libpod/containers/create?name=a&name=b");
     // No fragment to Go either.
     arrives("GET /containers/json?x=1#b", "GET /containers/json?x=1%23b");
 }

@@ -15,7 +15,7 @@ use super::{Answers, Clause, Review, Verdict, Violation, is_plain, violation};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
     /// The container that this name, id or part of an id means: `Id`, `Name`; `Type`, `Name`, `Source` and `RW` of its `Mounts`; of its
-    /// `HostConfig` what [`super::inside`] looks at.
+    /// `HostConfig` what `inside.rs` looks at.
     Container(String),
     /// The exec with this id: `ContainerID`, `ProcessConfig.privileged`.
     Exec(String),

@@ -4,9 +4,9 @@ use std::fmt;
 
 /// What a request asks for that its rule does not cover.
 ///
-/// It has two faces. The operator's, which goes to the log, says everything ([`Violation::to_string`]). The client's says what the client
+/// It has two faces. The operator's, which goes to the log, says everything (its `Display`). The client's says what the client
 /// may know ([`Violation::told`]). They differ where the engine's answers were judged: what stands in those is only for clients that may
-/// read them themselves. The veil is laid by [`super::Review::look`], the only way to an answer, so a new clause cannot forget it.
+/// read them themselves. The veil is laid by `Review::look`, the only way to an answer, so a new clause cannot forget it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// The clause that refuses it.
