@@ -38,6 +38,7 @@ const CONTAINER: Keep = Keep::Fields(&[
             ("Type", WORD),
             ("Name", WORD),
             ("Source", TEXT),
+            ("Destination", TEXT),
             ("RW", Keep::Whole),
         ])),
     ),

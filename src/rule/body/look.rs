@@ -14,7 +14,7 @@ use super::{Answers, Clause, Review, Verdict, Violation, is_plain, violation};
 /// Something about the engine that a clause needs to know. With each stands what is read of its answer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
-    /// The container that this name, id or part of an id means: `Id`, `Name`; `Type`, `Name`, `Source` and `RW` of its `Mounts`; of its
+    /// The container that this name, id or part of an id means: `Id`, `Name`; `Type`, `Name`, `Source`, `Destination` and `RW` of its `Mounts`; of its
     /// `HostConfig` what `inside.rs` looks at.
     Container(String),
     /// The exec with this id: `ContainerID`, `ProcessConfig.privileged`.
