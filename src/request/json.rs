@@ -197,8 +197,12 @@ impl Object {
     }
 
     /// The same, `null` included.
+    ///
+    /// # Panics
+    /// When the document is an answer of the engine of which this field was not kept. That is a bug, and what is not there must not pass for
+    /// what is not set: the connection ends, and nothing is sent.
     pub fn member(&self, name: &str) -> Option<&Json> {
-        debug_assert!(
+        assert!(
             self.kept.is_none_or(|kept| kept.lists(name)),
             "`{name}` is read of an answer and was not kept of it; list it where answers are kept"
         );
