@@ -21,7 +21,7 @@ pub enum Use {
     Body,
     /// What is made of a body while it is judged, and what the engine answers about it.
     Judgement,
-    /// Room beyond the usual for what only passes through. Whoever gets none is slower.
+    /// Room beyond the usual for what only passes through. A client that gets none is slower.
     Room,
 }
 

@@ -179,7 +179,7 @@ pub const SETTINGS: &[Setting] = &[
 and believes an address for at most 2 seconds after it was last in an answer; with per-container allowlists no longer than its container \
 has it. A container that a name leads to is let in from all its addresses on the engine's networks. \
             Bits of a network beyond its length are ignored, and an IPv4-mapped IPv6 address is the IPv4 address. \
-            Over a Unix socket it has no effect: whoever may open the socket file is let in.",
+            Over a Unix socket it has no effect: everybody who may open the socket file is let in.",
         ..setting("allowfrom", "SP_ALLOWFROM", into!(allow_from, values::clients))
     },
     allow!(

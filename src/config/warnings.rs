@@ -173,7 +173,7 @@ fn without_effect(draft: &Draft) -> impl Iterator<Item = String> {
     let over_unix = draft.endpoint.is_some();
     let no_watchdog = draft.watchdog_interval.is_zero();
     let no_labels = draft.own_container.is_none();
-    let instead = "on a Unix socket; whoever may open the socket file is let in";
+    let instead = "on a Unix socket; everybody who may open the socket file is let in";
     [
         (over_unix, true, "allowfrom", instead),
         (over_unix, true, "listenip", "on a Unix socket"),

@@ -118,7 +118,7 @@ fn what_has_no_effect_is_warned_about() {
         &["-proxysocketendpoint=/p", "-proxyport=2375", "-listenip=0.0.0.0"],
         &[("SP_ALLOWFROM", "traefik")],
         &[
-            "`SP_ALLOWFROM` has no effect on a Unix socket; whoever may open the socket file is let in",
+            "`SP_ALLOWFROM` has no effect on a Unix socket; everybody who may open the socket file is let in",
             "`-listenip` has no effect on a Unix socket",
             "`-proxyport` has no effect on a Unix socket",
         ],
