@@ -21,10 +21,14 @@ pub(crate) fn check(input: &[u8]) {
             continue;
         }
         let Ok(event) = serde_json::from_slice::<Event>(line) else {
+            // A text that is longer than what is kept is passed over, and may be no Unicode.
+            if line.len() > 128 {
+                return;
+            }
             ends_well = false;
             break;
         };
-        // Nested deeper than is read, or no Unicode in what is passed over.
+        // Nested deeper than is read.
         let Ok(value) = serde_json::from_slice::<Value>(line) else { return };
         // Longer than anything that an engine writes there.
         let texts =
@@ -40,7 +44,12 @@ pub(crate) fn check(input: &[u8]) {
         }
         want.push(format!("{event:?}"));
     }
-    assert_eq!(read(stream.chunks(1)), (want, ends_well));
+    let (events, ended_well) = read(stream.chunks(1));
+    assert_eq!(events, want);
+    // A line that has not come whole yet may already be known to be none.
+    let begun = &stream[whole..];
+    let is_no_line = ends_well && !ended_well && serde_json::from_slice::<Event>(begun).is_err();
+    assert!(ended_well == ends_well || is_no_line, "{ended_well} {ends_well}");
 }
 
 fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<String>, bool) {
