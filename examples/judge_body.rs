@@ -15,10 +15,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use rustix::time::{ClockId, clock_gettime};
+use sockwarden::clauses::Defaults;
 use sockwarden::client::{Admission, Client, Identity, Peer};
 use sockwarden::policy::{DeclaredBody, Judgement, Policy};
 use sockwarden::request::{Head, Method, RequestTarget};
-use sockwarden::rule::body::{Defaults, HostAccess};
+use sockwarden::rule::HostAccess;
 use sockwarden::rule::{Allowlist, AnchoredRegex, Origin, Rule};
 
 const ROUNDS: u32 = 40;
@@ -107,7 +108,7 @@ fn policy() -> Policy {
         deny_host_mounts: false,
         deny_network_volumes: false,
         host_access: HostAccess::Deny,
-        admitted: sockwarden::rule::body::Names::default(),
+        admitted: sockwarden::clauses::Names::default(),
     };
     Policy::new(default, defaults)
 }

@@ -24,8 +24,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::clauses::Defaults;
 use crate::rule::RuleSet;
-use crate::rule::body::Defaults;
 
 use self::arguments::{CommandLine, Given};
 use self::draft::Draft;

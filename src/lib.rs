@@ -9,6 +9,9 @@ pub mod request;
 // What one flag, variable or label allows; patterns for whole paths.
 pub mod rule;
 
+// What bodies, parameters and names may ask for.
+pub mod clauses;
+
 // Who asks.
 pub mod client;
 

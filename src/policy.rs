@@ -8,10 +8,10 @@ mod pending;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::clauses::{Defaults, Protected, Violation};
 use crate::client::{Admission, Client, Identity, WhyUnknown};
 use crate::request::json::JsonError;
 use crate::request::{BodyKind, Head};
-use crate::rule::body::{Defaults, Protected, Violation};
 use crate::rule::labels::{LabelError, Rights};
 use crate::rule::{Allowlist, Match, Rule};
 

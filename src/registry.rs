@@ -31,12 +31,12 @@ pub use own::OwnContainerError;
 pub use report::{ClientReport, NetworkReport};
 pub use sessions::{Cut, Session};
 
+use crate::clauses::{Defaults, Protected};
 use crate::client::{Container, ContainerId, Identity, Peer, WhyUnknown};
 use crate::config::OwnContainer;
 use crate::engine::own::{ContainerInspect, ContainerRow, ImageInspect};
 use crate::engine::{Engine, EngineError, OwnCall};
 use crate::request::json::skim::Wanted;
-use crate::rule::body::{Defaults, Protected};
 use crate::rule::labels::image::Counted;
 use crate::rule::labels::{LabelError, LabelReader, Rights, is_policy};
 use fresh::Fresh;

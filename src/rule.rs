@@ -1,6 +1,5 @@
 //! Rules: what one flag, variable or label allows. Rules only allow, so their order never matters and a union is all there is.
 
-pub mod body;
 pub mod labels;
 pub mod pattern;
 
@@ -11,7 +10,6 @@ use std::sync::{Arc, OnceLock};
 pub use pattern::{AnchoredRegex, PatternError, PatternSet};
 
 use crate::request::{ApiVersion, Method};
-use body::HostAccess;
 
 /// One allowed shape of request: a method and the whole path, version prefix included.
 #[derive(Debug, Clone)]
@@ -85,6 +83,25 @@ impl fmt::Display for Allowlist {
             Some(HostAccess::Allow) => ", access to the host",
         })?;
         f.write_str(if self.may_label { ", labels that carry rights" } else { "" })
+    }
+}
+
+/// Whether a client may reach past its containers: into the host's namespaces, devices and kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostAccess {
+    /// What reaches the host is refused.
+    Deny,
+    /// Only the other limits count.
+    Allow,
+}
+
+impl HostAccess {
+    /// Reads `deny` or `allow`, in any case.
+    pub fn parse(text: &str) -> Option<Self> {
+        [("deny", Self::Deny), ("allow", Self::Allow)]
+            .into_iter()
+            .find(|(word, _)| word.eq_ignore_ascii_case(text))
+            .map(|(_, access)| access)
     }
 }
 

@@ -6,11 +6,12 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use crate::bounds::Bounds;
+use crate::clauses::{Defaults, mount_danger, starts_containers};
 use crate::config::{AllowFrom, Config, Limits, ListenerAddress, Place};
 use crate::engine::{Engine, EngineError};
 use crate::request::{Method, Operation};
+use crate::rule::HostAccess;
 use crate::rule::RuleSet;
-use crate::rule::body::{Defaults, HostAccess, mount_danger, starts_containers};
 
 /// Whether this process runs in a container, by what container engines leave in its root directory.
 pub fn place(root: &Path) -> Place {

@@ -10,12 +10,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use body_cases::{CASES, Case, Engine, Limits, NO_BUILDS, Want};
+use sockwarden::clauses::{Defaults, Protected, Question};
 use sockwarden::client::{Admission, Client, Container, ContainerId, Identity, Peer};
 use sockwarden::policy::{Body, DeclaredBody, Judgement, Policy};
 use sockwarden::proxy::refusal::{self, Setting};
 use sockwarden::request::json::Json;
 use sockwarden::request::{Head, Method, RequestTarget};
-use sockwarden::rule::body::{Defaults, HostAccess, Protected, Question};
+use sockwarden::rule::HostAccess;
 use sockwarden::rule::labels::Rights;
 use sockwarden::rule::{Allowlist, AnchoredRegex, Origin, Rule, RuleSet};
 

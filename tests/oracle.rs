@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use sockwarden::clauses::Defaults;
 use sockwarden::client::{Admission, Client, Container, ContainerId, Identity, Peer, WhyUnknown};
 use sockwarden::policy::{DeclaredBody, DenyReason, Judgement, Policy};
 use sockwarden::request::{Head, Method, RequestTarget};
-use sockwarden::rule::body::Defaults;
 use sockwarden::rule::labels::{LabelReader, Rights};
 use sockwarden::rule::{Allowlist, AnchoredRegex, Origin, Rule};
 

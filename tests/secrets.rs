@@ -1,10 +1,10 @@
 //! What clients send in confidence does not show in anything that is printed for debugging.
 #![cfg(test)]
 
+use sockwarden::clauses::Defaults;
 use sockwarden::client::{Admission, Client, Identity, Peer};
 use sockwarden::policy::{DeclaredBody, Judgement, Policy};
 use sockwarden::request::{Head, Method, RequestTarget};
-use sockwarden::rule::body::Defaults;
 use sockwarden::rule::{Allowlist, AnchoredRegex, Origin, Rule};
 
 /// Stands in a field, in the query and in the body of every request here.

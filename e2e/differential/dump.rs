@@ -1,5 +1,5 @@
 //! What our reader finds in a document, written as `oracle.go` writes what Go finds: through [`Json::field`] and [`fold`], as the clauses of
-//! `rule::body` do.
+//! `clauses` do.
 
 use sockwarden::request::json::{Json, Object, fold};
 

@@ -10,8 +10,9 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net};
 use tracing::Level;
 
+use crate::clauses::Defaults;
 use crate::request::Method;
-use crate::rule::body::{Defaults, HostAccess};
+use crate::rule::HostAccess;
 use crate::rule::{Origin, Rule, RuleSet};
 
 use super::arguments::Given;

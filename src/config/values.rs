@@ -10,7 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tracing::Level;
 
-use crate::rule::body::HostAccess;
+use crate::rule::HostAccess;
 use crate::rule::{AnchoredRegex, Origin, truth};
 
 use super::arguments::Given;

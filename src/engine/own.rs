@@ -15,13 +15,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::events::EventReader;
 use super::{Engine, EngineError};
+use crate::clauses::Question;
 use crate::client::ContainerId;
 use crate::request::ApiVersion;
 use crate::request::json::Json;
 use crate::request::json::keep::Keep;
 use crate::request::json::skim::{NotJson, Record, Shape, Skimmer};
 use crate::request::target::encoded;
-use crate::rule::body::Question;
 use crate::socket::SharedSocket;
 
 use super::told::CONTAINER_ROW;

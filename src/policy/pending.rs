@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::clauses::{Answers, Defaults, Protected, Question, Review, Violation, pin};
 use crate::request::json::{Json, Keys};
 use crate::request::{BodyKind, Head};
 use crate::rule::Allowlist;
-use crate::rule::body::{Answers, Defaults, Protected, Question, Review, Violation, pin};
 
 use super::{Allowed, Body, Denied, DenyReason, Grant, Judgement};
 

@@ -9,13 +9,13 @@ use serde::Serializer as _;
 
 use crate::audit::RecordId;
 use crate::bounds::Limit;
+use crate::clauses::{Clause, builds_unlabelled, starts_containers};
 use crate::client::{Client, Container, Identity, WhyUnknown};
 use crate::config::Limits;
 use crate::engine::EngineError;
 use crate::policy::{Denied, DenyReason, MAX_QUESTIONS};
 use crate::request::target::printable;
 use crate::request::{ApiVersion, Head};
-use crate::rule::body::{Clause, builds_unlabelled, starts_containers};
 use crate::rule::labels::{LabelError, Rights};
 use crate::rule::{Allowlist, Origin};
 

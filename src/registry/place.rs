@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::network::OwnNetworks;
 use super::own::OwnContainerError;
 use super::{LabelPolicy, Shared};
+use crate::clauses::{OwnTask, Protected, is_full_id};
 use crate::client::ContainerId;
 use crate::engine::own::{ContainerInspect, NetworkInspect};
 use crate::engine::{Engine, OwnCall};
-use crate::rule::body::{OwnTask, Protected, is_full_id};
 
 /// `network_mode: container:a` where `a` has `container:b`, and so on, is followed this often.
 const LONGEST_CHAIN: usize = 8;
@@ -127,7 +127,7 @@ mod tests {
         let labels = LabelPolicy {
             prefixes: vec!["sockwarden".to_owned()],
             trust_image_labels: false,
-            limits: crate::rule::body::Defaults::default(),
+            limits: crate::clauses::Defaults::default(),
         };
         let id = ContainerId::parse(&"a1".repeat(32)).unwrap();
         let task = place(serde_json::json!({

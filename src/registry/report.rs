@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::network::bare_address;
 use super::place::OwnPlace;
 use super::{Registry, STALE, Shared, lock};
+use crate::clauses::{builds_unlabelled, mount_danger};
 use crate::client::{ContainerId, Identity, Peer};
 use crate::engine::OwnCall;
 use crate::engine::own::{ContainerInspect, ContainerRow, Endpoint};
 use crate::request::target::printable;
 use crate::rule::Allowlist;
-use crate::rule::body::{HostAccess, builds_unlabelled, mount_danger};
+use crate::rule::HostAccess;
 use crate::rule::labels::Rights;
 use crate::startup::{build_limits, dangers, host_owner};
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 
-use super::body::HostAccess;
+use super::HostAccess;
 use super::{Allowlist, AnchoredRegex, Origin, PatternError, Rule, truth};
 use keys::{Key, Slip};
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use sockwarden::clauses::Question;
 use sockwarden::engine::Engine;
 use sockwarden::engine::own::ContainerInspect;
 use sockwarden::engine::{EngineError, OwnCall};
 use sockwarden::request::json::skim::Wanted;
-use sockwarden::rule::body::Question;
 use tokio::task::JoinSet;
 
 use crate::fake_engine::{FakeEngine, Reply, docker_like};

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use sockwarden::admission::AdmissionList;
 use sockwarden::bounds::Bounds;
+use sockwarden::clauses::Defaults;
 use sockwarden::config::{Limits, ListenerAddress};
 use sockwarden::engine::Engine;
 use sockwarden::listen::Listener;
 use sockwarden::policy::Policy;
 use sockwarden::proxy::{Proxy, Stop};
-use sockwarden::rule::body::Defaults;
 use sockwarden::rule::{Allowlist, AnchoredRegex, Origin, Rule, RuleSet};
 use sockwarden::workers::Workers;
 use tokio::net::UnixStream;

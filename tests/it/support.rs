@@ -58,12 +58,12 @@ impl Setup {
             allow_from: vec![AllowFrom::Net("127.0.0.1/32".parse().unwrap())],
             engine_socket: dir.path().join("engine.sock"),
             rules: lines.iter().map(rule).collect::<RuleSet>(),
-            bodies: sockwarden::rule::body::Defaults {
+            bodies: sockwarden::clauses::Defaults {
                 bind_mount_from: None,
                 deny_host_mounts: false,
                 deny_network_volumes: false,
-                host_access: sockwarden::rule::body::HostAccess::Allow,
-                admitted: sockwarden::rule::body::Names::default(),
+                host_access: sockwarden::rule::HostAccess::Allow,
+                admitted: sockwarden::clauses::Names::default(),
             },
             health_endpoint: false,
             watchdog: None,

@@ -8,12 +8,12 @@ mod answers;
 mod builds;
 mod execs;
 mod host;
+mod identity;
 mod inside;
 mod known;
 mod look;
 mod mounts;
 mod names;
-mod own;
 mod pin;
 mod swarm;
 #[cfg(test)]
@@ -28,37 +28,18 @@ use crate::request::json::{Json, fold};
 use crate::request::target::printable;
 use crate::request::{Head, Method};
 
-use super::Allowlist;
+use crate::rule::{Allowlist, HostAccess};
 pub use answers::Answers;
 pub use builds::{builds_unlabelled, starts_containers};
+pub use identity::{Protected, is_full_id};
 use look::Known;
 pub use look::Question;
 pub use mounts::mount_danger;
 pub use names::Names;
-pub use own::{Protected, is_full_id};
 pub use pin::pin;
 pub use swarm::OwnTask;
 pub use violation::{Clause, Violation};
 use violation::{host, violation};
-
-/// Whether a client may reach past its containers: into the host's namespaces, devices and kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostAccess {
-    /// What reaches the host is refused.
-    Deny,
-    /// Only the other limits count.
-    Allow,
-}
-
-impl HostAccess {
-    /// Reads `deny` or `allow`, in any case.
-    pub fn parse(text: &str) -> Option<Self> {
-        [("deny", Self::Deny), ("allow", Self::Allow)]
-            .into_iter()
-            .find(|(word, _)| word.eq_ignore_ascii_case(text))
-            .map(|(_, access)| access)
-    }
-}
 
 /// What holds for every client, whatever its own list says.
 #[derive(Debug, Clone)]

@@ -8,8 +8,8 @@ use crate::request::target::printable;
 use crate::request::{ApiVersion, Operation};
 use crate::rule::Allowlist;
 
+use super::identity::Protected;
 use super::look::Veil;
-use super::own::Protected;
 use super::{Clause, Question, Review, Verdict, is_plain, violation};
 
 /// What makes or starts containers, also by way of the swarm. An update does with a restart policy.

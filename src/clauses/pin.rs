@@ -43,7 +43,7 @@ pub fn pin(head: &mut Head, body: Option<&mut Json>, answers: &Answers) {
 
 fn pin_config(config: &mut Json, answers: &Answers) {
     let Json::Object(config) = config else { return };
-    for mode in super::own::MODES {
+    for mode in super::identity::MODES {
         if let Some(Json::String(mode)) = config.field_mut(mode)
             && let Some(id) = mode.strip_prefix("container:").and_then(|name| id(name, answers))
         {
@@ -79,5 +79,5 @@ fn strings<'a>(config: &'a mut Object, field: &str) -> impl Iterator<Item = &'a 
 
 fn id<'a>(name: &str, answers: &'a Answers) -> Option<&'a str> {
     let inspect = answers.get(&Question::Container(name.to_owned()))??;
-    inspect.field("Id").and_then(Json::as_str).filter(|id| super::own::is_full_id(id))
+    inspect.field("Id").and_then(Json::as_str).filter(|id| super::identity::is_full_id(id))
 }
