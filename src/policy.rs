@@ -8,7 +8,7 @@ mod pending;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::clauses::{Defaults, Protected, Violation};
+use crate::clauses::{Defaults, Protected, Terms, Violation};
 use crate::client::{Admission, Client, Identity, WhyUnknown};
 use crate::request::json::JsonError;
 use crate::request::{BodyKind, Head};
@@ -46,7 +46,8 @@ impl Policy {
         };
         match body_plan(head, body) {
             Ok((head, body)) => {
-                Pending::begin(head, body, grant, lists, Arc::clone(&self.defaults), protected)
+                let defaults = Arc::clone(&self.defaults);
+                Pending::begin(head, body, grant, Terms { lists, defaults, protected })
             }
             Err(denied) => Judgement::Denied(denied),
         }

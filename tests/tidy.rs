@@ -102,6 +102,24 @@ fn the_rooms_that_decide_do_no_io() {
     }
 }
 
+/// An operation is compared as what it is: a name in a text could be mistyped, and would then mean "no clause".
+#[test]
+fn the_rooms_that_decide_compare_no_identifiers() {
+    for room in PURE.iter().filter(|room| **room != "request") {
+        for (file, text) in files_of(room) {
+            assert!(!text.contains("operation.id()"), "{file} reads an operation's identifier");
+            // The rows of clauses/decisions.rs are one match without a wildcard.
+            let is_table = file.ends_with("clauses/decisions.rs");
+            for line in text.lines().filter(|line| line.contains("Operation::")) {
+                assert!(is_table, "{file} decides about an operation by itself: {line}");
+            }
+            if is_table {
+                assert!(!text.contains("_ =>"), "{file} has a wildcard");
+            }
+        }
+    }
+}
+
 /// Time is measured with a clock that only goes forward, so a wall clock that jumps can cut nothing and prolong nothing. The log shows it,
 /// and the `Date` of an answer.
 #[test]

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Question;
 use crate::request::json::Json;
 use crate::request::json::keep::{Keep, WORD};
+
+use super::question::Question;
 
 /// For paths, and for what a driver makes of a text.
 const TEXT: Keep = Keep::Text(16 * 1024);

@@ -5,9 +5,11 @@ use crate::request::json::Json;
 use crate::request::target::printable;
 use crate::rule::AnchoredRegex;
 
-use super::inside::REACHES_HOST;
-use super::look::{Veil, no_such, references};
-use super::{Clause, Question, Review, Verdict, host, is_plain, violation};
+use super::inquiry::{Inquiry, Veil};
+use super::inside::{REACHES_HOST, stays_inside_found};
+use super::names::is_plain;
+use super::question::{Question, callings};
+use super::violation::{Clause, Verdict, host, no_such, violation};
 
 /// How people write the version in front of a path.
 const VERSIONS: &[&str] = &[
@@ -32,99 +34,100 @@ const VERSIONS: &[&str] = &[
 
 const ELSEWHERE: &str = "runs in a container in which the list allows no exec";
 
-impl<'a> Review<'a> {
-    /// An exec may be used only in a container in which the list would let the client make one.
-    pub(super) fn exec(&mut self) -> Verdict {
-        let reads = self.head.operation.id() == "ExecInspect";
-        let scoped = self.scopes_execs(reads);
-        let denied = self.denies_host() && !reads;
-        if !scoped && !denied {
-            return Ok(());
-        }
-        if denied {
-            const PRIVILEGED: &str = "gives its command every capability";
-            self.look_at_exec(PRIVILEGED, |_, exec, _, place| {
-                let process = exec.field("ProcessConfig");
-                match process.and_then(|it| it.field("privileged")) {
-                    Some(Json::Bool(false)) | None => Ok(()),
-                    Some(_) => Err(host(place, PRIVILEGED)),
-                }
-            })?;
-            self.look_at_exec(REACHES_HOST, |review, _, inspect, place| {
-                review.stays_inside_found(inspect, place)
-            })?;
-        }
-        if !scoped {
-            return Ok(());
-        }
-        self.look_at_exec(ELSEWHERE, |review, _, inspect, place| {
-            let references = references(Some(inspect));
-            if references.iter().any(|it| review.allows_exec_in(it)) {
-                return Ok(());
-            }
-            let name = references.last().map_or("?", String::as_str);
-            let problem = format!("runs in `{}`, where the list allows no exec", printable(name));
-            Err(violation(Clause::ExecElsewhere, place, &problem))
-        })
+/// An exec may be used only in a container in which the list would let the client make one.
+pub(super) fn exec(inquiry: &mut Inquiry<'_>, reads: bool) -> Verdict {
+    let scoped = scopes_execs(inquiry, reads);
+    let denied = inquiry.denies_host() && !reads;
+    if !scoped && !denied {
+        return Ok(());
     }
+    if denied {
+        const PRIVILEGED: &str = "gives its command every capability";
+        look_at_exec(inquiry, PRIVILEGED, |_, exec, _, place| {
+            let process = exec.field("ProcessConfig");
+            match process.and_then(|it| it.field("privileged")) {
+                Some(Json::Bool(false)) | None => Ok(()),
+                Some(_) => Err(host(place, PRIVILEGED)),
+            }
+        })?;
+        look_at_exec(inquiry, REACHES_HOST, |review, _, inspect, place| {
+            stays_inside_found(review, inspect, place)
+        })?;
+    }
+    if !scoped {
+        return Ok(());
+    }
+    look_at_exec(inquiry, ELSEWHERE, |review, _, inspect, place| {
+        let references = callings(Some(inspect));
+        if references.iter().any(|it| allows_exec_in(review, it)) {
+            return Ok(());
+        }
+        let name = references.last().map_or("?", String::as_str);
+        let problem = format!("runs in `{}`, where the list allows no exec", printable(name));
+        Err(violation(Clause::ExecElsewhere, place, &problem))
+    })
+}
 
-    /// Judges the exec that the path names and its container, as soon as the engine has told them.
-    fn look_at_exec(
-        &mut self,
-        problem: &'static str,
-        judge: impl FnOnce(&mut Self, &'a Json, &'a Json, &str) -> Verdict,
-    ) -> Verdict {
-        let id = self.object();
-        let place = format!("`{}`", printable(id));
-        let missing = || no_such(&place, &format!("No such exec instance: {}", printable(id)));
-        let question = Question::Exec(id.to_owned());
-        if !is_plain(id) || self.has_none(&question) {
+/// Judges the exec that the path names and its container, as soon as the engine has told them.
+fn look_at_exec<'a>(
+    inquiry: &mut Inquiry<'a>,
+    problem: &'static str,
+    judge: impl FnOnce(&mut Inquiry<'a>, &'a Json, &'a Json, &str) -> Verdict,
+) -> Verdict {
+    let id = inquiry.object();
+    let place = format!("`{}`", printable(id));
+    let missing = || no_such(&place, &format!("No such exec instance: {}", printable(id)));
+    let question = Question::Exec(id.to_owned());
+    if !is_plain(id) || inquiry.has_none(&question) {
+        return Err(missing());
+    }
+    let veil = Veil { place: &place, problem };
+    inquiry.look(&question, veil, |review, exec| {
+        let Some(exec) = exec else { return Ok(()) };
+        let container = exec.field("ContainerID").and_then(Json::as_str).unwrap_or_default();
+        let question = Question::Container(container.to_owned());
+        if !is_plain(container) || review.has_none(&question) {
             return Err(missing());
         }
-        let veil = Veil { place: &place, problem };
-        self.look(&question, veil, |review, exec| {
-            let Some(exec) = exec else { return Ok(()) };
-            let container = exec.field("ContainerID").and_then(Json::as_str).unwrap_or_default();
-            let question = Question::Container(container.to_owned());
-            if !is_plain(container) || review.has_none(&question) {
-                return Err(missing());
-            }
-            review.look(&question, veil, |review, inspect| match inspect {
-                Some(inspect) => judge(review, exec, inspect, &place),
-                None => Ok(()),
-            })
+        review.look(&question, veil, |review, inspect| match inspect {
+            Some(inspect) => judge(review, exec, inspect, &place),
+            None => Ok(()),
         })
-    }
+    })
+}
 
-    /// Whether the list says in which containers execs may run. It does not where it allows them in all, nor where it provably allows nothing
-    /// that is done to a container: such a list, which allows to start execs all the same, means those that others made.
-    fn scopes_execs(&self, reads: bool) -> bool {
-        let rules = self.list.rules.of(Method::Post);
-        // Who can start no exec gains nothing by reading how one was started.
-        if reads
-            && !self.may_ask(self.list, Method::Post, &format!("/exec/{}/start", self.object()))
-        {
-            return false;
-        }
-        !self.allows_all_execs() && !rules.iter().all(|rule| concerns_no_container(&rule.path))
+/// Whether the list says in which containers execs may run. It does not where it allows them in all, nor where it provably allows nothing
+/// that is done to a container: such a list, which allows to start execs all the same, means those that others made.
+fn scopes_execs(inquiry: &Inquiry<'_>, reads: bool) -> bool {
+    let rules = inquiry.list.rules.of(Method::Post);
+    // Who can start no exec gains nothing by reading how one was started.
+    if reads
+        && !inquiry.may_ask(
+            inquiry.list,
+            Method::Post,
+            &format!("/exec/{}/start", inquiry.object()),
+        )
+    {
+        return false;
     }
+    !allows_all_execs(inquiry) && !rules.iter().all(|rule| concerns_no_container(&rule.path))
+}
 
-    /// Whether the list allows an exec in every container, each of which has an id: a pattern that takes every digit in every place takes
-    /// them all.
-    fn allows_all_execs(&self) -> bool {
-        (0..16).all(|digit| {
-            let id = format!("{digit:x}").repeat(64);
-            self.may_ask(self.list, Method::Post, &format!("/containers/{id}/exec"))
-        })
-    }
+/// Whether the list allows an exec in every container, each of which has an id: a pattern that takes every digit in every place takes
+/// them all.
+fn allows_all_execs(inquiry: &Inquiry<'_>) -> bool {
+    (0..16).all(|digit| {
+        let id = format!("{digit:x}").repeat(64);
+        inquiry.may_ask(inquiry.list, Method::Post, &format!("/containers/{id}/exec"))
+    })
+}
 
-    /// Whether the list allows an exec in the container with this name or id, under any version: as which the client asks does not matter
-    /// to the container.
-    fn allows_exec_in(&self, reference: &str) -> bool {
-        let path = format!("/containers/{reference}/exec");
-        self.may_ask(self.list, Method::Post, &path)
-            || self.list.rules.allows_under_any_version(Method::Post, &path)
-    }
+/// Whether the list allows an exec in the container with this name or id, under any version: as which the client asks does not matter
+/// to the container.
+fn allows_exec_in(inquiry: &Inquiry<'_>, reference: &str) -> bool {
+    let path = format!("/containers/{reference}/exec");
+    inquiry.may_ask(inquiry.list, Method::Post, &path)
+        || inquiry.list.rules.allows_under_any_version(Method::Post, &path)
 }
 
 /// Whether a pattern begins with a fixed text that no path of a container begins with. It is a proof where it says yes; that it says no

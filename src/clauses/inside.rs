@@ -5,39 +5,42 @@ use std::path::Path;
 use crate::request::json::Json;
 use crate::request::target::printable;
 
+use super::inquiry::Inquiry;
 use super::mounts::mount_danger;
 use super::values::capabilities;
-use super::{Review, Verdict, host};
+use super::violation::{Verdict, host};
 
 pub(super) const REACHES_HOST: &str =
     "reaches the host, so whoever runs something in it reaches the host as well";
 
 const HIDES: &str = "is in an engine that does not show whether a container shares namespaces of the host, may use its devices or sees kernel files that engines hide, as Docker's does";
 
-impl<'a> Review<'a> {
-    /// Whoever runs or types in a container that reaches the host reaches it too.
-    pub(super) fn target_stays_inside(&mut self) -> Verdict {
-        if !self.denies_host() {
-            return Ok(());
-        }
-        let name = self.object();
-        let place = format!("`{}`", printable(name));
-        self.look_at_container(name, &place, REACHES_HOST, |review, inspect| {
-            review.stays_inside_found(inspect, &place)
-        })
+/// Whoever runs or types in a container that reaches the host reaches it too.
+pub(super) fn target_stays_inside(inquiry: &mut Inquiry<'_>) -> Verdict {
+    if !inquiry.denies_host() {
+        return Ok(());
     }
+    let name = inquiry.object();
+    let place = format!("`{}`", printable(name));
+    inquiry.look_at_container(name, &place, REACHES_HOST, |review, inspect| {
+        stays_inside_found(review, inspect, &place)
+    })
+}
 
-    /// Whether what runs in this container is kept inside it, as far as the engine shows that.
-    pub(super) fn stays_inside_found(&mut self, inspect: &'a Json, place: &str) -> Verdict {
-        stays_inside(inspect, place)?;
-        // Podman 4.3 shows `shareable` for the IPC namespace of the host; 5.4 does not, but neither shows rules for devices, a user
-        // namespace that is the host's, or single paths that are not hidden any more.
-        if self.is_docker() != Some(false) {
-            return Ok(());
-        }
-        // That is no secret of the container's.
-        Err(host(place, HIDES).veiled(place, HIDES))
+/// Whether what runs in this container is kept inside it, as far as the engine shows that.
+pub(super) fn stays_inside_found<'a>(
+    inquiry: &mut Inquiry<'a>,
+    inspect: &'a Json,
+    place: &str,
+) -> Verdict {
+    stays_inside(inspect, place)?;
+    // Podman 4.3 shows `shareable` for the IPC namespace of the host; 5.4 does not, but neither shows rules for devices, a user
+    // namespace that is the host's, or single paths that are not hidden any more.
+    if inquiry.is_docker() != Some(false) {
+        return Ok(());
     }
+    // That is no secret of the container's.
+    Err(host(place, HIDES).veiled(place, HIDES))
 }
 
 /// Whether what an inspect shows is kept inside the container.

@@ -8,8 +8,13 @@ use std::path::Path;
 use crate::request::json::{Json, Object, fold};
 use crate::request::target::printable;
 
-use super::look::Veil;
-use super::{Clause, Mounts, Question, Review, Verdict, Violation, is_plain, violation};
+use super::inquiry::{Inquiry, Veil};
+use super::names::is_plain;
+use super::question::Question;
+use super::references::{Config, Reference, Site, mounts_of_others};
+use super::terms::Mounts;
+use super::values::array;
+use super::violation::{Clause, Verdict, Violation, host, violation};
 
 /// The file systems that `mount(8)` gets over the network; the local driver resolves `addr=` for the first four itself (moby
 /// `volume/local`).
@@ -17,256 +22,263 @@ const NETWORK_VOLUMES: &[&str] = &["nfs", "nfs4", "cifs", "smb3"];
 /// More of them, which are refused with the others and never allowed with them.
 const OTHER_NETWORK_VOLUMES: &[&str] = &["9p", "afs", "ceph", "glusterfs", "smbfs"];
 
-impl<'a> Review<'a> {
-    /// `Binds`, `Mounts`, `VolumesFrom` and `VolumeDriver` of a `HostConfig`.
-    pub(super) fn host_mounts(&mut self, config: &'a Object, at: &str) -> Verdict {
-        if self.mounts_are_free() {
-            return Ok(());
-        }
-        let driver = config.field("VolumeDriver");
-        self.volume_driver(driver, &format!("`{at}VolumeDriver`"))?;
-        for (place, bind) in texts(config.field("Binds"), &format!("{at}Binds"))? {
-            self.bind(bind, &place)?;
-        }
-        // Podman takes a key of `Volumes` for a bind (its `compat/containers_create.go`); Docker for a path in the container.
-        let volumes = config.field("Volumes").and_then(Json::as_object);
-        for (volume, _) in volumes.into_iter().flat_map(Object::iter) {
-            self.bind(volume, &format!("`{at}Volumes`"))?;
-        }
-        self.mounts(config.field("Mounts"), &format!("{at}Mounts"))?;
-        for (place, from) in texts(config.field("VolumesFrom"), &format!("{at}VolumesFrom"))? {
-            self.mounts_of_another(from, &place)?;
-        }
-        Ok(())
+/// `Binds`, `Mounts`, `VolumesFrom` and `VolumeDriver` of a `HostConfig`.
+pub(super) fn host_mounts<'a>(
+    inquiry: &mut Inquiry<'a>,
+    config: &'a Object,
+    of: Config,
+) -> Verdict {
+    let at = of.prefix();
+    if mounts_are_free(inquiry) {
+        return Ok(());
     }
-
-    /// `Mounts` of a container or a service.
-    pub(super) fn mounts(&mut self, mounts: Option<&'a Json>, at: &str) -> Verdict {
-        if self.mounts_are_free() {
-            return Ok(());
-        }
-        for (index, mount) in array(mounts, at)?.iter().enumerate() {
-            self.mount(mount, &format!("`{at}[{index}]`"))?;
-        }
-        Ok(())
+    let driver = config.field("VolumeDriver");
+    volume_driver(inquiry, driver, &format!("`{at}VolumeDriver`"))?;
+    for (place, bind) in texts(config.field("Binds"), &format!("{at}Binds"))? {
+        one_bind(inquiry, bind, &place)?;
     }
+    // Podman takes a key of `Volumes` for a bind (its `compat/containers_create.go`); Docker for a path in the container.
+    let volumes = config.field("Volumes").and_then(Json::as_object);
+    for (volume, _) in volumes.into_iter().flat_map(Object::iter) {
+        one_bind(inquiry, volume, &format!("`{at}Volumes`"))?;
+    }
+    spec_mounts(inquiry, config.field("Mounts"), &format!("{at}Mounts"))?;
+    for reference in mounts_of_others(config, of) {
+        let Reference { name, site, .. } = reference?;
+        let place = match site {
+            Site::Field { name, index: Some(index), .. } => format!("`{at}{name}[{index}]`"),
+            Site::Field { .. } | Site::Path | Site::Parameter(_) | Site::Key => continue,
+        };
+        mounts_of_another(inquiry, name, &place)?;
+    }
+    Ok(())
+}
 
-    fn mount(&mut self, mount: &'a Json, place: &str) -> Verdict {
-        let text = |name: &str| mount.field(name).and_then(Json::as_str).unwrap_or_default();
-        // Podman joins the fields with commas and takes them apart again; Docker reads each as it stands.
-        if has_separator(mount) && self.is_docker() == Some(false) {
-            let problem = "holds a comma or a quotation mark in a text, which engines read in different ways; leave it out";
-            return Err(violation(Clause::Unclear, place, problem));
-        }
-        match text("Type") {
-            "bind" => self.host_path(text("Source"), place),
-            "volume" => {
-                let source = text("Source");
-                if !source.is_empty() {
-                    self.named_volume(source, place)?;
-                }
-                let driver =
-                    mount.field("VolumeOptions").and_then(|options| options.field("DriverConfig"));
-                let Some(driver) = driver else { return Ok(()) };
-                self.volume_driver(driver.field("Name"), place)?;
-                self.volume_options(driver.field("Options"), place)
+/// `Mounts` of a container or a service.
+pub(super) fn spec_mounts<'a>(
+    inquiry: &mut Inquiry<'a>,
+    mounts: Option<&'a Json>,
+    at: &str,
+) -> Verdict {
+    if mounts_are_free(inquiry) {
+        return Ok(());
+    }
+    for (index, mount) in array(mounts, at)?.iter().enumerate() {
+        one_mount(inquiry, mount, &format!("`{at}[{index}]`"))?;
+    }
+    Ok(())
+}
+
+fn one_mount<'a>(inquiry: &mut Inquiry<'a>, mount: &'a Json, place: &str) -> Verdict {
+    let text = |name: &str| mount.field(name).and_then(Json::as_str).unwrap_or_default();
+    // Podman joins the fields with commas and takes them apart again; Docker reads each as it stands.
+    if has_separator(mount) && inquiry.is_docker() == Some(false) {
+        let problem = "holds a comma or a quotation mark in a text, which engines read in different ways; leave it out";
+        return Err(violation(Clause::Unclear, place, problem));
+    }
+    match text("Type") {
+        "bind" => host_path(inquiry, text("Source"), place),
+        "volume" => {
+            let source = text("Source");
+            if !source.is_empty() {
+                named_volume(inquiry, source, place)?;
             }
-            "tmpfs" | "image" => Ok(()),
-            other => Err(self.refused(
+            let driver =
+                mount.field("VolumeOptions").and_then(|options| options.field("DriverConfig"));
+            let Some(driver) = driver else { return Ok(()) };
+            volume_driver(inquiry, driver.field("Name"), place)?;
+            volume_options(inquiry, driver.field("Options"), place)
+        }
+        "tmpfs" | "image" => Ok(()),
+        other => Err(refused(
+            inquiry,
+            place,
+            &format!("has the type `{}`, and what that mounts cannot be judged", printable(other)),
+        )),
+    }
+}
+
+/// `source:target[:mode]`, as moby's `linux_parser.go` splits it.
+fn one_bind(inquiry: &mut Inquiry<'_>, bind: &str, place: &str) -> Verdict {
+    let Some((source, rest)) = bind.split_once(':') else { return Ok(()) };
+    // Podman's overlays take more directories of the host: `O,upperdir=/…`. The target may hold anything but a colon.
+    let modes = rest.split_once(':').map_or("", |(_, modes)| modes);
+    if modes.split(',').any(|mode| mode == "O" || mode.contains('=')) {
+        let problem =
+            format!("has the mode `{}`, and what that mounts cannot be judged", printable(modes));
+        return Err(refused(inquiry, place, &problem));
+    }
+    if source.starts_with('/') {
+        host_path(inquiry, source, place)
+    } else {
+        named_volume(inquiry, source, place)
+    }
+}
+
+/// The mounts of another container, all of which `VolumesFrom` takes over.
+fn mounts_of_another(inquiry: &mut Inquiry<'_>, name: &str, place: &str) -> Verdict {
+    let veil = "takes over mounts that are not allowed";
+    inquiry.look_at_container(name, place, veil, |review, inspect| {
+        for mount in inspect.field("Mounts").and_then(Json::as_array).unwrap_or_default() {
+            let text = |name: &str| mount.field(name).and_then(Json::as_str).unwrap_or_default();
+            match text("Type") {
+                "volume" => named_volume(review, text("Name"), place)?,
+                "tmpfs" | "image" => {}
+                _ => host_path(review, text("Source"), place)?,
+            }
+        }
+        Ok(())
+    })
+}
+
+/// `volumes/create`.
+pub(super) fn volume_create(inquiry: &mut Inquiry<'_>) -> Verdict {
+    volume_driver(inquiry, inquiry.field("Driver"), "`Driver`")?;
+    volume_options(inquiry, inquiry.field("DriverOpts"), "`DriverOpts`")?;
+    if inquiry.denies_host() && inquiry.field("ClusterVolumeSpec").is_some_and(|it| !it.is_zero()) {
+        return Err(host("`ClusterVolumeSpec`", "reaches the storage of the swarm"));
+    }
+    // One that exists is handed out as it is, whatever is asked for here.
+    Ok(())
+}
+
+/// A volume that may exist already, with options that somebody else chose.
+fn named_volume(inquiry: &mut Inquiry<'_>, name: &str, place: &str) -> Verdict {
+    if !is_plain(name) {
+        let problem = format!("names the volume `{}`, which cannot be one", printable(name));
+        return Err(violation(Clause::Unclear, place, &problem));
+    }
+    let veil = Veil { place, problem: "mounts a volume that shows more than is allowed" };
+    inquiry.look(&Question::Volume(name.to_owned()), veil, |review, volume| {
+        let Some(volume) = volume else { return Ok(()) };
+        volume_driver(review, volume.field("Driver"), place)?;
+        volume_options(review, volume.field("Options"), place)
+    })
+}
+
+/// A driver other than `local` is a plugin, which mounts what it likes.
+fn volume_driver(inquiry: &Inquiry<'_>, driver: Option<&Json>, place: &str) -> Verdict {
+    if matches!(inquiry.limits.mounts, Mounts::All) {
+        return Ok(());
+    }
+    match driver {
+        None => Ok(()),
+        Some(Json::String(name)) if matches!(name.as_str(), "" | "local") => Ok(()),
+        Some(driver) => {
+            let driver = driver.to_string();
+            let problem = format!(
+                "uses the volume driver {}, which may mount anything of the host",
+                printable(&driver)
+            );
+            Err(refused(inquiry, place, &problem))
+        }
+    }
+}
+
+/// The options of the `local` driver are a `mount(2)` in the host's namespaces (moby `volume/local/local_unix.go`), so what is not
+/// known to stay away from the host is refused.
+fn volume_options(inquiry: &Inquiry<'_>, options: Option<&Json>, place: &str) -> Verdict {
+    let Some(options) = options.filter(|options| !options.is_zero()) else { return Ok(()) };
+    let text = |name: &str| options.field(name).and_then(Json::as_str).unwrap_or_default();
+    let (kind, flags, device) = (text("type"), text("o"), text("device"));
+    if options.as_object().is_none() {
+        return Err(violation(Clause::Unclear, place, "has options that are no object"));
+    }
+    if kind.is_empty() && flags.is_empty() && device.is_empty() {
+        return Ok(());
+    }
+    let has = |wanted: &[&str]| {
+        flags
+            .split(',')
+            .any(|flag| wanted.iter().any(|wanted| flag.trim().eq_ignore_ascii_case(wanted)))
+    };
+    if has(&["move", "remount"]) {
+        return Err(refused(inquiry, place, "moves or remounts something of the host"));
+    }
+    if has(&["bind", "rbind"]) {
+        return host_path(inquiry, device, place);
+    }
+    let kind = kind.trim().to_ascii_lowercase();
+    let is_network = NETWORK_VOLUMES.contains(&kind.as_str());
+    if (is_network || OTHER_NETWORK_VOLUMES.contains(&kind.as_str()))
+        && !inquiry.limits.network_volumes
+    {
+        let problem = format!("mounts a file system from the network (`{}`)", printable(&kind));
+        return Err(violation(Clause::NetworkVolume, place, &problem));
+    }
+    if is_network || kind == "tmpfs" {
+        return Ok(());
+    }
+    match inquiry.limits.mounts {
+        Mounts::All => Ok(()),
+        Mounts::From(_) | Mounts::Denied | Mounts::Unlisted => {
+            let problem = format!(
+                "is a volume of the type `{}`, which may show anything of the host",
+                printable(&kind)
+            );
+            Err(refused(inquiry, place, &problem))
+        }
+    }
+}
+
+/// A path of the host that is to be mounted, or written to.
+pub(super) fn host_path(inquiry: &Inquiry<'_>, path: &str, place: &str) -> Verdict {
+    let directories = match inquiry.limits.mounts {
+        Mounts::All => return Ok(()),
+        Mounts::From(directories) => directories,
+        Mounts::Denied | Mounts::Unlisted => {
+            return Err(refused(
+                inquiry,
                 place,
-                &format!(
-                    "has the type `{}`, and what that mounts cannot be judged",
-                    printable(other)
-                ),
-            )),
+                &format!("mounts the host's `{}`", printable(path)),
+            ));
+        }
+    };
+    let parts = parts_of(path).ok_or_else(|| {
+        let problem = format!(
+            "mounts the host's `{}`, which is not absolute or holds `..`; send the path it leads to",
+            printable(path)
+        );
+        violation(Clause::MountSource, place, &problem)
+    })?;
+    let listed = directories.iter().any(|directory| {
+        let directory: Vec<_> = directory.to_str().and_then(parts_of).unwrap_or_else(|| vec![".."]);
+        directory.is_empty() || (parts.starts_with(&directory) && !leads_elsewhere(&parts))
+    });
+    if listed {
+        return Ok(());
+    }
+    Err(refused(inquiry, place, &format!("mounts the host's `{}`", printable(path))))
+}
+
+/// A mount that the limits do not allow, with the clause that says which limit.
+pub(super) fn refused(inquiry: &Inquiry<'_>, place: &str, problem: &str) -> Violation {
+    let clause = match inquiry.limits.mounts {
+        Mounts::Denied => Clause::NoMounts,
+        Mounts::From(_) | Mounts::Unlisted | Mounts::All => Clause::MountSource,
+    };
+    violation(clause, place, problem)
+}
+
+pub(super) const fn mounts_are_free(inquiry: &Inquiry<'_>) -> bool {
+    matches!(inquiry.limits.mounts, Mounts::All) && inquiry.limits.network_volumes
+}
+
+/// A checkpoint is a tree of files at a path of the host.
+pub(super) fn checkpoint_create(inquiry: &Inquiry<'_>) -> Verdict {
+    let directory = inquiry.field("CheckpointDir").filter(|directory| !directory.is_zero());
+    match directory {
+        None => Ok(()),
+        Some(directory) => {
+            host_path(inquiry, directory.as_str().unwrap_or_default(), "`CheckpointDir`")
         }
     }
+}
 
-    /// `source:target[:mode]`, as moby's `linux_parser.go` splits it.
-    fn bind(&mut self, bind: &str, place: &str) -> Verdict {
-        let Some((source, rest)) = bind.split_once(':') else { return Ok(()) };
-        // Podman's overlays take more directories of the host: `O,upperdir=/…`. The target may hold anything but a colon.
-        let modes = rest.split_once(':').map_or("", |(_, modes)| modes);
-        if modes.split(',').any(|mode| mode == "O" || mode.contains('=')) {
-            let problem = format!(
-                "has the mode `{}`, and what that mounts cannot be judged",
-                printable(modes)
-            );
-            return Err(self.refused(place, &problem));
-        }
-        if source.starts_with('/') {
-            self.host_path(source, place)
-        } else {
-            self.named_volume(source, place)
-        }
-    }
-
-    /// The mounts of another container, all of which `VolumesFrom` takes over.
-    fn mounts_of_another(&mut self, from: &str, place: &str) -> Verdict {
-        let name = from.split(':').next().unwrap_or_default();
-        let veil = "takes over mounts that are not allowed";
-        self.look_at_container(name, place, veil, |review, inspect| {
-            for mount in inspect.field("Mounts").and_then(Json::as_array).unwrap_or_default() {
-                let text =
-                    |name: &str| mount.field(name).and_then(Json::as_str).unwrap_or_default();
-                match text("Type") {
-                    "volume" => review.named_volume(text("Name"), place)?,
-                    "tmpfs" | "image" => {}
-                    _ => review.host_path(text("Source"), place)?,
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// `volumes/create`.
-    pub(super) fn volume_create(&mut self) -> Verdict {
-        self.volume_driver(self.field("Driver"), "`Driver`")?;
-        self.volume_options(self.field("DriverOpts"), "`DriverOpts`")?;
-        if self.denies_host() && self.field("ClusterVolumeSpec").is_some_and(|it| !it.is_zero()) {
-            return Err(super::host("`ClusterVolumeSpec`", "reaches the storage of the swarm"));
-        }
-        // One that exists is handed out as it is, whatever is asked for here.
-        Ok(())
-    }
-
-    /// A volume that may exist already, with options that somebody else chose.
-    fn named_volume(&mut self, name: &str, place: &str) -> Verdict {
-        if !is_plain(name) {
-            let problem = format!("names the volume `{}`, which cannot be one", printable(name));
-            return Err(violation(Clause::Unclear, place, &problem));
-        }
-        let veil = Veil { place, problem: "mounts a volume that shows more than is allowed" };
-        self.look(&Question::Volume(name.to_owned()), veil, |review, volume| {
-            let Some(volume) = volume else { return Ok(()) };
-            review.volume_driver(volume.field("Driver"), place)?;
-            review.volume_options(volume.field("Options"), place)
-        })
-    }
-
-    /// A driver other than `local` is a plugin, which mounts what it likes.
-    fn volume_driver(&self, driver: Option<&Json>, place: &str) -> Verdict {
-        if matches!(self.limits.mounts, Mounts::All) {
-            return Ok(());
-        }
-        match driver {
-            None => Ok(()),
-            Some(Json::String(name)) if matches!(name.as_str(), "" | "local") => Ok(()),
-            Some(driver) => {
-                let driver = driver.to_string();
-                let problem = format!(
-                    "uses the volume driver {}, which may mount anything of the host",
-                    printable(&driver)
-                );
-                Err(self.refused(place, &problem))
-            }
-        }
-    }
-
-    /// The options of the `local` driver are a `mount(2)` in the host's namespaces (moby `volume/local/local_unix.go`), so what is not
-    /// known to stay away from the host is refused.
-    fn volume_options(&self, options: Option<&Json>, place: &str) -> Verdict {
-        let Some(options) = options.filter(|options| !options.is_zero()) else { return Ok(()) };
-        let text = |name: &str| options.field(name).and_then(Json::as_str).unwrap_or_default();
-        let (kind, flags, device) = (text("type"), text("o"), text("device"));
-        if options.as_object().is_none() {
-            return Err(violation(Clause::Unclear, place, "has options that are no object"));
-        }
-        if kind.is_empty() && flags.is_empty() && device.is_empty() {
-            return Ok(());
-        }
-        let has = |wanted: &[&str]| {
-            flags
-                .split(',')
-                .any(|flag| wanted.iter().any(|wanted| flag.trim().eq_ignore_ascii_case(wanted)))
-        };
-        if has(&["move", "remount"]) {
-            return Err(self.refused(place, "moves or remounts something of the host"));
-        }
-        if has(&["bind", "rbind"]) {
-            return self.host_path(device, place);
-        }
-        let kind = kind.trim().to_ascii_lowercase();
-        let is_network = NETWORK_VOLUMES.contains(&kind.as_str());
-        if (is_network || OTHER_NETWORK_VOLUMES.contains(&kind.as_str()))
-            && !self.limits.network_volumes
-        {
-            let problem = format!("mounts a file system from the network (`{}`)", printable(&kind));
-            return Err(violation(Clause::NetworkVolume, place, &problem));
-        }
-        if is_network || kind == "tmpfs" {
-            return Ok(());
-        }
-        match self.limits.mounts {
-            Mounts::All => Ok(()),
-            Mounts::From(_) | Mounts::Denied | Mounts::Unlisted => {
-                let problem = format!(
-                    "is a volume of the type `{}`, which may show anything of the host",
-                    printable(&kind)
-                );
-                Err(self.refused(place, &problem))
-            }
-        }
-    }
-
-    /// A path of the host that is to be mounted, or written to.
-    pub(super) fn host_path(&self, path: &str, place: &str) -> Verdict {
-        let directories = match self.limits.mounts {
-            Mounts::All => return Ok(()),
-            Mounts::From(directories) => directories,
-            Mounts::Denied | Mounts::Unlisted => {
-                return Err(
-                    self.refused(place, &format!("mounts the host's `{}`", printable(path)))
-                );
-            }
-        };
-        let parts = parts(path).ok_or_else(|| {
-            let problem = format!(
-                "mounts the host's `{}`, which is not absolute or holds `..`; send the path it leads to",
-                printable(path)
-            );
-            violation(Clause::MountSource, place, &problem)
-        })?;
-        let listed = directories.iter().any(|directory| {
-            let directory: Vec<_> =
-                directory.to_str().and_then(self::parts).unwrap_or_else(|| vec![".."]);
-            directory.is_empty() || (parts.starts_with(&directory) && !leads_elsewhere(&parts))
-        });
-        if listed {
-            return Ok(());
-        }
-        Err(self.refused(place, &format!("mounts the host's `{}`", printable(path))))
-    }
-
-    /// A mount that the limits do not allow, with the clause that says which limit.
-    pub(super) fn refused(&self, place: &str, problem: &str) -> Violation {
-        let clause = match self.limits.mounts {
-            Mounts::Denied => Clause::NoMounts,
-            Mounts::From(_) | Mounts::Unlisted | Mounts::All => Clause::MountSource,
-        };
-        violation(clause, place, problem)
-    }
-
-    pub(super) const fn mounts_are_free(&self) -> bool {
-        matches!(self.limits.mounts, Mounts::All) && self.limits.network_volumes
-    }
-
-    /// A checkpoint is a tree of files at a path of the host.
-    pub(super) fn checkpoint_create(&self) -> Verdict {
-        let directory = self.field("CheckpointDir").filter(|directory| !directory.is_zero());
-        match directory {
-            None => Ok(()),
-            Some(directory) => {
-                self.host_path(directory.as_str().unwrap_or_default(), "`CheckpointDir`")
-            }
-        }
-    }
-
-    pub(super) fn checkpoint_parameter(&self, name: &str) -> Verdict {
-        match self.parameter(name) {
-            "" => Ok(()),
-            directory => self.host_path(directory, &format!("the parameter `{name}`")),
-        }
+pub(super) fn checkpoint_parameter(inquiry: &Inquiry<'_>, name: &str) -> Verdict {
+    match inquiry.parameter(name) {
+        "" => Ok(()),
+        directory => host_path(inquiry, directory, &format!("the parameter `{name}`")),
     }
 }
 
@@ -327,22 +339,8 @@ fn has_separator(mount: &Json) -> bool {
     }
 }
 
-/// The values of an array; none where it is absent.
-pub(super) fn array<'a>(value: Option<&'a Json>, at: &str) -> Result<&'a [Json], Violation> {
-    match value {
-        None => Ok(&[]),
-        Some(value) => value.as_array().ok_or_else(|| {
-            violation(
-                Clause::Unclear,
-                &format!("`{}`", at.trim_matches('`')),
-                "is no array; send one",
-            )
-        }),
-    }
-}
-
 /// The components of an absolute path without `..`, as the daemon cleans it (Go's `filepath.Clean`).
-fn parts(path: &str) -> Option<Vec<&str>> {
+fn parts_of(path: &str) -> Option<Vec<&str>> {
     let rest = path.strip_prefix('/').filter(|rest| !rest.contains('\0'))?;
     let parts: Vec<_> = rest.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     (!parts.contains(&"..")).then_some(parts)
@@ -352,7 +350,7 @@ fn parts(path: &str) -> Option<Vec<&str>> {
 fn leads_elsewhere(parts: &[&str]) -> bool {
     match parts {
         ["proc", process, ..] => {
-            matches!(*process, "self" | "thread-self")
+            matches!(*process, "inquiry" | "thread-inquiry")
                 || process.bytes().all(|byte| byte.is_ascii_digit())
         }
         ["dev", "fd" | "stdin" | "stdout" | "stderr", ..] => true,

@@ -5,12 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::request::json::{Json, Object};
-use crate::request::target::printable;
-
-use super::mounts::array;
-use super::{Clause, HostAccess, Review, Verdict, Violation, violation};
-
 /// Names that lead to a container, each in one spelling.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names(BTreeSet<String>);
@@ -47,156 +41,16 @@ fn meet(ours: &str, theirs: &str) -> bool {
 }
 
 /// A name as DNS compares it: in lower case, without the root's dot. The engine also takes a slash in front.
-fn spelling(name: &str) -> String {
+pub(super) fn spelling(name: &str) -> String {
     name.trim_start_matches('/').trim_end_matches('.').to_lowercase()
 }
 
-/// A name that a request gives to something, and where it stands.
-type Given<'a> = (String, &'a str);
-
-impl<'a> Review<'a> {
-    /// Nobody takes a name that decides who is let in, where rights come from labels or access to the host is denied. Elsewhere a client may
-    /// have to: one that creates containers anew creates them under their own names.
-    pub(super) fn names_are_free(&mut self) -> Verdict {
-        if self.limits.may_label {
-            return Ok(());
-        }
-        self.are_free(&self.names_given()?)?;
-        if self.head.operation.id() == "ServiceUpdate" && !self.parameter("rollback").is_empty() {
-            self.look_at_previous(|review, previous| {
-                let mut given = Vec::new();
-                service(previous, "PreviousSpec.", &mut given)?;
-                review.are_free(&given)
-            })?;
-        }
-        if self.head.operation.id() == "NetworkCreate" {
-            let name = self.field("Name").and_then(Json::as_str).unwrap_or_default();
-            if self.guards_admitted() && self.admitted.name_network(name) {
-                return Err(takes("`Name`", name, "a client of the proxy"));
-            }
-        }
-        Ok(())
-    }
-
-    fn guards_admitted(&self) -> bool {
-        self.protected.is_some() || self.limits.host_access == HostAccess::Deny
-    }
-
-    fn are_free(&self, given: &[Given<'_>]) -> Verdict {
-        let own: Names = self.protected.iter().flat_map(|protected| &protected.names).collect();
-        let taken = |name: &str| {
-            own.may_mean(name) || (self.guards_admitted() && self.admitted.may_mean(name))
-        };
-        match given.iter().find(|(_, name)| taken(name)) {
-            Some((place, name)) => Err(takes(place, name, "the proxy or one of its clients")),
-            None => Ok(()),
-        }
-    }
-
-    fn names_given(&self) -> Result<Vec<Given<'a>>, Violation> {
-        let mut given = Vec::new();
-        match self.head.operation.id() {
-            "ContainerCreate" => {
-                self.parameter_name(&mut given);
-                if let Some(body) = self.body {
-                    container(body, &mut given)?;
-                }
-            }
-            "ContainerRename" => self.parameter_name(&mut given),
-            "NetworkConnect" => {
-                if let Some(endpoint) = self.field("EndpointConfig") {
-                    names_on_network(endpoint, "EndpointConfig", &mut given)?;
-                }
-            }
-            "ServiceCreate" | "ServiceUpdate" => {
-                if let Some(spec) = self.body {
-                    service(spec, "", &mut given)?;
-                }
-            }
-            _ => {}
-        }
-        Ok(given)
-    }
-
-    /// Podman also reads it in other case.
-    fn parameter_name(&self, given: &mut Vec<Given<'a>>) {
-        let names =
-            self.head.target.query().iter().filter(|(key, _)| key.eq_ignore_ascii_case("name"));
-        given.extend(names.map(|(_, name)| ("the parameter `name`".to_owned(), name)));
-    }
-}
-
-fn container<'a>(body: &'a Json, given: &mut Vec<Given<'a>>) -> Verdict {
-    given.push(("`Hostname`".to_owned(), text(body, "Hostname")));
-    // Engines up to 26 read it at the top level as well.
-    for (config, at) in [(Some(body), ""), (body.field("HostConfig"), "HostConfig.")] {
-        links(config, &format!("{at}Links"), given)?;
-    }
-    let endpoints =
-        body.field("NetworkingConfig").and_then(|config| config.field("EndpointsConfig"));
-    for (network, endpoint) in
-        endpoints.and_then(Json::as_object).into_iter().flat_map(Object::iter)
-    {
-        let at = format!("NetworkingConfig.EndpointsConfig.{}", printable(network));
-        names_on_network(endpoint, &at, given)?;
-    }
-    Ok(())
-}
-
-fn names_on_network<'a>(endpoint: &'a Json, at: &str, given: &mut Vec<Given<'a>>) -> Verdict {
-    for field in ["Aliases", "DNSNames"] {
-        texts(endpoint, field, at, given)?;
-    }
-    links(Some(endpoint), &format!("{at}.Links"), given)
-}
-
-/// `name:alias`, or `/name:/container/alias` as engines tell it. Whoever gives a container its own name changes nothing.
-fn links<'a>(config: Option<&'a Json>, at: &str, given: &mut Vec<Given<'a>>) -> Verdict {
-    for link in array(config.and_then(|config| config.field("Links")), at)? {
-        let link = link.as_str().unwrap_or_default();
-        let Some((name, alias)) = link.split_once(':') else { continue };
-        let alias = alias.rsplit('/').next().unwrap_or_default();
-        if spelling(name) != spelling(alias) {
-            given.push((format!("`{at}`"), alias));
-        }
-    }
-    Ok(())
-}
-
-fn service<'a>(spec: &'a Json, at: &str, given: &mut Vec<Given<'a>>) -> Verdict {
-    let name = text(spec, "Name");
-    given.push((format!("`{at}Name`"), name));
-    let task = spec.field("TaskTemplate");
-    for (networks, at) in [
-        (spec.field("Networks"), format!("{at}Networks")),
-        (task.and_then(|task| task.field("Networks")), format!("{at}TaskTemplate.Networks")),
-    ] {
-        for network in array(networks, &at)? {
-            texts(network, "Aliases", &at, given)?;
-        }
-    }
-    if let Some(container) = task.and_then(|task| task.field("ContainerSpec")) {
-        let place = format!("`{at}TaskTemplate.ContainerSpec.Hostname`");
-        given.push((place, text(container, "Hostname")));
-    }
-    Ok(())
-}
-
-fn texts<'a>(of: &'a Json, field: &str, at: &str, given: &mut Vec<Given<'a>>) -> Verdict {
-    let at = format!("{at}.{field}");
-    for name in array(of.field(field), &at)? {
-        given.push((format!("`{at}`"), name.as_str().unwrap_or_default()));
-    }
-    Ok(())
-}
-
-fn text<'a>(of: &'a Json, field: &str) -> &'a str {
-    of.field(field).and_then(Json::as_str).unwrap_or_default()
-}
-
-fn takes(place: &str, name: &str, whose: &str) -> Violation {
-    let problem = format!("takes the name `{}`, which can lead to {whose}", printable(name));
-    violation(Clause::Labels, place, &problem)
+/// A name or id in the characters that Docker gives them (moby `daemon/names`), so that it means one thing in a path of ours.
+pub(super) fn is_plain(name: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    name.len() <= 255
+        && name.bytes().all(fits)
+        && name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]

@@ -1,83 +1,70 @@
-//! Judged by id, sent by id: a name that was looked up is replaced by the id that was found, so that nobody can make it mean something
-//! else between the look and the engine.
+//! Judged by id, sent by id: the id that was found takes the place of a name that was looked up, so that nobody can make the name mean
+//! something else between the look and the engine.
 
 use crate::request::Head;
 use crate::request::json::{Json, Object};
 
-use super::{Answers, Question};
+use super::answers::Answers;
+use super::protected::is_full_id;
+use super::question::Question;
+use super::references::{Config, Reference, Role, Site, references};
 
 /// Replaces every reference to a container that `answers` resolve.
-pub fn pin(head: &mut Head, body: Option<&mut Json>, answers: &Answers) {
-    if let Some(place) = head.operation.object(head.target.path())
-        && let Some(id) = head.target.path().get(place.clone()).and_then(|name| id(name, answers))
-        && head.operation.template().is_some_and(|template| template.starts_with("/containers/"))
-    {
-        head.target.pin(place, id);
-    }
-    if head.operation.id() == "ImageCommit"
-        && let Some(id) = head.target.query().first("container").and_then(|name| id(name, answers))
-    {
-        head.target.pin_parameter("container", id);
-    }
-    let Some(body) = body else { return };
-    match head.operation.id() {
-        "ContainerCreate" => {
-            pin_config(body, answers);
-            if let Json::Object(object) = body
-                && let Some(config) = object.field_mut("HostConfig")
-            {
-                pin_config(config, answers);
+pub fn pin(head: &mut Head, mut body: Option<&mut Json>, answers: &Answers) {
+    // What cannot be read as a reference was refused before.
+    let edits: Vec<(Site, String)> = references(head, body.as_deref())
+        .into_iter()
+        .filter_map(|reference| {
+            let reference = reference.ok()?;
+            Some((reference.site, pinned(&reference, answers)?))
+        })
+        .collect();
+    for (site, text) in edits {
+        match site {
+            Site::Path => {
+                if let Some(place) = head.operation.object(head.target.path()) {
+                    head.target.pin(place, &text);
+                }
             }
-        }
-        "NetworkConnect" | "NetworkDisconnect" => {
-            if let Json::Object(object) = body
-                && let Some(Json::String(name)) = object.field_mut("Container")
-                && let Some(id) = id(name, answers)
-            {
-                id.clone_into(name);
+            Site::Parameter(name) => head.target.pin_parameter(name, &text),
+            Site::Field { of, name, index } => {
+                let config = body.as_deref_mut().and_then(|body| config(body, of));
+                let value = config.and_then(|config| config.field_mut(name));
+                let value = match (value, index) {
+                    (Some(Json::Array(values)), Some(index)) => values.get_mut(index),
+                    (value, _) => value,
+                };
+                if let Some(Json::String(value)) = value {
+                    *value = text;
+                }
             }
-        }
-        _ => {}
-    }
-}
-
-fn pin_config(config: &mut Json, answers: &Answers) {
-    let Json::Object(config) = config else { return };
-    for mode in super::identity::MODES {
-        if let Some(Json::String(mode)) = config.field_mut(mode)
-            && let Some(id) = mode.strip_prefix("container:").and_then(|name| id(name, answers))
-        {
-            *mode = format!("container:{id}");
-        }
-    }
-    for from in strings(config, "VolumesFrom") {
-        let (name, mode) = from.split_once(':').unwrap_or((from, ""));
-        if let Some(id) = id(name, answers) {
-            let separator = if mode.is_empty() { "" } else { ":" };
-            *from = format!("{id}{separator}{mode}");
-        }
-    }
-    for link in strings(config, "Links") {
-        let name = link.split(':').next().unwrap_or_default().trim_start_matches('/');
-        let alias = link.split_once(':').map_or(name, |(_, alias)| alias);
-        if let Some(id) = id(name, answers) {
-            *link = format!("{id}:{alias}");
+            Site::Key => {}
         }
     }
 }
 
-fn strings<'a>(config: &'a mut Object, field: &str) -> impl Iterator<Item = &'a mut String> {
-    let values = match config.field_mut(field) {
-        Some(Json::Array(values)) => values.as_mut_slice(),
-        _ => &mut [],
-    };
-    values.iter_mut().filter_map(|value| match value {
-        Json::String(text) => Some(text),
-        _ => None,
-    })
+/// How a reference is written with the id that its name means; `None` if the engine was not asked, or it names no container.
+fn pinned(reference: &Reference<'_>, answers: &Answers) -> Option<String> {
+    let inspect = answers.get(&Question::Container(reference.name.to_owned()))??;
+    let id = inspect.field("Id").and_then(Json::as_str).filter(|id| is_full_id(id))?;
+    match reference.role {
+        Role::Target | Role::Committed | Role::Member | Role::Mounts { mode: None } => {
+            Some(id.to_owned())
+        }
+        Role::Namespace(_) => Some(format!("container:{id}")),
+        Role::Mounts { mode: Some(mode) } => Some(format!("{id}:{mode}")),
+        Role::Link { alias } => Some(format!("{id}:{alias}")),
+        Role::Network | Role::Endpoint(_) => None,
+    }
 }
 
-fn id<'a>(name: &str, answers: &'a Answers) -> Option<&'a str> {
-    let inspect = answers.get(&Question::Container(name.to_owned()))??;
-    inspect.field("Id").and_then(Json::as_str).filter(|id| super::identity::is_full_id(id))
+fn config(body: &mut Json, of: Config) -> Option<&mut Object> {
+    let Json::Object(body) = body else { return None };
+    match of {
+        Config::Top => Some(body),
+        Config::HostConfig => match body.field_mut("HostConfig") {
+            Some(Json::Object(config)) => Some(config),
+            _ => None,
+        },
+    }
 }

@@ -5,6 +5,8 @@ mod builds;
 mod engines;
 mod execs;
 
+use std::sync::Arc;
+
 use super::*;
 use crate::request::RequestTarget;
 use crate::rule::{AnchoredRegex, Origin, Rule, RuleSet};
@@ -87,7 +89,7 @@ fn verdict(on: On, set: Set, rules: &[&str], line: &str, body: &str) -> Result<S
         may_label: matches!(set, Set::MayLabel | Set::EverywhereMayLabel),
         ..Allowlist::default()
     };
-    let lists = [Arc::new(list)];
+    let lists = vec![Arc::new(list)];
     let defaults = Defaults {
         bind_mount_from: (set == Set::Srv).then(|| vec!["/srv".into()]),
         deny_host_mounts: false,
@@ -114,12 +116,12 @@ fn verdict(on: On, set: Set, rules: &[&str], line: &str, body: &str) -> Result<S
             node: "n0de0000000000000000000a".to_owned(),
         }),
     };
-    let protected = (!matches!(set, Set::Deny | Set::Srv)).then_some(&protected);
+    let protected = (!matches!(set, Set::Deny | Set::Srv)).then(|| Arc::new(protected));
+    let terms = Terms { lists, defaults: Arc::new(defaults), protected };
     let mut answers = Answers::new();
     for _ in 0..8 {
         let body = body_read.as_ref();
-        let review = Review::new(&head, body, &lists[0], &lists, &defaults, protected, &answers);
-        let questions = review.run()?;
+        let questions = examine(&head, body, &terms, &terms.lists[0], &answers)?;
         if questions.is_empty() {
             pin(&mut head, body_read.as_mut(), &answers);
             return Ok(body_read.map_or_else(String::new, |body| body.to_text()));
@@ -197,6 +199,68 @@ fn check(set: Set, line: &str, body: &str, want: &str) {
 }
 
 const CREATE: &str = "POST /containers/create";
+
+/// Whatever names a container is asked about and sent by id: nothing that is guarded is forgotten by `pin`, and nothing that `pin` knows is
+/// judged by its name alone.
+#[test]
+fn every_name_of_a_container_is_looked_up_and_replaced() {
+    let config = |top: &str| {
+        let modes = ["PidMode", "IpcMode", "UTSMode", "UsernsMode", "Cgroup"];
+        let modes: String =
+            modes.iter().map(|mode| format!(r#""{mode}":"container:{top}{mode}","#)).collect();
+        format!(
+            r#"{modes}"VolumesFrom":["{top}from","{top}from-ro:ro"],"Links":["{top}link","/{top}link-as:/x/alias"]"#
+        )
+    };
+    let body = format!(r#"{{{},"HostConfig":{{{}}}}}"#, config("top-"), config("in-"));
+    for (line, body, names) in [
+        ("POST /containers/create", &*body, 18),
+        ("POST /networks/n/connect", r#"{"Container":"one"}"#, 1),
+        ("POST /networks/n/disconnect", r#"{"Container":"one"}"#, 1),
+        ("POST /commit?container=one", "", 1),
+        ("POST /containers/one/kill", "", 1),
+    ] {
+        let (method, target) = line.split_once(' ').unwrap();
+        let method = Method::parse(method).unwrap();
+        let mut head = Head::new(method, RequestTarget::parse(target).unwrap(), []);
+        let mut body = (!body.is_empty())
+            .then(|| Json::parse(body.as_bytes(), crate::request::json::Keys::Fields).unwrap());
+        let list = Arc::new(Allowlist::default());
+        let terms = Terms {
+            lists: vec![Arc::clone(&list)],
+            defaults: Arc::new(Defaults {
+                deny_host_mounts: false,
+                deny_network_volumes: false,
+                host_access: HostAccess::Allow,
+                bind_mount_from: None,
+                admitted: Names::default(),
+            }),
+            protected: Some(Arc::new(Protected {
+                container: id(OWN),
+                prefixes: vec!["sockwarden".to_owned()],
+                ..Protected::default()
+            })),
+        };
+        let mut answers = Answers::new();
+        let questions = examine(&head, body.as_ref(), &terms, &list, &answers).unwrap();
+        assert_eq!(questions.len(), names, "{line} {questions:?}");
+        answers.extend(questions.into_iter().enumerate().map(|(at, question)| {
+            assert!(matches!(question, Question::Container(_)), "{question:?}");
+            (
+                question,
+                Some(Json::parse_answer(format!(r#"{{"Id":"{:064x}"}}"#, at).as_bytes()).unwrap()),
+            )
+        }));
+        assert_eq!(examine(&head, body.as_ref(), &terms, &list, &answers), Ok(Vec::new()));
+        pin(&mut head, body.as_mut(), &answers);
+        let sent = references::references(&head, body.as_ref());
+        let names = sent.iter().map(|reference| reference.as_ref().unwrap());
+        let names = names.filter(|it| !matches!(it.role, references::Role::Network));
+        for reference in names {
+            assert!(is_full_id(reference.name), "{line} {reference:?}");
+        }
+    }
+}
 
 #[test]
 fn an_id_in_an_endpoint_goes_before_the_name_it_stands_under() {

@@ -4,7 +4,7 @@ use crate::request::json::{Json, Object};
 use crate::request::target::printable;
 
 use super::known::{DEFAULT_CAPABILITIES, LOG_DRIVERS, LOG_OPTIONS};
-use super::{Clause, Verdict, Violation, host, violation};
+use super::violation::{Clause, Verdict, Violation, host, violation};
 
 /// The members of an object.
 pub(super) fn fields<'a>(
@@ -15,6 +15,20 @@ pub(super) fn fields<'a>(
     object.map(Object::iter).ok_or_else(|| {
         violation(Clause::Unclear, &format!("`{}`", at.trim_matches('`')), "is no object; send one")
     })
+}
+
+/// The values of an array; none where it is absent.
+pub(super) fn array<'a>(value: Option<&'a Json>, at: &str) -> Result<&'a [Json], Violation> {
+    match value {
+        None => Ok(&[]),
+        Some(value) => value.as_array().ok_or_else(|| {
+            violation(
+                Clause::Unclear,
+                &format!("`{}`", at.trim_matches('`')),
+                "is no array; send one",
+            )
+        }),
+    }
 }
 
 /// The texts of a list that old engines also take as a single string (moby `strslice`), anything else as a text that is on no list.

@@ -2,11 +2,14 @@
 
 use std::fmt;
 
+/// What a clause says: nothing, or what is wrong.
+pub(super) type Verdict = Result<(), Violation>;
+
 /// What a request asks for that its rule does not cover.
 ///
 /// It has two faces. The operator's, which goes to the log, says everything (its `Display`). The client's says what the client
 /// may know ([`Violation::told`]). They differ where the engine's answers were judged: what stands in those is only for clients that may
-/// read them themselves. The veil is laid by `Review::look`, the only way to an answer, so a new clause cannot forget it.
+/// read them themselves. The veil is laid by `Inquiry::look`, the only way to an answer, so a new clause cannot forget it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// The clause that refuses it.
@@ -87,4 +90,8 @@ pub(super) fn violation(clause: Clause, place: &str, problem: &str) -> Violation
 
 pub(super) fn host(place: &str, problem: &str) -> Violation {
     violation(Clause::HostAccess, place, problem)
+}
+
+pub(super) fn no_such(place: &str, problem: &str) -> Violation {
+    violation(Clause::NoSuchObject, place, problem)
 }

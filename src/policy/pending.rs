@@ -1,12 +1,10 @@
 //! A request whose head is allowed and whose content has to be looked at.
 
 use std::fmt;
-use std::sync::Arc;
 
-use crate::clauses::{Answers, Defaults, Protected, Question, Review, Violation, pin};
+use crate::clauses::{Answers, Question, Terms, Violation, examine, pin};
 use crate::request::json::{Json, Keys};
 use crate::request::{BodyKind, Head};
-use crate::rule::Allowlist;
 
 use super::{Allowed, Body, Denied, DenyReason, Grant, Judgement};
 
@@ -19,10 +17,7 @@ pub struct Pending<B> {
     head: Head,
     body: Unread<B>,
     grant: Grant,
-    /// Each of them has to allow the rest.
-    lists: Vec<Arc<Allowlist>>,
-    defaults: Arc<Defaults>,
-    protected: Option<Arc<Protected>>,
+    terms: Terms,
     answers: Answers,
 }
 
@@ -53,14 +48,7 @@ enum Unread<B> {
 
 impl<B> Pending<B> {
     /// Begins with a head that is allowed; ends at once where there is nothing to look at.
-    pub(super) fn begin(
-        head: Head,
-        body: Body<B>,
-        grant: Grant,
-        lists: Vec<Arc<Allowlist>>,
-        defaults: Arc<Defaults>,
-        protected: Option<Arc<Protected>>,
-    ) -> Judgement<B> {
+    pub(super) fn begin(head: Head, body: Body<B>, grant: Grant, terms: Terms) -> Judgement<B> {
         let body = match body {
             Body::Forward(body) if head.operation.body() == BodyKind::Json => {
                 Unread::Waiting(Some(body))
@@ -70,8 +58,7 @@ impl<B> Pending<B> {
             }
             body => Unread::Opaque(body),
         };
-        let pending =
-            Self { head, body, grant, lists, defaults, protected, answers: Answers::new() };
+        let pending = Self { head, body, grant, terms, answers: Answers::new() };
         match pending.body {
             Unread::Waiting(_) | Unread::MustBeEmpty(_) => Judgement::Pending(Box::new(pending)),
             Unread::Opaque(_) | Unread::Read(..) => pending.judge(),
@@ -180,12 +167,8 @@ impl<B> Pending<B> {
             Unread::Opaque(_) | Unread::Waiting(_) | Unread::MustBeEmpty(_) => None,
         };
         let mut questions = Vec::new();
-        for list in &self.lists {
-            let protected = self.protected.as_deref();
-            let (head, lists) = (&self.head, &self.lists);
-            let review =
-                Review::new(head, document, list, lists, &self.defaults, protected, &self.answers);
-            questions.extend(review.run()?);
+        for list in &self.terms.lists {
+            questions.extend(examine(&self.head, document, &self.terms, list, &self.answers)?);
         }
         questions.sort();
         questions.dedup();

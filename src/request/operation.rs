@@ -12,7 +12,7 @@ use super::Method;
 
 /// Makes [`Operation`] and its table of rows from one list, so that neither can lack what the other has.
 macro_rules! operations {
-    ($($id:ident: $method:ident, $template:literal, $body:ident, $answer:expr, $risk:expr;)*) => {
+    ($($id:ident: $method:ident, $template:literal, $object:ident, $body:ident, $answer:expr, $risk:expr;)*) => {
         /// One operation of the Engine API, or none that we know.
         ///
         /// The rooms that judge match on it without a wildcard, so a new operation does not compile until each of them has decided about it.
@@ -39,6 +39,7 @@ macro_rules! operations {
                 id: stringify!($id),
                 method: Method::$method,
                 template: $template,
+                object: ObjectKind::$object,
                 body: BodyKind::$body,
                 answer: $answer,
                 risk: $risk,
@@ -79,6 +80,11 @@ impl Operation {
     /// The route, for example `/containers/{name}/json`; `{name}` may hold slashes, as it may for the daemon.
     pub fn template(self) -> Option<&'static str> {
         self.row().map(|row| row.template)
+    }
+
+    /// What kind of object the path names.
+    pub fn object_kind(self) -> ObjectKind {
+        self.row().map_or(ObjectKind::None, |row| row.object)
     }
 
     /// What kind of body the daemon reads.
@@ -140,6 +146,35 @@ impl fmt::Debug for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.id())
     }
+}
+
+/// The kinds of objects that a path can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectKind {
+    /// None, or nothing that an engine keeps.
+    None,
+    /// A container, by name, id or part of an id.
+    Container,
+    /// An exec, by id.
+    Exec,
+    /// An image, by reference or id.
+    Image,
+    /// A network, by name, id or part of an id.
+    Network,
+    /// A volume, by name.
+    Volume,
+    /// A service of a swarm.
+    Service,
+    /// A node of a swarm.
+    Node,
+    /// A task of a service.
+    Task,
+    /// A secret of a swarm.
+    Secret,
+    /// A config of a swarm.
+    Config,
+    /// A plugin, by name.
+    Plugin,
 }
 
 /// What the daemon makes of a request body.
@@ -234,9 +269,8 @@ fn joined(path: &str, slashes: &[usize]) -> Option<String> {
 /// The route of a path whose name may hold slashes, by what stands behind the name, and where the name stands.
 fn slashes_hole(method: Method, path: &str) -> Option<(&'static str, Range<usize>)> {
     let operation = Operation::find(method, path);
-    if let Some(template) = operation.template() {
-        let takes = ["/images/{", "/plugins/{", "/distribution/{"];
-        let takes = takes.iter().any(|prefix| template.starts_with(prefix));
+    if operation != Operation::Unknown {
+        let takes = matches!(operation.object_kind(), ObjectKind::Image | ObjectKind::Plugin);
         return operation.object(path).filter(|_| takes).map(|name| (operation.id(), name));
     }
     libpod_image(method, path)
@@ -262,21 +296,22 @@ fn libpod_image(method: Method, path: &str) -> Option<(&'static str, Range<usize
 /// Whether a path names a network or a volume, whose names may hold nearly anything: no text of the route does, so the route is the same
 /// for every reader that decodes once.
 pub(super) fn takes_odd_name(method: Method, path: &str) -> bool {
-    let template = Operation::find(method, path).template().unwrap_or_default();
-    template.starts_with("/networks/{") || template.starts_with("/volumes/{")
+    let kind = Operation::find(method, path).object_kind();
+    matches!(kind, ObjectKind::Network | ObjectKind::Volume)
 }
 
 /// Whether an API version below the oldest one changes nothing that matters here: it reads, or loads images, as some programs do that were
 /// written long ago.
 pub(super) fn is_old_but_harmless(method: Method, path: &str) -> bool {
     matches!(method, Method::Get | Method::Head)
-        || Operation::find(method, path).id() == "ImageLoad"
+        || Operation::find(method, path) == Operation::ImageLoad
 }
 
 struct Row {
     id: &'static str,
     method: Method,
     template: &'static str,
+    object: ObjectKind,
     body: BodyKind,
     answer: AnswerKind,
     risk: Option<&'static str>,
@@ -348,124 +383,125 @@ fn first_segment(path: &str) -> &str {
     path.split_once('/').map_or(path, |(segment, _)| segment)
 }
 
-// In the daemon's order: where two templates match, the first one runs.
+// In the daemon's order: where two templates match, the first one runs. Behind the template: the kind of object it names, the body, how the
+// answer comes, the risk.
 operations! {
-    SystemPing: Get, "/_ping", None, Plain, None;
-    SystemPingHead: Head, "/_ping", None, Plain, None;
-    SystemVersion: Get, "/version", None, Plain, None;
-    SystemInfo: Get, "/info", None, Plain, None;
-    SystemEvents: Get, "/events", None, Endless, None;
-    SystemDataUsage: Get, "/system/df", None, Plain, None;
-    SystemAuth: Post, "/auth", Json, Plain, None;
-    ContainerList: Get, "/containers/json", None, Plain, None;
-    ContainerAttachWebsocket: Get, "/containers/{name}/attach/ws", None, Upgrades(WebSocket), Some("types into a running container: whatever its main process can do, the client can do");
-    ContainerInspect: Get, "/containers/{name}/json", None, Plain, None;
-    ContainerTop: Get, "/containers/{name}/top", None, Plain, None;
-    ContainerLogs: Get, "/containers/{name}/logs", None, Endless, None;
-    ContainerStats: Get, "/containers/{name}/stats", None, Endless, None;
-    ContainerChanges: Get, "/containers/{name}/changes", None, Plain, None;
-    ContainerExport: Get, "/containers/{name}/export", None, Plain, Some("reads every file of every container, with its secrets");
-    ContainerArchiveInfo: Head, "/containers/{name}/archive", None, Plain, None;
-    ContainerArchive: Get, "/containers/{name}/archive", None, Plain, Some("reads any file of any container, and through its mounts files of the host");
-    PutContainerArchive: Put, "/containers/{name}/archive", Tar, Plain, Some("writes files as root into any container, and through its mounts onto the host");
-    ContainerCreate: Post, "/containers/create", Json, Plain, Some("a created container may mount the host's file system and run privileged: it is root on the host");
-    ContainerStart: Post, "/containers/{name}/start", None, Plain, None;
-    ContainerStop: Post, "/containers/{name}/stop", None, Plain, None;
-    ContainerRestart: Post, "/containers/{name}/restart", None, Plain, None;
-    ContainerKill: Post, "/containers/{name}/kill", None, Plain, None;
-    ContainerPause: Post, "/containers/{name}/pause", None, Plain, None;
-    ContainerUnpause: Post, "/containers/{name}/unpause", None, Plain, None;
-    ContainerWait: Post, "/containers/{name}/wait", None, Endless, None;
-    ContainerResize: Post, "/containers/{name}/resize", None, Plain, None;
-    ContainerRename: Post, "/containers/{name}/rename", None, Plain, None;
-    ContainerUpdate: Post, "/containers/{name}/update", Json, Plain, None;
-    ContainerAttach: Post, "/containers/{name}/attach", None, Upgrades(Tcp), Some("types into a running container: whatever its main process can do, the client can do");
-    ContainerExec: Post, "/containers/{name}/exec", Json, Plain, Some("runs any command in any container, privileged ones and this proxy's neighbours included: it is root on the host");
-    ContainerPrune: Post, "/containers/prune", None, Plain, None;
-    CheckpointList: Get, "/containers/{name}/checkpoints", None, Plain, None;
-    CheckpointCreate: Post, "/containers/{name}/checkpoints", Json, Plain, Some("writes a checkpoint to a directory of the client's choice on the host");
-    CheckpointDelete: Delete, "/containers/{name}/checkpoints/{checkpoint}", None, Plain, Some("deletes a directory of the client's choice on the host");
-    ContainerDelete: Delete, "/containers/{name}", None, Plain, None;
-    ExecInspect: Get, "/exec/{id}/json", None, Plain, None;
-    ExecStart: Post, "/exec/{id}/start", Json, Upgrades(Tcp), None;
-    ExecResize: Post, "/exec/{id}/resize", None, Plain, None;
-    ImageCommit: Post, "/commit", Json, Plain, Some("makes an image of any container under any tag: later containers may start from it");
-    ImageList: Get, "/images/json", None, Plain, None;
-    ImageSearch: Get, "/images/search", None, Plain, None;
-    ImageGetAll: Get, "/images/get", None, Plain, Some("reads whole images, with whatever secrets were built into them");
-    ImageGet: Get, "/images/{name}/get", None, Plain, Some("reads whole images, with whatever secrets were built into them");
-    ImageInspect: Get, "/images/{name}/json", None, Plain, None;
-    ImageHistory: Get, "/images/{name}/history", None, Plain, None;
-    ImageAttestations: Get, "/images/{name}/attestations", None, Plain, None;
-    ImageCreate: Post, "/images/create", Tar, Plain, Some("pulls or imports any image under any tag, and makes the host fetch any address");
-    ImageLoad: Post, "/images/load", Tar, Plain, Some("replaces any image under any tag: later containers start from it");
-    ImagePrune: Post, "/images/prune", None, Plain, None;
-    ImagePush: Post, "/images/{name}/push", None, Plain, Some("sends any image to any registry");
-    ImageTag: Post, "/images/{name}/tag", None, Plain, Some("moves any tag to another image: later containers start from it");
-    ImageDelete: Delete, "/images/{name}", None, Plain, None;
-    DistributionInspect: Get, "/distribution/{name}/json", None, Plain, None;
-    ImageBuild: Post, "/build", Tar, Plain, Some("a build runs the client's commands on any network, the host's included, and writes any tag");
-    BuildPrune: Post, "/build/prune", None, Plain, None;
-    BuildCancel: Post, "/build/cancel", None, Plain, None;
-    Session: Post, "/session", None, Upgrades(H2c), Some("opens a BuildKit session, which cannot be inspected: grant it only together with builds");
-    Grpc: Post, "/grpc", None, Upgrades(H2c), Some("opens BuildKit's whole control interface, which cannot be inspected: the client can run any build");
-    NetworkList: Get, "/networks", None, Plain, None;
-    NetworkInspect: Get, "/networks/{id}", None, Plain, None;
-    NetworkCreate: Post, "/networks/create", Json, Plain, Some("creates networks that may reach the host's own network");
-    NetworkConnect: Post, "/networks/{id}/connect", Json, Plain, Some("connects any container to any network, also under the address of another");
-    NetworkDisconnect: Post, "/networks/{id}/disconnect", Json, Plain, None;
-    NetworkPrune: Post, "/networks/prune", None, Plain, None;
-    NetworkDelete: Delete, "/networks/{id}", None, Plain, None;
-    VolumeList: Get, "/volumes", None, Plain, None;
-    VolumeInspect: Get, "/volumes/{name}", None, Plain, None;
-    VolumeCreate: Post, "/volumes/create", Json, Plain, Some("a created volume may be any directory or device of the host");
-    VolumeUpdate: Put, "/volumes/{name}", Json, Plain, None;
-    VolumePrune: Post, "/volumes/prune", None, Plain, None;
-    VolumeDelete: Delete, "/volumes/{name}", None, Plain, None;
-    SwarmInspect: Get, "/swarm", None, Plain, Some("reads the tokens with which any machine joins the swarm");
-    SwarmUnlockkey: Get, "/swarm/unlockkey", None, Plain, Some("reads the key that protects the swarm's secrets");
-    SwarmInit: Post, "/swarm/init", Json, Plain, Some("turns the host into a swarm manager: services on it run as root");
-    SwarmJoin: Post, "/swarm/join", Json, Plain, Some("joins a swarm of the client's choice, whose managers then run anything here");
-    SwarmLeave: Post, "/swarm/leave", None, Plain, None;
-    SwarmUpdate: Post, "/swarm/update", Json, Plain, Some("changes the swarm's certificate authority and join tokens");
-    SwarmUnlock: Post, "/swarm/unlock", Json, Plain, None;
-    ServiceList: Get, "/services", None, Plain, None;
-    ServiceCreate: Post, "/services/create", Json, Plain, Some("a created service may mount the host's file system: it is root on every node");
-    ServiceLogs: Get, "/services/{id:segment}/logs", None, Endless, None;
-    ServiceInspect: Get, "/services/{id:segment}", None, Plain, None;
-    ServiceUpdate: Post, "/services/{id:segment}/update", Json, Plain, Some("an updated service may mount the host's file system: it is root on every node");
-    ServiceDelete: Delete, "/services/{id:segment}", None, Plain, None;
-    NodeList: Get, "/nodes", None, Plain, None;
-    NodeInspect: Get, "/nodes/{id:segment}", None, Plain, None;
-    NodeUpdate: Post, "/nodes/{id:segment}/update", Json, Plain, None;
-    NodeDelete: Delete, "/nodes/{id:segment}", None, Plain, None;
-    TaskList: Get, "/tasks", None, Plain, None;
-    TaskLogs: Get, "/tasks/{id:segment}/logs", None, Endless, None;
-    TaskInspect: Get, "/tasks/{id:segment}", None, Plain, None;
-    SecretList: Get, "/secrets", None, Plain, None;
-    SecretCreate: Post, "/secrets/create", Json, Plain, None;
-    SecretInspect: Get, "/secrets/{id:segment}", None, Plain, None;
-    SecretUpdate: Post, "/secrets/{id:segment}/update", Json, Plain, None;
-    SecretDelete: Delete, "/secrets/{id:segment}", None, Plain, None;
-    ConfigList: Get, "/configs", None, Plain, Some("reads the contents of the swarm's configs");
-    ConfigCreate: Post, "/configs/create", Json, Plain, None;
-    ConfigInspect: Get, "/configs/{id:segment}", None, Plain, Some("reads the contents of the swarm's configs");
-    ConfigUpdate: Post, "/configs/{id:segment}/update", Json, Plain, None;
-    ConfigDelete: Delete, "/configs/{id:segment}", None, Plain, None;
-    PluginList: Get, "/plugins", None, Plain, None;
-    GetPluginPrivileges: Get, "/plugins/privileges", None, Plain, None;
-    PluginInspect: Get, "/plugins/{name}/json", None, Plain, None;
-    PluginPull: Post, "/plugins/pull", Json, Plain, Some("installs a plugin, which runs as root on the host");
-    PluginCreate: Post, "/plugins/create", Tar, Plain, Some("installs a plugin, which runs as root on the host");
-    PluginEnable: Post, "/plugins/{name}/enable", None, Plain, Some("starts a plugin, which runs as root on the host");
-    PluginDisable: Post, "/plugins/{name}/disable", None, Plain, None;
-    PluginPush: Post, "/plugins/{name}/push", None, Plain, None;
-    PluginUpgrade: Post, "/plugins/{name}/upgrade", Json, Plain, Some("installs a plugin, which runs as root on the host");
-    PluginSet: Post, "/plugins/{name}/set", Json, Plain, Some("reconfigures a plugin, which runs as root on the host");
-    PluginDelete: Delete, "/plugins/{name}", None, Plain, None;
-    DebugVars: Get, "/debug/vars", None, Plain, None;
-    DebugPprof: Get, "/debug/pprof", None, Plain, Some("reads the daemon's memory, with its secrets");
-    DebugPprofProfile: Get, "/debug/pprof/{name}", None, Plain, Some("reads the daemon's memory, with its secrets");
+    SystemPing: Get, "/_ping", None, None, Plain, None;
+    SystemPingHead: Head, "/_ping", None, None, Plain, None;
+    SystemVersion: Get, "/version", None, None, Plain, None;
+    SystemInfo: Get, "/info", None, None, Plain, None;
+    SystemEvents: Get, "/events", None, None, Endless, None;
+    SystemDataUsage: Get, "/system/df", None, None, Plain, None;
+    SystemAuth: Post, "/auth", None, Json, Plain, None;
+    ContainerList: Get, "/containers/json", None, None, Plain, None;
+    ContainerAttachWebsocket: Get, "/containers/{name}/attach/ws", Container, None, Upgrades(WebSocket), Some("types into a running container: whatever its main process can do, the client can do");
+    ContainerInspect: Get, "/containers/{name}/json", Container, None, Plain, None;
+    ContainerTop: Get, "/containers/{name}/top", Container, None, Plain, None;
+    ContainerLogs: Get, "/containers/{name}/logs", Container, None, Endless, None;
+    ContainerStats: Get, "/containers/{name}/stats", Container, None, Endless, None;
+    ContainerChanges: Get, "/containers/{name}/changes", Container, None, Plain, None;
+    ContainerExport: Get, "/containers/{name}/export", Container, None, Plain, Some("reads every file of every container, with its secrets");
+    ContainerArchiveInfo: Head, "/containers/{name}/archive", Container, None, Plain, None;
+    ContainerArchive: Get, "/containers/{name}/archive", Container, None, Plain, Some("reads any file of any container, and through its mounts files of the host");
+    PutContainerArchive: Put, "/containers/{name}/archive", Container, Tar, Plain, Some("writes files as root into any container, and through its mounts onto the host");
+    ContainerCreate: Post, "/containers/create", None, Json, Plain, Some("a created container may mount the host's file system and run privileged: it is root on the host");
+    ContainerStart: Post, "/containers/{name}/start", Container, None, Plain, None;
+    ContainerStop: Post, "/containers/{name}/stop", Container, None, Plain, None;
+    ContainerRestart: Post, "/containers/{name}/restart", Container, None, Plain, None;
+    ContainerKill: Post, "/containers/{name}/kill", Container, None, Plain, None;
+    ContainerPause: Post, "/containers/{name}/pause", Container, None, Plain, None;
+    ContainerUnpause: Post, "/containers/{name}/unpause", Container, None, Plain, None;
+    ContainerWait: Post, "/containers/{name}/wait", Container, None, Endless, None;
+    ContainerResize: Post, "/containers/{name}/resize", Container, None, Plain, None;
+    ContainerRename: Post, "/containers/{name}/rename", Container, None, Plain, None;
+    ContainerUpdate: Post, "/containers/{name}/update", Container, Json, Plain, None;
+    ContainerAttach: Post, "/containers/{name}/attach", Container, None, Upgrades(Tcp), Some("types into a running container: whatever its main process can do, the client can do");
+    ContainerExec: Post, "/containers/{name}/exec", Container, Json, Plain, Some("runs any command in any container, privileged ones and this proxy's neighbours included: it is root on the host");
+    ContainerPrune: Post, "/containers/prune", None, None, Plain, None;
+    CheckpointList: Get, "/containers/{name}/checkpoints", Container, None, Plain, None;
+    CheckpointCreate: Post, "/containers/{name}/checkpoints", Container, Json, Plain, Some("writes a checkpoint to a directory of the client's choice on the host");
+    CheckpointDelete: Delete, "/containers/{name}/checkpoints/{checkpoint}", Container, None, Plain, Some("deletes a directory of the client's choice on the host");
+    ContainerDelete: Delete, "/containers/{name}", Container, None, Plain, None;
+    ExecInspect: Get, "/exec/{id}/json", Exec, None, Plain, None;
+    ExecStart: Post, "/exec/{id}/start", Exec, Json, Upgrades(Tcp), None;
+    ExecResize: Post, "/exec/{id}/resize", Exec, None, Plain, None;
+    ImageCommit: Post, "/commit", None, Json, Plain, Some("makes an image of any container under any tag: later containers may start from it");
+    ImageList: Get, "/images/json", None, None, Plain, None;
+    ImageSearch: Get, "/images/search", None, None, Plain, None;
+    ImageGetAll: Get, "/images/get", None, None, Plain, Some("reads whole images, with whatever secrets were built into them");
+    ImageGet: Get, "/images/{name}/get", Image, None, Plain, Some("reads whole images, with whatever secrets were built into them");
+    ImageInspect: Get, "/images/{name}/json", Image, None, Plain, None;
+    ImageHistory: Get, "/images/{name}/history", Image, None, Plain, None;
+    ImageAttestations: Get, "/images/{name}/attestations", Image, None, Plain, None;
+    ImageCreate: Post, "/images/create", None, Tar, Plain, Some("pulls or imports any image under any tag, and makes the host fetch any address");
+    ImageLoad: Post, "/images/load", None, Tar, Plain, Some("replaces any image under any tag: later containers start from it");
+    ImagePrune: Post, "/images/prune", None, None, Plain, None;
+    ImagePush: Post, "/images/{name}/push", Image, None, Plain, Some("sends any image to any registry");
+    ImageTag: Post, "/images/{name}/tag", Image, None, Plain, Some("moves any tag to another image: later containers start from it");
+    ImageDelete: Delete, "/images/{name}", Image, None, Plain, None;
+    DistributionInspect: Get, "/distribution/{name}/json", Image, None, Plain, None;
+    ImageBuild: Post, "/build", None, Tar, Plain, Some("a build runs the client's commands on any network, the host's included, and writes any tag");
+    BuildPrune: Post, "/build/prune", None, None, Plain, None;
+    BuildCancel: Post, "/build/cancel", None, None, Plain, None;
+    Session: Post, "/session", None, None, Upgrades(H2c), Some("opens a BuildKit session, which cannot be inspected: grant it only together with builds");
+    Grpc: Post, "/grpc", None, None, Upgrades(H2c), Some("opens BuildKit's whole control interface, which cannot be inspected: the client can run any build");
+    NetworkList: Get, "/networks", None, None, Plain, None;
+    NetworkInspect: Get, "/networks/{id}", Network, None, Plain, None;
+    NetworkCreate: Post, "/networks/create", None, Json, Plain, Some("creates networks that may reach the host's own network");
+    NetworkConnect: Post, "/networks/{id}/connect", Network, Json, Plain, Some("connects any container to any network, also under the address of another");
+    NetworkDisconnect: Post, "/networks/{id}/disconnect", Network, Json, Plain, None;
+    NetworkPrune: Post, "/networks/prune", None, None, Plain, None;
+    NetworkDelete: Delete, "/networks/{id}", Network, None, Plain, None;
+    VolumeList: Get, "/volumes", None, None, Plain, None;
+    VolumeInspect: Get, "/volumes/{name}", Volume, None, Plain, None;
+    VolumeCreate: Post, "/volumes/create", None, Json, Plain, Some("a created volume may be any directory or device of the host");
+    VolumeUpdate: Put, "/volumes/{name}", Volume, Json, Plain, None;
+    VolumePrune: Post, "/volumes/prune", None, None, Plain, None;
+    VolumeDelete: Delete, "/volumes/{name}", Volume, None, Plain, None;
+    SwarmInspect: Get, "/swarm", None, None, Plain, Some("reads the tokens with which any machine joins the swarm");
+    SwarmUnlockkey: Get, "/swarm/unlockkey", None, None, Plain, Some("reads the key that protects the swarm's secrets");
+    SwarmInit: Post, "/swarm/init", None, Json, Plain, Some("turns the host into a swarm manager: services on it run as root");
+    SwarmJoin: Post, "/swarm/join", None, Json, Plain, Some("joins a swarm of the client's choice, whose managers then run anything here");
+    SwarmLeave: Post, "/swarm/leave", None, None, Plain, None;
+    SwarmUpdate: Post, "/swarm/update", None, Json, Plain, Some("changes the swarm's certificate authority and join tokens");
+    SwarmUnlock: Post, "/swarm/unlock", None, Json, Plain, None;
+    ServiceList: Get, "/services", None, None, Plain, None;
+    ServiceCreate: Post, "/services/create", None, Json, Plain, Some("a created service may mount the host's file system: it is root on every node");
+    ServiceLogs: Get, "/services/{id:segment}/logs", Service, None, Endless, None;
+    ServiceInspect: Get, "/services/{id:segment}", Service, None, Plain, None;
+    ServiceUpdate: Post, "/services/{id:segment}/update", Service, Json, Plain, Some("an updated service may mount the host's file system: it is root on every node");
+    ServiceDelete: Delete, "/services/{id:segment}", Service, None, Plain, None;
+    NodeList: Get, "/nodes", None, None, Plain, None;
+    NodeInspect: Get, "/nodes/{id:segment}", Node, None, Plain, None;
+    NodeUpdate: Post, "/nodes/{id:segment}/update", Node, Json, Plain, None;
+    NodeDelete: Delete, "/nodes/{id:segment}", Node, None, Plain, None;
+    TaskList: Get, "/tasks", None, None, Plain, None;
+    TaskLogs: Get, "/tasks/{id:segment}/logs", Task, None, Endless, None;
+    TaskInspect: Get, "/tasks/{id:segment}", Task, None, Plain, None;
+    SecretList: Get, "/secrets", None, None, Plain, None;
+    SecretCreate: Post, "/secrets/create", None, Json, Plain, None;
+    SecretInspect: Get, "/secrets/{id:segment}", Secret, None, Plain, None;
+    SecretUpdate: Post, "/secrets/{id:segment}/update", Secret, Json, Plain, None;
+    SecretDelete: Delete, "/secrets/{id:segment}", Secret, None, Plain, None;
+    ConfigList: Get, "/configs", None, None, Plain, Some("reads the contents of the swarm's configs");
+    ConfigCreate: Post, "/configs/create", None, Json, Plain, None;
+    ConfigInspect: Get, "/configs/{id:segment}", Config, None, Plain, Some("reads the contents of the swarm's configs");
+    ConfigUpdate: Post, "/configs/{id:segment}/update", Config, Json, Plain, None;
+    ConfigDelete: Delete, "/configs/{id:segment}", Config, None, Plain, None;
+    PluginList: Get, "/plugins", None, None, Plain, None;
+    GetPluginPrivileges: Get, "/plugins/privileges", None, None, Plain, None;
+    PluginInspect: Get, "/plugins/{name}/json", Plugin, None, Plain, None;
+    PluginPull: Post, "/plugins/pull", None, Json, Plain, Some("installs a plugin, which runs as root on the host");
+    PluginCreate: Post, "/plugins/create", None, Tar, Plain, Some("installs a plugin, which runs as root on the host");
+    PluginEnable: Post, "/plugins/{name}/enable", Plugin, None, Plain, Some("starts a plugin, which runs as root on the host");
+    PluginDisable: Post, "/plugins/{name}/disable", Plugin, None, Plain, None;
+    PluginPush: Post, "/plugins/{name}/push", Plugin, None, Plain, None;
+    PluginUpgrade: Post, "/plugins/{name}/upgrade", Plugin, Json, Plain, Some("installs a plugin, which runs as root on the host");
+    PluginSet: Post, "/plugins/{name}/set", Plugin, Json, Plain, Some("reconfigures a plugin, which runs as root on the host");
+    PluginDelete: Delete, "/plugins/{name}", Plugin, None, Plain, None;
+    DebugVars: Get, "/debug/vars", None, None, Plain, None;
+    DebugPprof: Get, "/debug/pprof", None, None, Plain, Some("reads the daemon's memory, with its secrets");
+    DebugPprofProfile: Get, "/debug/pprof/{name}", None, None, Plain, Some("reads the daemon's memory, with its secrets");
 }
 
 #[cfg(test)]

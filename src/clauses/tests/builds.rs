@@ -100,13 +100,13 @@ fn no_build_reaches_the_proxy() {
             Head::new(Method::Post, RequestTarget::parse(line.get(5..).unwrap()).unwrap(), []);
         let rules = [rule(Method::Post, ".*")].into_iter().collect();
         let list = Allowlist { rules, may_label: set == MayLabel, ..Allowlist::default() };
-        let lists = [Arc::new(list)];
+        let lists = vec![Arc::new(list)];
         let defaults = Defaults { host_access: HostAccess::Allow, ..Defaults::default() };
+        let terms =
+            Terms { lists, defaults: Arc::new(defaults), protected: Some(Arc::new(protected)) };
         let mut answers = Answers::new();
         loop {
-            let review =
-                Review::new(&head, None, &lists[0], &lists, &defaults, Some(&protected), &answers);
-            match review.run() {
+            match examine(&head, None, &terms, &terms.lists[0], &answers) {
                 Err(violation) => return format!("{:?}", violation.clause),
                 Ok(questions) if questions.is_empty() => return String::new(),
                 Ok(questions) => answers.extend(questions.into_iter().map(|question| {

@@ -131,14 +131,15 @@ fn a_refusal_tells_what_every_list_lets_read() {
         let rules = reads.iter().map(|it| rule(Method::Get, it)).collect();
         Arc::new(Allowlist { rules, ..Allowlist::default() })
     };
-    let defaults = Defaults { deny_host_mounts: false, ..Defaults::default() };
+    let defaults = Arc::new(Defaults { deny_host_mounts: false, ..Defaults::default() });
     let question = Question::Volume("secret".to_owned());
     let mut answers = Answers::new();
     answers.insert(question.clone(), answer(On::Docker, &question));
     for (other, want) in [(list(&["/volumes"]), true), (list(&[]), false)] {
-        let lists = [list(&["/volumes"]), other];
-        let review = Review::new(&head, Some(&body), &lists[0], &lists, &defaults, None, &answers);
-        let told = review.run().unwrap_err().told().to_string();
+        let lists = vec![list(&["/volumes"]), other];
+        let terms = Terms { lists, defaults: Arc::clone(&defaults), protected: None };
+        let refused = examine(&head, Some(&body), &terms, &terms.lists[0], &answers);
+        let told = refused.unwrap_err().told().to_string();
         assert_eq!(told.contains("/home/secret"), want, "{told}");
     }
 }

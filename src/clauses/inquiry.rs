@@ -1,95 +1,34 @@
-//! Looks at the engine: what a clause has to know of an object that the request only names.
+//! One request on its way through the clauses, for one of the lists that have to allow it: what was asked, and what the engine said of the
+//! objects in it.
 //!
-//! An answer is judged inside [`Review::look`], which lays a veil over what is found there: a refusal tells a client nothing of an answer
-//! that its own list would not let it read. So what clauses read of an answer is all in the functions that take one, named `…_found` or
-//! given to `look` on the spot.
+//! An answer of the engine is judged inside [`Inquiry::look`], which lays a veil over what is found there: a refusal tells a client nothing of
+//! an answer that its own list would not let it read. So what clauses read of an answer is all in the functions that take one, named
+//! `…_found` or given to `look` on the spot.
 
-use crate::request::Method;
 use crate::request::json::Json;
 use crate::request::target::printable;
-use crate::rule::{Allowlist, Match};
+use crate::request::{Head, Method};
+use crate::rule::{Allowlist, HostAccess, Match};
 
-use super::{Answers, Clause, Review, Verdict, Violation, is_plain, violation};
+use super::answers::Answers;
+use super::names::is_plain;
+use super::question::Question;
+use super::terms::{ListLimits, Terms};
+use super::violation::{Verdict, host, no_such};
 
-/// Something about the engine that a clause needs to know. With each stands what is read of its answer.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Question {
-    /// The container that this name, id or part of an id means: `Id`, `Name`; `Type`, `Name`, `Source`, `Destination` and `RW` of its `Mounts`; of its
-    /// `HostConfig` what `inside.rs` looks at.
-    Container(String),
-    /// The exec with this id: `ContainerID`, `ProcessConfig.privileged`.
-    Exec(String),
-    /// The image that this reference means: `Config.Labels`.
-    Image(String),
-    /// How the engine is set up (`GET /info`): `CgroupVersion`, `SecurityOptions`.
-    Info,
-    /// The network that this name, id or part of an id means: `Id`, `Driver`.
-    Network(String),
-    /// The node of the swarm that this name, id or part of an id means: `ID`.
-    Node(String),
-    /// The service that this name or id means: `PreviousSpec`, all of it.
-    Service(String),
-    /// Which engine it is (`GET /version`): the `Name` of its `Components`.
-    Version,
-    /// The volume of this name: `Driver`, `Options`.
-    Volume(String),
-}
-
-impl Question {
-    /// What it is about, as it was named.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Container(name)
-            | Self::Exec(name)
-            | Self::Image(name)
-            | Self::Network(name)
-            | Self::Node(name)
-            | Self::Service(name)
-            | Self::Volume(name) => name,
-            Self::Info | Self::Version => "the engine",
-        }
-    }
-
-    /// The paths whose answers say what the answer to this says.
-    fn paths(&self, answer: Option<&Json>) -> Vec<String> {
-        let one = |path: &str| vec![path.to_owned()];
-        let or_listed =
-            |kind: &str, name: &str| vec![format!("/{kind}/{name}"), format!("/{kind}")];
-        match self {
-            Self::Container(name) => references(answer)
-                .iter()
-                .chain([name])
-                .map(|name| format!("/containers/{name}/json"))
-                .collect(),
-            Self::Exec(id) => vec![format!("/exec/{id}/json")],
-            Self::Image(name) => vec![format!("/images/{name}/json")],
-            Self::Info => one("/info"),
-            Self::Network(name) => or_listed("networks", name),
-            Self::Node(name) => or_listed("nodes", name),
-            Self::Service(name) => or_listed("services", name),
-            Self::Version => one("/version"),
-            Self::Volume(name) => or_listed("volumes", name),
-        }
-    }
-}
-
-/// What a container can be called in a path: its full id, the twelve digits that people are shown, its name.
-pub(super) fn references(inspect: Option<&Json>) -> Vec<String> {
-    let text = |name: &str| inspect.and_then(|it| it.field(name)).and_then(Json::as_str);
-    let id = text("Id").unwrap_or_default();
-    let name = text("Name").unwrap_or_default().trim_start_matches('/');
-    let all = [id, id.get(..12).unwrap_or_default(), name];
-    all.into_iter().filter(|it| !it.is_empty()).map(str::to_owned).collect()
-}
-
-/// What the engine has answered so far. Only this file can read it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Known<'a>(&'a Answers);
-
-impl<'a> Known<'a> {
-    pub(super) const fn new(answers: &'a Answers) -> Self {
-        Self(answers)
-    }
+/// One look at a request, for one list. Clauses are functions over it.
+#[derive(Debug)]
+pub(super) struct Inquiry<'a> {
+    pub(super) head: &'a Head,
+    pub(super) body: Option<&'a Json>,
+    pub(super) terms: &'a Terms,
+    /// The one of the lists that is looked at.
+    pub(super) list: &'a Allowlist,
+    pub(super) limits: ListLimits<'a>,
+    /// Only [`Inquiry::look`] reads them.
+    answers: &'a Answers,
+    /// What has to be asked of the engine before this request can be allowed.
+    questions: Vec<Question>,
 }
 
 /// What a client that may not read an answer is told of what was found in it, and of which place in its own request.
@@ -99,7 +38,53 @@ pub(super) struct Veil<'p> {
     pub(super) problem: &'static str,
 }
 
-impl<'a> Review<'a> {
+impl<'a> Inquiry<'a> {
+    /// A look at this request with what is known so far.
+    pub(super) fn new(
+        head: &'a Head,
+        body: Option<&'a Json>,
+        terms: &'a Terms,
+        list: &'a Allowlist,
+        answers: &'a Answers,
+    ) -> Self {
+        let limits = ListLimits::of(list, &terms.defaults);
+        Self { head, body, terms, list, limits, answers, questions: Vec::new() }
+    }
+
+    /// What has to be asked before the next look.
+    pub(super) fn into_questions(self) -> Vec<Question> {
+        self.questions
+    }
+
+    /// Whether nothing has to be asked so far.
+    pub(super) fn asks_nothing(&self) -> bool {
+        self.questions.is_empty()
+    }
+
+    /// What the path names, as the client named it.
+    pub(super) fn object(&self) -> &'a str {
+        let path = self.head.target.path();
+        self.head.operation.object(path).and_then(|range| path.get(range)).unwrap_or_default()
+    }
+
+    pub(super) fn field(&self, name: &str) -> Option<&'a Json> {
+        self.body.and_then(|body| body.field(name))
+    }
+
+    pub(super) fn parameter(&self, name: &str) -> &'a str {
+        self.head.target.query().first(name).unwrap_or_default()
+    }
+
+    pub(super) const fn denies_host(&self) -> bool {
+        matches!(self.limits.host_access, HostAccess::Deny)
+    }
+
+    /// Refuses the whole operation where access to the host is denied.
+    pub(super) fn denied(&self, problem: &str) -> Verdict {
+        let place = format!("`{}`", self.head.operation);
+        if self.denies_host() { Err(host(&place, problem)) } else { Ok(()) }
+    }
+
     /// Judges what the engine says of an object, `None` where it has no such. Without an answer a question is left for it, and whatever is
     /// judged has to wait.
     pub(super) fn look(
@@ -139,15 +124,15 @@ impl<'a> Review<'a> {
         if self.has_none(&question) {
             return Err(missing());
         }
-        self.look(&question, Veil { place, problem }, |review, inspect| match inspect {
-            Some(inspect) => judge(review, inspect),
+        self.look(&question, Veil { place, problem }, |inquiry, inspect| match inspect {
+            Some(inspect) => judge(inquiry, inspect),
             None => Ok(()),
         })
     }
 
     /// Whether the engine said that it has no such object.
     pub(super) fn has_none(&self, question: &Question) -> bool {
-        matches!(self.known.0.get(question), Some(None))
+        matches!(self.answers.get(question), Some(None))
     }
 
     /// Whether every list that has to allow this request would let the client read this answer.
@@ -155,7 +140,7 @@ impl<'a> Review<'a> {
         let paths = question.paths(answer);
         let reads =
             |list: &Allowlist| paths.iter().any(|path| self.may_ask(list, Method::Get, path));
-        self.lists.iter().all(|list| reads(list))
+        self.terms.lists.iter().all(|list| reads(list))
     }
 
     /// Whether a list allows this, as this client names versions or without one.
@@ -196,7 +181,7 @@ impl<'a> Review<'a> {
 
     /// What the engine answered; where it was not asked yet, a question is left for it.
     fn answer(&mut self, question: &Question) -> Looked<'a> {
-        match self.known.0.get(question) {
+        match self.answers.get(question) {
             Some(Some(answer)) => Looked::Found(answer),
             Some(None) => Looked::Missing,
             None => {
@@ -216,8 +201,4 @@ enum Looked<'a> {
     Missing,
     /// It describes the object.
     Found(&'a Json),
-}
-
-pub(super) fn no_such(place: &str, problem: &str) -> Violation {
-    violation(Clause::NoSuchObject, place, problem)
 }

@@ -1,0 +1,297 @@
+//! What each clause does about each operation: a row for every operation, a column for every clause.
+//!
+//! There are no defaults. A new operation does not compile before every clause has decided about it, and neither does a new clause before it has
+//! decided about every operation.
+
+use crate::request::Operation;
+
+/// One operation's row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Decision {
+    pub(super) body: Body,
+    pub(super) limited: Limited,
+    pub(super) own: Own,
+    pub(super) guarded: Guarded,
+    pub(super) swarm: Swarm,
+    pub(super) starts: Starts,
+    pub(super) gives: Gives,
+    pub(super) refers: Refers,
+}
+
+/// Whether the request needs a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Body {
+    /// The daemon reads none, or a missing one sets nothing.
+    Any,
+    /// The body says what is created or changed.
+    Needed,
+}
+
+/// What a list's limits have to say: mounts, network volumes, access to the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limited {
+    /// Nothing.
+    No,
+    ContainerCreate,
+    ContainerUpdate,
+    ContainerExec,
+    /// It types into the container that the path names.
+    Target,
+    /// It reads how an exec was started.
+    ExecRead,
+    /// It starts or resizes an exec.
+    ExecUse,
+    CheckpointCreate,
+    /// This parameter is a directory of the host.
+    Directory(&'static str),
+    VolumeCreate,
+    Service,
+    ServiceUpdate,
+    NetworkCreate,
+    NetworkConnect,
+    Build,
+    ImageCreate,
+    SecretCreate,
+    /// It installs, starts or changes a plugin.
+    Plugin,
+    /// Where access to the host is denied, all of it is refused, for this reason.
+    Denied(&'static str),
+    /// Nobody knows what it asks for.
+    Unknown,
+}
+
+/// What it does to the container in its path: the proxy's own may be looked at, and no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Own {
+    /// The path names none.
+    No,
+    /// It looks at the container, or waits.
+    Looks,
+    /// It does something to it, or reads its files.
+    Changes,
+}
+
+/// What of it could enlarge the client's rights, where rights come from labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guarded {
+    /// Nothing.
+    No,
+    Create,
+    Exec,
+    Commit,
+    /// It fetches an image, or makes one with `changes`.
+    Import,
+    Build,
+    /// It builds where nobody sees it.
+    HiddenBuild,
+    /// It makes or renames an image.
+    Image,
+    /// It connects or disconnects a container.
+    Member,
+    Network,
+    Service,
+    ServiceUpdate,
+}
+
+/// What of the proxy's own swarm it changes, if a swarm runs the proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Swarm {
+    /// Nothing.
+    No,
+    /// The service in its path.
+    Service,
+    /// The node in its path.
+    Node,
+    /// The swarm as a whole.
+    Whole,
+}
+
+/// Whether it makes or starts containers, also by way of the swarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Starts {
+    No,
+    Yes,
+    /// An update does if it sets a restart policy.
+    ByPolicy,
+}
+
+/// What it gives a name to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gives {
+    /// Nothing.
+    No,
+    Container,
+    /// What the path names, by the parameter `name`.
+    Parameter,
+    /// A container's place on a network.
+    Endpoint,
+    Service,
+    ServiceUpdate,
+    Network,
+}
+
+/// Where it names containers, besides its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refers {
+    /// Nowhere.
+    No,
+    /// In the body of a create.
+    Create,
+    /// In the field `Container`.
+    Member,
+    /// In the parameter `container`.
+    Commit,
+}
+
+const BUILDKIT: &str = "is BuildKit's own protocol, which nobody can inspect";
+const COMMANDS: &str = "changes who commands this host";
+const SWITCHES_OFF: &str =
+    "switches off a plugin, which may be one that limits the engine's clients";
+
+macro_rules! decisions {
+    ($($operation:ident => $body:ident, $limited:expr, $own:ident, $guarded:ident, $swarm:ident, $starts:ident, $gives:ident, $refers:ident;)*) => {
+        impl Decision {
+            /// The row of an operation.
+            pub(super) const fn of(operation: Operation) -> Self {
+                use Limited::{
+                    Build, CheckpointCreate, ContainerCreate, ContainerExec, ContainerUpdate, Denied, Directory, ExecRead, ExecUse,
+                    ImageCreate, NetworkConnect, NetworkCreate, No, Plugin, SecretCreate, Service, ServiceUpdate, Target, Unknown,
+                    VolumeCreate,
+                };
+                match operation {
+                    $(Operation::$operation => Self {
+                        body: Body::$body,
+                        limited: $limited,
+                        own: Own::$own,
+                        guarded: Guarded::$guarded,
+                        swarm: Swarm::$swarm,
+                        starts: Starts::$starts,
+                        gives: Gives::$gives,
+                        refers: Refers::$refers,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+// The columns, in order: body, limited, own, guarded, swarm, starts, gives, refers.
+decisions! {
+    SystemPing => Any, No, No, No, No, No, No, No;
+    SystemPingHead => Any, No, No, No, No, No, No, No;
+    SystemVersion => Any, No, No, No, No, No, No, No;
+    SystemInfo => Any, No, No, No, No, No, No, No;
+    SystemEvents => Any, No, No, No, No, No, No, No;
+    SystemDataUsage => Any, No, No, No, No, No, No, No;
+    SystemAuth => Any, No, No, No, No, No, No, No;
+    ContainerList => Any, No, No, No, No, No, No, No;
+    ContainerAttachWebsocket => Any, Target, Changes, No, No, No, No, No;
+    ContainerInspect => Any, No, Looks, No, No, No, No, No;
+    ContainerTop => Any, No, Looks, No, No, No, No, No;
+    ContainerLogs => Any, No, Looks, No, No, No, No, No;
+    ContainerStats => Any, No, Looks, No, No, No, No, No;
+    ContainerChanges => Any, No, Looks, No, No, No, No, No;
+    ContainerExport => Any, No, Changes, No, No, No, No, No;
+    ContainerArchiveInfo => Any, No, Changes, No, No, No, No, No;
+    ContainerArchive => Any, No, Changes, No, No, No, No, No;
+    PutContainerArchive => Any, Denied("writes files as root, also through mounts"), Changes, No, No, No, No, No;
+    ContainerCreate => Needed, ContainerCreate, No, Create, No, Yes, Container, Create;
+    ContainerStart => Any, Directory("checkpoint-dir"), Changes, No, No, Yes, No, No;
+    ContainerStop => Any, No, Changes, No, No, No, No, No;
+    ContainerRestart => Any, No, Changes, No, No, Yes, No, No;
+    ContainerKill => Any, No, Changes, No, No, No, No, No;
+    ContainerPause => Any, No, Changes, No, No, No, No, No;
+    ContainerUnpause => Any, No, Changes, No, No, No, No, No;
+    ContainerWait => Any, No, Looks, No, No, No, No, No;
+    ContainerResize => Any, No, Changes, No, No, No, No, No;
+    ContainerRename => Any, No, Changes, No, No, No, Parameter, No;
+    ContainerUpdate => Needed, ContainerUpdate, Changes, No, No, ByPolicy, No, No;
+    ContainerAttach => Any, Target, Changes, No, No, No, No, No;
+    ContainerExec => Needed, ContainerExec, Changes, No, No, No, No, No;
+    ContainerPrune => Any, No, No, No, No, No, No, No;
+    CheckpointList => Any, Directory("dir"), Looks, No, No, No, No, No;
+    CheckpointCreate => Any, CheckpointCreate, Changes, No, No, No, No, No;
+    CheckpointDelete => Any, Directory("dir"), Changes, No, No, No, No, No;
+    ContainerDelete => Any, No, Changes, No, No, No, No, No;
+    ExecInspect => Any, ExecRead, No, No, No, No, No, No;
+    ExecStart => Any, ExecUse, No, Exec, No, No, No, No;
+    ExecResize => Any, ExecUse, No, Exec, No, No, No, No;
+    ImageCommit => Any, No, No, Commit, No, No, No, Commit;
+    ImageList => Any, No, No, No, No, No, No, No;
+    ImageSearch => Any, No, No, No, No, No, No, No;
+    ImageGetAll => Any, No, No, No, No, No, No, No;
+    ImageGet => Any, No, No, No, No, No, No, No;
+    ImageInspect => Any, No, No, No, No, No, No, No;
+    ImageHistory => Any, No, No, No, No, No, No, No;
+    ImageAttestations => Any, No, No, No, No, No, No, No;
+    ImageCreate => Any, ImageCreate, No, Import, No, No, No, No;
+    ImageLoad => Any, No, No, Image, No, No, No, No;
+    ImagePrune => Any, No, No, No, No, No, No, No;
+    ImagePush => Any, No, No, No, No, No, No, No;
+    ImageTag => Any, No, No, Image, No, No, No, No;
+    ImageDelete => Any, No, No, No, No, No, No, No;
+    DistributionInspect => Any, No, No, No, No, No, No, No;
+    ImageBuild => Any, Build, No, Build, No, No, No, No;
+    BuildPrune => Any, No, No, No, No, No, No, No;
+    BuildCancel => Any, No, No, No, No, No, No, No;
+    Session => Any, Denied(BUILDKIT), No, Image, No, No, No, No;
+    Grpc => Any, Denied(BUILDKIT), No, HiddenBuild, No, No, No, No;
+    NetworkList => Any, No, No, No, No, No, No, No;
+    NetworkInspect => Any, No, No, No, No, No, No, No;
+    NetworkCreate => Needed, NetworkCreate, No, Network, No, No, Network, No;
+    NetworkConnect => Needed, NetworkConnect, No, Member, No, No, Endpoint, Member;
+    NetworkDisconnect => Needed, No, No, Member, No, No, No, Member;
+    NetworkPrune => Any, No, No, No, No, No, No, No;
+    NetworkDelete => Any, No, No, No, No, No, No, No;
+    VolumeList => Any, No, No, No, No, No, No, No;
+    VolumeInspect => Any, No, No, No, No, No, No, No;
+    VolumeCreate => Needed, VolumeCreate, No, No, No, No, No, No;
+    VolumeUpdate => Any, Denied("changes a volume of the whole swarm"), No, No, No, No, No, No;
+    VolumePrune => Any, No, No, No, No, No, No, No;
+    VolumeDelete => Any, No, No, No, No, No, No, No;
+    SwarmInspect => Any, No, No, No, No, No, No, No;
+    SwarmUnlockkey => Any, No, No, No, No, No, No, No;
+    SwarmInit => Any, Denied(COMMANDS), No, No, Whole, Yes, No, No;
+    SwarmJoin => Any, Denied(COMMANDS), No, No, No, Yes, No, No;
+    SwarmLeave => Any, Denied(COMMANDS), No, No, Whole, No, No, No;
+    SwarmUpdate => Any, Denied(COMMANDS), No, No, No, No, No, No;
+    SwarmUnlock => Any, Denied(COMMANDS), No, No, No, Yes, No, No;
+    ServiceList => Any, No, No, No, No, No, No, No;
+    ServiceCreate => Needed, Service, No, Service, No, Yes, Service, No;
+    ServiceLogs => Any, No, No, No, No, No, No, No;
+    ServiceInspect => Any, No, No, No, No, No, No, No;
+    ServiceUpdate => Needed, ServiceUpdate, No, ServiceUpdate, Service, Yes, ServiceUpdate, No;
+    ServiceDelete => Any, No, No, No, Service, No, No, No;
+    NodeList => Any, No, No, No, No, No, No, No;
+    NodeInspect => Any, No, No, No, No, No, No, No;
+    NodeUpdate => Any, Denied("changes who commands the swarm"), No, No, Node, Yes, No, No;
+    NodeDelete => Any, No, No, No, Node, No, No, No;
+    TaskList => Any, No, No, No, No, No, No, No;
+    TaskLogs => Any, No, No, No, No, No, No, No;
+    TaskInspect => Any, No, No, No, No, No, No, No;
+    SecretList => Any, No, No, No, No, No, No, No;
+    SecretCreate => Any, SecretCreate, No, No, No, No, No, No;
+    SecretInspect => Any, No, No, No, No, No, No, No;
+    SecretUpdate => Any, No, No, No, No, No, No, No;
+    SecretDelete => Any, No, No, No, No, No, No, No;
+    ConfigList => Any, No, No, No, No, No, No, No;
+    ConfigCreate => Any, No, No, No, No, No, No, No;
+    ConfigInspect => Any, No, No, No, No, No, No, No;
+    ConfigUpdate => Any, No, No, No, No, No, No, No;
+    ConfigDelete => Any, No, No, No, No, No, No, No;
+    PluginList => Any, No, No, No, No, No, No, No;
+    GetPluginPrivileges => Any, No, No, No, No, No, No, No;
+    PluginInspect => Any, No, No, No, No, No, No, No;
+    PluginPull => Any, Plugin, No, No, No, No, No, No;
+    PluginCreate => Any, Plugin, No, No, No, No, No, No;
+    PluginEnable => Any, Plugin, No, No, No, No, No, No;
+    PluginDisable => Any, Denied(SWITCHES_OFF), No, No, No, No, No, No;
+    PluginPush => Any, No, No, No, No, No, No, No;
+    PluginUpgrade => Any, Plugin, No, No, No, No, No, No;
+    PluginSet => Any, Plugin, No, No, No, No, No, No;
+    PluginDelete => Any, Denied(SWITCHES_OFF), No, No, No, No, No, No;
+    DebugVars => Any, No, No, No, No, No, No, No;
+    DebugPprof => Any, No, No, No, No, No, No, No;
+    DebugPprofProfile => Any, No, No, No, No, No, No, No;
+    Unknown => Any, Unknown, No, No, No, No, No, No;
+}

@@ -1,0 +1,101 @@
+//! By what a request is judged: the lists that have to allow it, what holds for every client, and what no client may touch.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::rule::{Allowlist, HostAccess};
+
+use super::names::Names;
+use super::protected::Protected;
+
+/// What one request is judged by, from its head to its last clause.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// The lists that allow its head; each of them has to allow the rest too.
+    pub lists: Vec<Arc<Allowlist>>,
+    /// What holds for every client.
+    pub defaults: Arc<Defaults>,
+    /// What no client may touch, if rights come from labels.
+    pub protected: Option<Arc<Protected>>,
+}
+
+/// What holds for every client, whatever its own list says.
+#[derive(Debug, Clone)]
+pub struct Defaults {
+    /// The directories host mounts may come from, for clients whose own list names none; `None` puts no limit.
+    pub bind_mount_from: Option<Vec<PathBuf>>,
+    /// Nothing of the host may be mounted at all.
+    pub deny_host_mounts: bool,
+    /// NFS and CIFS volumes are refused.
+    pub deny_network_volumes: bool,
+    /// The access to the host of clients whose own list does not say.
+    pub host_access: HostAccess,
+    /// The host names of `-allowfrom`: whoever takes one is let in.
+    pub admitted: Names,
+}
+
+impl Default for Defaults {
+    /// The strictest: everything is denied.
+    fn default() -> Self {
+        Self {
+            bind_mount_from: Some(Vec::new()),
+            deny_host_mounts: true,
+            deny_network_volumes: true,
+            host_access: HostAccess::Deny,
+            admitted: Names::default(),
+        }
+    }
+}
+
+/// What one list allows, the defaults considered.
+#[derive(Debug, Clone, Copy)]
+pub struct ListLimits<'a> {
+    /// What of the host may be mounted.
+    pub mounts: Mounts<'a>,
+    /// Whether NFS and CIFS volumes may be.
+    pub network_volumes: bool,
+    /// Whether the host may be reached otherwise.
+    pub host_access: HostAccess,
+    /// Whether labels that carry rights may be set (`allow.labels`).
+    pub may_label: bool,
+}
+
+/// What of the host's files may be mounted.
+#[derive(Debug, Clone, Copy)]
+pub enum Mounts<'a> {
+    /// Everything.
+    All,
+    /// These directories and what is below them.
+    From(&'a [PathBuf]),
+    /// Nothing, because of `-denyhostmounts`.
+    Denied,
+    /// Nothing, because access to the host is denied and no directory is listed.
+    Unlisted,
+}
+
+impl<'a> ListLimits<'a> {
+    /// The limits of those who are judged by this list.
+    pub fn of(list: &'a Allowlist, defaults: &'a Defaults) -> Self {
+        let host_access = list.host_access.unwrap_or(defaults.host_access);
+        let listed = list.bind_mount_from.as_deref().or(defaults.bind_mount_from.as_deref());
+        let mounts = match listed {
+            _ if defaults.deny_host_mounts => Mounts::Denied,
+            Some(directories) => Mounts::From(directories),
+            None if host_access == HostAccess::Deny => Mounts::Unlisted,
+            None => Mounts::All,
+        };
+        Self {
+            mounts,
+            network_volumes: !defaults.deny_network_volumes,
+            host_access,
+            may_label: list.may_label,
+        }
+    }
+
+    /// Whether nothing a body could say would be refused.
+    pub(super) fn are_none(&self) -> bool {
+        matches!(self.mounts, Mounts::All)
+            && self.network_volumes
+            && self.host_access == HostAccess::Allow
+    }
+}
