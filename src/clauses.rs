@@ -29,9 +29,9 @@ mod tests;
 mod values;
 mod violation;
 
-use crate::request::json::{Json, fold};
+use crate::request::json::Json;
 use crate::request::target::printable;
-use crate::request::{Head, Method};
+use crate::request::{Head, Method, Operation};
 use crate::rule::{Allowlist, HostAccess};
 
 pub use answers::Answers;
@@ -48,37 +48,6 @@ use decisions::{Body, Decision, Limited};
 use inquiry::Inquiry;
 use violation::{Verdict, violation};
 
-/// The parameters that clauses read.
-const JUDGED_PARAMETERS: &[&str] = &[
-    "additionalbuildcontexts",
-    "addcaps",
-    "apparmor",
-    "cgroupparent",
-    "changes",
-    "checkpoint-dir",
-    "container",
-    "devices",
-    "dir",
-    "fromSrc",
-    "idmappingoptions",
-    "isolation",
-    "labelopts",
-    "labels",
-    "name",
-    "networkmode",
-    "nsoptions",
-    "outputs",
-    "platform",
-    "remote",
-    "rollback",
-    "rusagelogfile",
-    "seccomp",
-    "securityopt",
-    "transientRunMounts",
-    "version",
-    "volume",
-];
-
 /// Goes through the clauses for one of the lists that have to allow a request; what is returned has to be asked before the next time, and
 /// nothing of it allows anything.
 ///
@@ -93,7 +62,7 @@ pub fn examine(
 ) -> Result<Vec<Question>, Violation> {
     let mut inquiry = Inquiry::new(head, body, terms, list, answers);
     body_is_there(&inquiry)?;
-    parameters_are_spelled(&inquiry)?;
+    parameters_are_known(&inquiry)?;
     within_limits(&mut inquiry)?;
     if let Some(protected) = &terms.protected {
         identity::guard(&mut inquiry, protected)?;
@@ -143,22 +112,51 @@ fn body_is_there(inquiry: &Inquiry<'_>) -> Verdict {
     }
 }
 
-/// Docker tells parameters apart by case and Podman does not, so another spelling of one that is judged would be read there, unjudged.
-fn parameters_are_spelled(inquiry: &Inquiry<'_>) -> Verdict {
-    if inquiry.limits.are_none() && inquiry.terms.protected.is_none() {
+/// A parameter that is in no table means nothing to the engines we know, and anything to those that come: Podman has more of them with each
+/// version, and some of those reach the host.
+fn parameters_are_known(inquiry: &Inquiry<'_>) -> Verdict {
+    let operation = inquiry.head.operation;
+    let judged =
+        inquiry.denies_host() || (!inquiry.mounts_are_free() && mounts_something(operation));
+    if !judged || operation == Operation::Unknown {
         return Ok(());
     }
-    let is_other = |key: &str| {
-        let folded = fold(key);
-        JUDGED_PARAMETERS.iter().any(|judged| *judged != key && fold(judged) == folded)
-    };
-    match inquiry.head.target.query().iter().find(|(key, _)| is_other(key)) {
+    let is_known = |key: &str| operation.parameters().iter().any(|(name, _)| *name == key);
+    match inquiry.head.target.query().iter().find(|(key, _)| !is_known(key)) {
         None => Ok(()),
         Some((key, _)) => {
             let place = format!("the parameter `{}`", printable(key));
-            let problem = "is one that engines spell in another case; spell it as they do";
-            Err(violation(Clause::Unclear, &place, problem))
+            let problem = "is not one that sockwarden knows of this operation; leave it out";
+            let clause =
+                if inquiry.denies_host() { Clause::HostAccess } else { Clause::MountSource };
+            Err(violation(clause, &place, problem))
         }
+    }
+}
+
+/// Whether an operation can mount something of the host.
+fn mounts_something(operation: Operation) -> bool {
+    match Decision::of(operation).limited {
+        Limited::ContainerCreate
+        | Limited::ContainerUpdate
+        | Limited::VolumeCreate
+        | Limited::Service
+        | Limited::ServiceUpdate
+        | Limited::Build
+        | Limited::Plugin => true,
+        Limited::No
+        | Limited::ContainerExec
+        | Limited::Target
+        | Limited::ExecRead
+        | Limited::ExecUse
+        | Limited::CheckpointCreate
+        | Limited::Directory(_)
+        | Limited::NetworkCreate
+        | Limited::NetworkConnect
+        | Limited::ImageCreate
+        | Limited::SecretCreate
+        | Limited::Denied(_)
+        | Limited::Unknown => false,
     }
 }
 

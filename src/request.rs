@@ -10,7 +10,7 @@ pub mod target;
 use std::fmt;
 
 pub use fields::Fields;
-pub use operation::{AnswerKind, BodyKind, ObjectKind, Operation, Upgrade};
+pub use operation::{AnswerKind, BodyKind, ObjectKind, Operation, Parameter, Reading, Upgrade};
 pub use target::{ApiVersion, Query, RequestTarget, TargetError};
 
 /// The request head as it is judged and as it is sent on; nothing of the client's raw bytes is left in it.

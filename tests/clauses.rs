@@ -72,7 +72,7 @@ fn what_one_of_several_lists_may_not_do_none_may() {
     };
     let refused = |line: &str, containers: [Arc<Container>; 2]| {
         let client = Client { identity: Identity::Containers(containers.into()), ..client() };
-        let target = RequestTarget::parse(line).unwrap();
+        let target = RequestTarget::parse_for(Method::Post, line).unwrap();
         let head = Head::new(Method::Post, target, []);
         let policy = Policy::new(Allowlist::default(), Defaults::default());
         let none: DeclaredBody<()> = DeclaredBody { body: None };
@@ -132,7 +132,8 @@ fn judge(case: &Case) -> Result<String, (u16, String)> {
     let (method, target) = line.split_once(' ').unwrap();
     let method = Method::parse(method).unwrap();
     // The gate answers those that are no targets, before there is anything to judge.
-    let target = RequestTarget::parse(target).map_err(|error| (400, error.to_string()))?;
+    let target =
+        RequestTarget::parse_for(method, target).map_err(|error| (400, error.to_string()))?;
     let head = Head::new(method, target, [("Content-Type", &b"application/json"[..])]);
     let body = objects.text(case.body);
     let declared = DeclaredBody { body: (!body.is_empty()).then(|| body.clone()) };

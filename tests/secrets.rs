@@ -19,7 +19,8 @@ fn judge(pattern: &str, target: &str) -> Judgement<String> {
     let json = ("content-type", &b"application/json"[..]);
     let fields = ["x-registry-auth", "x-registry-config", "authorization", "cookie"];
     let fields = fields.map(secret).into_iter().chain([json]);
-    let target = RequestTarget::parse(&format!("{target}?fromSrc={SECRET}")).unwrap();
+    let target =
+        RequestTarget::parse_for(Method::Post, &format!("{target}?fromSrc={SECRET}")).unwrap();
     let peer = Peer::tcp("172.18.0.2:5".parse().unwrap(), "172.18.0.3".parse().unwrap());
     let client = Client { peer, admission: Admission::Listed, identity: Identity::Plain };
     let body = DeclaredBody { body: Some(body()) };

@@ -115,9 +115,8 @@ fn guard_create(inquiry: &mut Inquiry<'_>, protected: &Protected) -> Verdict {
 /// In the containerd image store an image has variants for several platforms, and the engine tells the labels of the host's own variant
 /// only (moby `daemon/containerd/image_inspect.go`): labels of another could not be told from the container's own.
 fn platform_is_ours(inquiry: &Inquiry<'_>) -> Verdict {
-    // Docker reads the first of several, Podman the last.
-    let is_ours = |platform: &str| platform.is_empty() || OWN_PLATFORMS.contains(&platform);
-    if inquiry.limits.may_label || inquiry.head.target.query().all("platform").all(is_ours) {
+    let platform = inquiry.parameter("platform");
+    if inquiry.limits.may_label || platform.is_empty() || OWN_PLATFORMS.contains(&platform) {
         return Ok(());
     }
     let problem = "asks for an image of another platform, whose labels cannot be told from the container's own";

@@ -13,7 +13,7 @@ use crate::rule::{Allowlist, HostAccess, Match};
 use super::answers::Answers;
 use super::names::is_plain;
 use super::question::Question;
-use super::terms::{ListLimits, Terms};
+use super::terms::{ListLimits, Mounts, Terms};
 use super::violation::{Verdict, host, no_such};
 
 /// One look at a request, for one list. Clauses are functions over it.
@@ -77,6 +77,11 @@ impl<'a> Inquiry<'a> {
 
     pub(super) const fn denies_host(&self) -> bool {
         matches!(self.limits.host_access, HostAccess::Deny)
+    }
+
+    /// Whether anything may be mounted, of the host and from the network.
+    pub(super) const fn mounts_are_free(&self) -> bool {
+        matches!(self.limits.mounts, Mounts::All) && self.limits.network_volumes
     }
 
     /// Refuses the whole operation where access to the host is denied.

@@ -29,7 +29,7 @@ pub(super) fn host_mounts<'a>(
     of: Config,
 ) -> Verdict {
     let at = of.prefix();
-    if mounts_are_free(inquiry) {
+    if inquiry.mounts_are_free() {
         return Ok(());
     }
     let driver = config.field("VolumeDriver");
@@ -60,7 +60,7 @@ pub(super) fn spec_mounts<'a>(
     mounts: Option<&'a Json>,
     at: &str,
 ) -> Verdict {
-    if mounts_are_free(inquiry) {
+    if inquiry.mounts_are_free() {
         return Ok(());
     }
     for (index, mount) in array(mounts, at)?.iter().enumerate() {
@@ -258,10 +258,6 @@ pub(super) fn refused(inquiry: &Inquiry<'_>, place: &str, problem: &str) -> Viol
         Mounts::From(_) | Mounts::Unlisted | Mounts::All => Clause::MountSource,
     };
     violation(clause, place, problem)
-}
-
-pub(super) const fn mounts_are_free(inquiry: &Inquiry<'_>) -> bool {
-    matches!(inquiry.limits.mounts, Mounts::All) && inquiry.limits.network_volumes
 }
 
 /// A checkpoint is a tree of files at a path of the host.

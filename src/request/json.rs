@@ -283,6 +283,11 @@ pub fn fold(key: &str) -> Cow<'_, str> {
     }
 }
 
+/// Whether two keys are one to a reader that takes them in any case.
+pub fn folds_alike(a: &str, b: &str) -> bool {
+    if a.is_ascii() && b.is_ascii() { a.eq_ignore_ascii_case(b) } else { fold(a) == fold(b) }
+}
+
 const fn fold_char(c: char) -> char {
     match c {
         '\u{17f}' => 's',

@@ -3,12 +3,15 @@
 //! Identifiers are the `operationId`s of Docker's `OpenAPI` description; the few routes it leaves out (`BuildCancel`, `Grpc`, `Checkpoint*`,
 //! `Debug*`, `ImageAttestations`) are named after their handlers. Routes and their order are those of moby's `daemon/server/router`.
 
+mod parameters;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use super::Method;
+pub use parameters::{Parameter, Reading};
 
 /// Makes [`Operation`] and its table of rows from one list, so that neither can lack what the other has.
 macro_rules! operations {

@@ -14,7 +14,8 @@ use std::fmt;
 use std::ops::Range;
 
 use super::Method;
-use super::operation::{self, Operation};
+use super::json::folds_alike;
+use super::operation::{self, Operation, Parameter, Reading};
 
 /// A request target in origin-form (RFC 9112 section 3.2.1) that every reader understands alike.
 ///
@@ -105,9 +106,10 @@ impl RequestTarget {
         {
             return Err(TargetError::VersionTooOld(old));
         }
-        let repeats = Repeats::of(method, path);
-        let query =
-            raw_query.map_or_else(|| Ok(Query::default()), |raw| Query::parse(raw, repeats))?;
+        let query = raw_query.map_or_else(
+            || Ok(Query::default()),
+            |raw| Query::parse(raw, Parameters::of(method, path)),
+        )?;
         Ok(Self { version, decoded: text, path_start, query })
     }
 
@@ -238,17 +240,23 @@ impl Query {
     }
 
     /// Reads a query as Go's `url.ParseQuery` does, and refuses what Go refuses or reads in two ways.
-    fn parse(raw: &str, repeats: Repeats) -> Result<Self, TargetError> {
+    fn parse(raw: &str, known: Parameters) -> Result<Self, TargetError> {
         let mut parameters: Vec<(String, String)> = Vec::new();
         for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let key = decode_query(key)?;
             let value = decode_query(value)?;
-            if !repeats.is_list(&key) && parameters.iter().any(|(name, _)| *name == key) {
-                if repeats.first_counts(&key) {
-                    continue;
+            let reading = known.reading(&key)?;
+            let before = parameters.iter().find(|(name, _)| folds_alike(name, &key));
+            match (before, reading) {
+                (Some((name, _)), _) if *name != key => {
+                    return Err(TargetError::AlikeParameters(name.clone(), key));
                 }
-                return Err(TargetError::RepeatedParameter(key));
+                (Some(_), Reading::First) => continue,
+                (Some(_), Reading::Once | Reading::Json) => {
+                    return Err(TargetError::RepeatedParameter(key));
+                }
+                (None, _) | (Some(_), Reading::List) => {}
             }
             if parameters.len() >= MAX_PARAMETERS {
                 return Err(TargetError::TooManyParameters);
@@ -304,36 +312,55 @@ pub enum TargetError {
     SemicolonInQuery,
     #[error("the query parameter `{0}` is given more than once; send it once")]
     RepeatedParameter(String),
+    #[error("the query parameter `{0}` is one that engines spell `{1}`; spell it so")]
+    OddParameter(String, &'static str),
+    #[error(
+        "the query parameters `{0}` and `{1}` are one and the same to some engines; send one of them"
+    )]
+    AlikeParameters(String, String),
     #[error("the query has more than {MAX_PARAMETERS} parameters; send fewer")]
     TooManyParameters,
 }
 
-/// Which parameters may come more than once, behind this method and on this path.
+/// The parameters that may come behind this method and on this path.
 #[derive(Clone, Copy)]
-struct Repeats {
-    is_build: bool,
-    is_libpod: bool,
+struct Parameters {
+    known: &'static [Parameter],
+    /// Those of an operation that we do not know: which of them the engine reads as lists.
+    lists: &'static [&'static str],
 }
 
-impl Repeats {
+impl Parameters {
     fn of(method: Option<Method>, path: &str) -> Self {
-        let is_build =
-            method.is_some_and(|method| Operation::find(method, path) == Operation::ImageBuild);
-        Self { is_build, is_libpod: is_libpod(path) }
+        /// What Podman's own client sends for several images or containers.
+        const PODMAN: &[&str] = &[
+            "changes",
+            "condition",
+            "containers",
+            "extrahosts",
+            "images",
+            "names",
+            "namesOrIDs",
+            "platform",
+            "references",
+            "t",
+        ];
+        let operation = method.map_or(Operation::Unknown, |method| Operation::find(method, path));
+        let lists = if is_libpod(path) { PODMAN } else { &[] };
+        Self { known: operation.parameters(), lists }
     }
 
-    /// Whether the engine reads every value: moby's `r.Form["..."]` in the image, build and commit routes, and what Podman's own client sends
-    /// for several images or containers.
-    fn is_list(self, key: &str) -> bool {
-        const LISTS: &[&str] = &["t", "changes", "names", "extrahosts", "platform", "platforms"];
-        const PODMAN: &[&str] = &["condition", "containers", "images", "namesOrIDs", "references"];
-        LISTS.contains(&key) || (self.is_libpod && PODMAN.contains(&key))
-    }
-
-    /// Whether a second value is left out, so that all engines read the first as Docker does: docker-py sends a Dockerfile from outside the
-    /// context by name and then once more by content.
-    fn first_counts(self, key: &str) -> bool {
-        self.is_build && key == "dockerfile"
+    /// How an engine reads this parameter.
+    ///
+    /// # Errors
+    /// When it is one that engines spell in another case: Docker would pass over it and Podman would not.
+    fn reading(self, key: &str) -> Result<Reading, TargetError> {
+        match self.known.iter().find(|(name, _)| folds_alike(name, key)) {
+            Some((name, reading)) if *name == key => Ok(*reading),
+            Some((name, _)) => Err(TargetError::OddParameter(key.to_owned(), name)),
+            None if self.lists.contains(&key) => Ok(Reading::List),
+            None => Ok(Reading::Once),
+        }
     }
 }
 

@@ -72,18 +72,13 @@ fn nobody_both_builds_and_starts() {
 }
 
 #[test]
-fn every_platform_that_is_asked_for_is_ours() {
+fn the_platform_that_is_asked_for_is_ours() {
     use Set::{Lists, MayLabel};
     let create = |platforms: &str| format!("POST /containers/create?{platforms}");
-    for ours in ["", "platform=", "platform=linux", "platform=linux&platform=linux"] {
+    for ours in ["", "platform=", "platform=linux"] {
         judged(On::Docker, Lists, &[OTHERS], &create(ours), "{}", "");
     }
-    for other in [
-        "platform=linux/s390x",
-        "platform=linux&platform=linux/s390x",
-        "platform=linux/s390x&platform=linux",
-        "platform=&platform=linux/s390x",
-    ] {
+    for other in ["platform=linux/s390x", "platform=LINUX"] {
         judged(On::Docker, Lists, &[OTHERS], &create(other), "{}", "another platform");
         judged(On::Docker, MayLabel, &[OTHERS], &create(other), "{}", "");
     }
@@ -96,8 +91,11 @@ fn no_build_reaches_the_proxy() {
         let line = format!("POST /build{mode}");
         let networks = networks.iter().map(|name| (id("5e"), (*name).to_owned())).collect();
         let protected = Protected { container: id(OWN), networks, ..Protected::default() };
-        let head =
-            Head::new(Method::Post, RequestTarget::parse(line.get(5..).unwrap()).unwrap(), []);
+        let head = Head::new(
+            Method::Post,
+            RequestTarget::parse_for(Method::Post, line.get(5..).unwrap()).unwrap(),
+            [],
+        );
         let rules = [rule(Method::Post, ".*")].into_iter().collect();
         let list = Allowlist { rules, may_label: set == MayLabel, ..Allowlist::default() };
         let lists = vec![Arc::new(list)];
@@ -130,7 +128,6 @@ fn no_build_reaches_the_proxy() {
             build(Lists, &[on], "?networkmode=ns%3Ax"),
             if on == "host" { "BuildNetwork" } else { "Unclear" }
         );
-        assert_eq!(build(Lists, &[on], "?NetworkMode=none"), "Unclear", "{on}");
         assert_eq!(build(Lists, &[on], "?networkmode=none&nsoptions=%5B%5D"), "Unclear", "{on}");
         assert_eq!(build(MayLabel, &[on], ""), "", "{on}");
         for default in ["", "?networkmode=", "?networkmode=default", "?networkmode=bridge"] {

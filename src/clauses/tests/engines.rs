@@ -63,8 +63,8 @@ fn podman_makes_more_of_some_fields() {
         "seccomp=unconfined",
         "isolation=chroot",
         "additionalbuildcontexts=x",
-        "NETWORKMODE=host",
-        "networ%E2%84%AAmode=host",
+        "sbom-output=x",
+        "from=x",
         "transientRunMounts=x",
         "rusagelogfile=%2Fetc%2Fx",
     ] {
@@ -72,6 +72,16 @@ fn podman_makes_more_of_some_fields() {
         judged(On::Podman, Deny, &[".*"], &line, "", "the parameter");
     }
     judged(On::Docker, Deny, &[".*"], "POST /build?isolation=default&volume=", "", "");
+    // Unknown ones are no matter where nothing is limited, nor where nothing could be mounted.
+    for (set, line, want) in [
+        (Deny, "GET /containers/json?all=1&new=1", "the parameter `new`"),
+        (Deny, "POST /containers/x/kill?all=1", "the parameter `all`"),
+        (Set::Srv, "POST /build?from=x", "the parameter `from`"),
+        (Set::Srv, "POST /containers/x/kill?all=1", ""),
+        (Set::Lists, "POST /build/prune?new=1", ""),
+    ] {
+        judged(On::Docker, set, &["GET .*", "POST .*"], line, "", want);
+    }
 }
 
 /// What an inspect says where the engine has no cgroup namespaces by default; programs that create a container anew send it back.
