@@ -109,6 +109,7 @@ fn policy() -> Policy {
         deny_network_volumes: false,
         host_access: HostAccess::Deny,
         admitted: sockwarden::clauses::Names::default(),
+        engine_socket: String::new(),
     };
     Policy::new(default, defaults)
 }

@@ -14,13 +14,13 @@ mod free_names;
 mod host;
 mod identity;
 mod inquiry;
-mod inside;
 mod known;
 mod mounts;
 mod names;
 mod pin;
 mod protected;
 mod question;
+mod reach;
 mod references;
 mod swarm;
 mod terms;
@@ -78,7 +78,7 @@ fn within_limits(inquiry: &mut Inquiry<'_>) -> Verdict {
         Limited::ContainerCreate => host::container_create(inquiry),
         Limited::ContainerUpdate => host::container_update(inquiry),
         Limited::ContainerExec => host::container_exec(inquiry),
-        Limited::Target => inside::target_stays_inside(inquiry),
+        Limited::Target => reach::target_stays_inside(inquiry),
         Limited::ExecRead => execs::exec(inquiry, true),
         Limited::ExecUse => execs::exec(inquiry, false),
         Limited::CheckpointCreate => mounts::checkpoint_create(inquiry),
@@ -118,7 +118,8 @@ fn parameters_are_known(inquiry: &Inquiry<'_>) -> Verdict {
     let operation = inquiry.head.operation;
     let judged =
         inquiry.denies_host() || (!inquiry.mounts_are_free() && mounts_something(operation));
-    if !judged || operation == Operation::Unknown {
+    // What is no known operation has no table; it is judged as a whole.
+    if !judged || Decision::of(operation).limited == Limited::Unknown {
         return Ok(());
     }
     let is_known = |key: &str| operation.parameters().iter().any(|(name, _)| *name == key);

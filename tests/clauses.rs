@@ -199,6 +199,7 @@ fn policy(limits: Limits) -> Policy {
             _ => HostAccess::Allow,
         },
         admitted: ["traefik"].into_iter().collect(),
+        engine_socket: String::new(),
     };
     Policy::new(Allowlist { rules, ..Allowlist::default() }, defaults)
 }

@@ -30,6 +30,7 @@ const CONTAINER: Keep = Keep::Fields(&[
             ("PidMode", WORD),
             ("Privileged", Keep::Whole),
             ("ReadonlyPaths", Keep::Each(&WORD)),
+            ("UTSMode", WORD),
             ("UsernsMode", WORD),
         ]),
     ),
@@ -54,7 +55,10 @@ const NETWORK: Keep = Keep::Fields(&[("Id", WORD), ("Driver", WORD)]);
 const SERVICE: Keep = Keep::Fields(&[("PreviousSpec", Keep::Whole)]);
 const INFO: Keep = Keep::Fields(&[("CgroupVersion", WORD), ("SecurityOptions", Keep::Each(&WORD))]);
 const NODE: Keep = Keep::Fields(&[("ID", WORD)]);
-const VERSION: Keep = Keep::Fields(&[("Components", Keep::Each(&Keep::Fields(&[("Name", WORD)])))]);
+const VERSION: Keep = Keep::Fields(&[
+    ("Version", WORD),
+    ("Components", Keep::Each(&Keep::Fields(&[("Name", WORD)]))),
+]);
 const VOLUME: Keep = Keep::Fields(&[("Driver", WORD), ("Options", Keep::Each(&TEXT))]);
 
 impl Question {

@@ -6,9 +6,9 @@ use crate::request::target::printable;
 use crate::rule::AnchoredRegex;
 
 use super::inquiry::{Inquiry, Veil};
-use super::inside::{REACHES_HOST, stays_inside_found};
 use super::names::is_plain;
 use super::question::{Question, callings};
+use super::reach::{REACHES_HOST, stays_inside_found};
 use super::violation::{Clause, Verdict, host, no_such, violation};
 
 /// How people write the version in front of a path.

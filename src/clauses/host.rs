@@ -9,7 +9,6 @@ use crate::request::target::printable;
 use ipnet::IpNet;
 
 use super::inquiry::{Inquiry, Veil};
-use super::inside::target_stays_inside;
 use super::known::{
     CONFIG, CONTAINER_SPEC, ENDPOINT, EXEC, GATEWAY_MODES, HOST_CONFIG, MASKED_PATHS, NETWORK,
     NETWORK_OPTIONS, PRIVATE_ADDRESSES, READONLY_PATHS, SERVICE, TASK,
@@ -17,6 +16,7 @@ use super::known::{
 use super::mounts::{host_mounts, refused, spec_mounts};
 use super::names::is_plain;
 use super::question::Question;
+use super::reach::target_stays_inside;
 use super::references::{Config, endpoints};
 use super::terms::Mounts;
 use super::values::{
@@ -94,7 +94,13 @@ fn host_field<'a>(
     let refuse = |problem: &str| Err(host(&place, problem));
     let text = value.as_str().unwrap_or("?");
     match &*folded {
-        "maskedpaths" => paths(value, MASKED_PATHS, &place),
+        "maskedpaths" => {
+            paths(value, MASKED_PATHS, &place)?;
+            if *value == Json::Null {
+                return Ok(());
+            }
+            paths(value, inquiry.hidden_paths(), &place)
+        }
         "readonlypaths" => paths(value, READONLY_PATHS, &place),
         // -1 asks for the engine's default.
         "memoryswappiness" => Ok(()),

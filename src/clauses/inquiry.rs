@@ -11,6 +11,7 @@ use crate::request::{Head, Method};
 use crate::rule::{Allowlist, HostAccess, Match};
 
 use super::answers::Answers;
+use super::known::hidden_since;
 use super::names::is_plain;
 use super::question::Question;
 use super::terms::{ListLimits, Mounts, Terms};
@@ -166,6 +167,19 @@ impl<'a> Inquiry<'a> {
         let components = version.field("Components").and_then(Json::as_array);
         let name = |component: &'a Json| component.field("Name").and_then(Json::as_str);
         Some(components.unwrap_or_default().iter().any(|it| name(it) == Some("Engine")))
+    }
+
+    /// What this engine hides of the kernel besides what all of them do; nothing while it has to be asked.
+    pub(super) fn hidden_paths(&mut self) -> &'static [&'static str] {
+        if self.is_docker() != Some(true) {
+            return &[];
+        }
+        match self.answer(&Question::Version) {
+            Looked::NotYet | Looked::Missing => &[],
+            Looked::Found(version) => {
+                hidden_since(version.field("Version").and_then(Json::as_str).unwrap_or_default())
+            }
+        }
     }
 
     /// Whether containers of this engine are in the host's cgroup namespace by default, as they are with cgroup v1; `None` while that has

@@ -195,8 +195,7 @@ pub(super) const DEFAULT_CAPABILITIES: &[&str] = &[
 ];
 
 /// What engines hide and protect in `/proc` and `/sys` (moby `oci/defaults.go`). A list that is given replaces theirs, so it must hold all of
-/// it. It is the list of 20.10: programs that create a container anew send back the list of their engine, and what newer ones hide besides
-/// (`/proc/interrupts`, `/sys/devices/virtual/powercap`) tells something of the host and changes nothing there.
+/// it. This is the list of 20.10, and [`hidden_since`] what newer ones hide besides.
 pub(super) const MASKED_PATHS: &[&str] = &[
     "/proc/acpi",
     "/proc/asound",
@@ -209,6 +208,24 @@ pub(super) const MASKED_PATHS: &[&str] = &[
     "/proc/timer_stats",
     "/sys/firmware",
 ];
+
+/// What an engine of this version hides besides, as far as its version says. Programs that create a container anew send back the list of their
+/// engine, so an older one need not hide what only newer ones do.
+pub(super) fn hidden_since(version: &str) -> &'static [&'static str] {
+    const LATER: &[&str] = &["/sys/devices/virtual/powercap", "/proc/interrupts"];
+    let mut numbers =
+        version.split(['.', '+', '-', '~']).map(|number| number.parse::<u16>().unwrap_or_default());
+    let mut next = || numbers.next().unwrap_or_default();
+    let version = (next(), next(), next());
+    match version {
+        // GHSA-6fw5-f8r9-fgfm
+        (28.., _, _) => LATER,
+        // GHSA-jq35-85cj-fj4p
+        (25..=27, _, _) | (24, 0, 7..) | (23, 0, 8..) | (20, 10, 27..) => LATER.split_at(1).0,
+        _ => &[],
+    }
+}
+
 pub(super) const READONLY_PATHS: &[&str] =
     &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 

@@ -18,9 +18,9 @@ use super::violation::{Clause, Verdict, Violation, host, violation};
 
 /// The file systems that `mount(8)` gets over the network; the local driver resolves `addr=` for the first four itself (moby
 /// `volume/local`).
-const NETWORK_VOLUMES: &[&str] = &["nfs", "nfs4", "cifs", "smb3"];
+pub(super) const NETWORK_VOLUMES: &[&str] = &["nfs", "nfs4", "cifs", "smb3"];
 /// More of them, which are refused with the others and never allowed with them.
-const OTHER_NETWORK_VOLUMES: &[&str] = &["9p", "afs", "ceph", "glusterfs", "smbfs"];
+pub(super) const OTHER_NETWORK_VOLUMES: &[&str] = &["9p", "afs", "ceph", "glusterfs", "smbfs"];
 
 /// `Binds`, `Mounts`, `VolumesFrom` and `VolumeDriver` of a `HostConfig`.
 pub(super) fn host_mounts<'a>(
@@ -163,7 +163,7 @@ fn volume_driver(inquiry: &Inquiry<'_>, driver: Option<&Json>, place: &str) -> V
     }
     match driver {
         None => Ok(()),
-        Some(Json::String(name)) if matches!(name.as_str(), "" | "local") => Ok(()),
+        driver if is_local_driver(driver) => Ok(()),
         Some(driver) => {
             let driver = driver.to_string();
             let problem = format!(
@@ -187,15 +187,10 @@ fn volume_options(inquiry: &Inquiry<'_>, options: Option<&Json>, place: &str) ->
     if kind.is_empty() && flags.is_empty() && device.is_empty() {
         return Ok(());
     }
-    let has = |wanted: &[&str]| {
-        flags
-            .split(',')
-            .any(|flag| wanted.iter().any(|wanted| flag.trim().eq_ignore_ascii_case(wanted)))
-    };
-    if has(&["move", "remount"]) {
+    if has_flag(flags, &["move", "remount"]) {
         return Err(refused(inquiry, place, "moves or remounts something of the host"));
     }
-    if has(&["bind", "rbind"]) {
+    if has_flag(flags, &["bind", "rbind"]) {
         return host_path(inquiry, device, place);
     }
     let kind = kind.trim().to_ascii_lowercase();
@@ -292,6 +287,17 @@ fn texts<'a>(value: Option<&'a Json>, at: &str) -> Result<Vec<(String, &'a str)>
     texts.collect()
 }
 
+/// Whether volumes of this driver are the engine's own, which mount what their options say.
+pub(super) fn is_local_driver(driver: Option<&Json>) -> bool {
+    driver.is_none_or(|driver| matches!(driver.as_str(), Some("" | "local")))
+}
+
+/// Whether one of these is among the options of a `mount(2)`.
+pub(super) fn has_flag(flags: &str, wanted: &[&str]) -> bool {
+    let mut flags = flags.split(',').map(str::trim);
+    flags.any(|flag| wanted.iter().any(|wanted| flag.eq_ignore_ascii_case(wanted)))
+}
+
 /// What is given away with a listed directory, if it is one of those that nobody should list.
 pub fn mount_danger(directory: &Path) -> Option<&'static str> {
     const SOCKETS: &[&str] = &[
@@ -306,13 +312,20 @@ pub fn mount_danger(directory: &Path) -> Option<&'static str> {
         "/dev",
         "/etc",
         "/lib",
+        "/lib32",
+        "/lib64",
+        "/libx32",
         "/proc",
         "/root",
         "/sbin",
         "/sys",
         "/usr",
         "/var/lib/containerd",
+        "/var/lib/containers",
+        "/var/lib/crio",
         "/var/lib/docker",
+        "/var/lib/kubelet",
+        "/var/spool/cron",
     ];
     if SOCKETS.iter().any(|socket| Path::new(socket).starts_with(directory)) {
         return Some("holds the engine's own socket, so whoever mounts it owns the host");

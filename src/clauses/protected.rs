@@ -25,6 +25,8 @@ pub struct Protected {
     pub prefixes: Vec<String>,
     /// Whether labels of an image carry rights too.
     pub image_labels_count: bool,
+    /// Where the engine's socket lies on the host, as its own container mounts it.
+    pub engine_sockets: Vec<String>,
     /// What its own container is a task of, where a swarm runs it.
     pub task: Option<OwnTask>,
 }

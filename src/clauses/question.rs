@@ -6,7 +6,7 @@ use crate::request::json::Json;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
     /// The container that this name, id or part of an id means: `Id`, `Name`; `Type`, `Name`, `Source`, `Destination` and `RW` of its `Mounts`; of its
-    /// `HostConfig` what `inside.rs` looks at.
+    /// `HostConfig` what `reach.rs` looks at.
     Container(String),
     /// The exec with this id: `ContainerID`, `ProcessConfig.privileged`.
     Exec(String),
@@ -20,7 +20,7 @@ pub enum Question {
     Node(String),
     /// The service that this name or id means: `PreviousSpec`, all of it.
     Service(String),
-    /// Which engine it is (`GET /version`): the `Name` of its `Components`.
+    /// Which engine it is (`GET /version`): its `Version`, and the `Name` of its `Components`.
     Version,
     /// The volume of this name: `Driver`, `Options`.
     Volume(String),

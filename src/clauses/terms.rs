@@ -32,6 +32,8 @@ pub struct Defaults {
     pub host_access: HostAccess,
     /// The host names of `-allowfrom`: whoever takes one is let in.
     pub admitted: Names,
+    /// The path of the engine's socket (`-socketpath`), which often is its path on the host as well; empty if it is not known.
+    pub engine_socket: String,
 }
 
 impl Default for Defaults {
@@ -43,6 +45,7 @@ impl Default for Defaults {
             deny_network_volumes: true,
             host_access: HostAccess::Deny,
             admitted: Names::default(),
+            engine_socket: String::new(),
         }
     }
 }

@@ -4,6 +4,7 @@
 mod builds;
 mod engines;
 mod execs;
+mod reach;
 
 use std::sync::Arc;
 
@@ -96,6 +97,7 @@ fn verdict(on: On, set: Set, rules: &[&str], line: &str, body: &str) -> Result<S
         deny_network_volumes: false,
         host_access: if set == Set::Deny { HostAccess::Deny } else { HostAccess::Allow },
         admitted: ["traefik"].into_iter().collect(),
+        engine_socket: "/srv/engine/own".to_owned(),
     };
     let everywhere = matches!(set, Set::Everywhere | Set::EverywhereMayLabel);
     let protected = Protected {
@@ -109,6 +111,7 @@ fn verdict(on: On, set: Set, rules: &[&str], line: &str, body: &str) -> Result<S
         }],
         prefixes: vec!["sockwarden".to_owned()],
         image_labels_count: set == Set::ImageLabels,
+        engine_sockets: Vec::new(),
         every_network: everywhere,
         task: Some(OwnTask {
             service: "5vcproxy0000000000000000a".to_owned(),
@@ -138,6 +141,9 @@ fn answer(on: On, question: &Question) -> Option<Json> {
     let text = match (question, question.name()) {
         (Question::Network(_), "host") => format!(r#"{{"Id":"{}","Driver":"host"}}"#, id(HOST_NET)),
         (Question::Network(_), name) => format!(r#"{{"Id":"{}","Name":"{name}","Driver":"bridge"}}"#, id("77")),
+        (Question::Container(_), "none-such") => return None,
+        (Question::Container(_), name) if let Some(inspect) = reach::inspect(name) => inspect,
+        (Question::Volume(_), name) if let Some(volume) = reach::volume(name) => volume.to_owned(),
         (Question::Container(_), "bare") => r#"{"HostConfig":{"ReadonlyPaths":[]}}"#.to_owned(),
         (Question::Container(_), "etc") => r#"{"Mounts":[{"Type":"bind","Source":"/etc/cron.d","RW":true}]}"#.to_owned(),
         (Question::Container(_), "clock") => r#"{"Mounts":[{"Type":"bind","Source":"/etc/localtime","RW":true},{"Type":"bind","Source":"/etc/x","RW":false}]}"#.to_owned(),
@@ -156,7 +162,7 @@ fn answer(on: On, question: &Question) -> Option<Json> {
         (Question::Container(_), "owner") => format!(r#"{{"Id":"{}"}}"#, id(OWNER)),
         (Question::Container(_), "twins") => format!(r#"{{"Id":"{}","Config":{{"Labels":{{"a":"1","A":"2"}}}},"NetworkSettings":{{"Networks":{{"n":{{}},"N":{{}}}}}}}}"#, id("22")),
         (Question::Exec(_), "owners") => format!(r#"{{"ContainerID":"{}"}}"#, id(OWNER)),
-        (Question::Container(_), "shown") => format!(r#"{{"Id":"{}","Name":"/shown","HostConfig":{{"IpcMode":"private","MaskedPaths":["/proc/kcore"],"ReadonlyPaths":["/proc/sys"]}}}}"#, id("44")),
+        (Question::Container(_), "shown") => format!(r#"{{"Id":"{}","Name":"/shown","HostConfig":{{"IpcMode":"private","MaskedPaths":["/proc/kcore"],"ReadonlyPaths":["/proc/bus","/proc/fs","/proc/irq","/proc/sys","/proc/sysrq-trigger"]}}}}"#, id("44")),
         (Question::Container(_), "podman") => r#"{"HostConfig":{"IpcMode":"shareable","MaskedPaths":null,"ReadonlyPaths":null}}"#.to_owned(),
         (Question::Container(_), "volumes") => r#"{"Id":"x","Mounts":[{"Type":"volume","Name":"secret","Source":"/var/lib/docker/volumes/secret/_data"}]}"#.to_owned(),
         (Question::Container(_), name) if name == id("0b") => format!(r#"{{"Id":"{name}","Name":"/behind-the-exec","HostConfig":{{"Privileged":true}}}}"#),
@@ -165,7 +171,8 @@ fn answer(on: On, question: &Question) -> Option<Json> {
         (Question::Version, _) => match on {
             On::Podman => r#"{"Components":[{"Name":"Podman Engine"},{"Name":"Conmon"}]}"#.to_owned(),
             On::Nameless => "{}".to_owned(),
-            _ => r#"{"Components":[{"Name":"Engine"},{"Name":"containerd"}]}"#.to_owned(),
+            On::DockerV2 => r#"{"Version":"28.5.2","Components":[{"Name":"Engine"}]}"#.to_owned(),
+            _ => r#"{"Version":"20.10.24+dfsg1","Components":[{"Name":"Engine"},{"Name":"containerd"}]}"#.to_owned(),
         },
         (Question::Info, _) => match on {
             On::Docker | On::Podman => r#"{"CgroupVersion":"1","SecurityOptions":["name=seccomp,profile=default"]}"#.to_owned(),
@@ -234,6 +241,7 @@ fn every_name_of_a_container_is_looked_up_and_replaced() {
                 host_access: HostAccess::Allow,
                 bind_mount_from: None,
                 admitted: Names::default(),
+                engine_socket: "/srv/engine/own".to_owned(),
             }),
             protected: Some(Arc::new(Protected {
                 container: id(OWN),

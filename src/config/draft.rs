@@ -158,6 +158,7 @@ impl Draft {
         };
         let interval = Some(self.watchdog_interval).filter(|interval| !interval.is_zero());
         let admitted = self.allow_from.iter().filter_map(AllowFrom::host).collect();
+        let engine_socket = self.engine_socket.to_string_lossy().into_owned();
         Config {
             listener,
             allow_from: self.allow_from,
@@ -169,6 +170,7 @@ impl Draft {
                 deny_network_volumes: self.deny_network_volumes,
                 host_access: self.host_access,
                 admitted,
+                engine_socket,
             },
             health_endpoint: self.health_endpoint,
             watchdog: interval.map(|interval| Watchdog { interval, stop: self.stop_on_watchdog }),

@@ -98,6 +98,7 @@ impl OwnPlace {
             every_network: self.on_host,
             prefixes: labels.prefixes.clone(),
             image_labels_count: labels.trust_image_labels,
+            engine_sockets: Vec::new(),
             task: self.task.clone(),
         }
     }

@@ -64,6 +64,7 @@ impl Setup {
                 deny_network_volumes: false,
                 host_access: sockwarden::rule::HostAccess::Allow,
                 admitted: sockwarden::clauses::Names::default(),
+                engine_socket: String::new(),
             },
             health_endpoint: false,
             watchdog: None,
