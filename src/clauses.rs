@@ -13,6 +13,7 @@ mod execs;
 mod free_names;
 mod host;
 mod identity;
+mod image;
 mod inquiry;
 mod known;
 mod mounts;
@@ -75,7 +76,10 @@ pub fn examine(
 fn within_limits(inquiry: &mut Inquiry<'_>) -> Verdict {
     match Decision::of(inquiry.head.operation).limited {
         Limited::No => Ok(()),
-        Limited::ContainerCreate => host::container_create(inquiry),
+        Limited::ContainerCreate => {
+            host::container_create(inquiry)?;
+            image::inherited_stays_inside(inquiry)
+        }
         Limited::ContainerUpdate => host::container_update(inquiry),
         Limited::ContainerExec => host::container_exec(inquiry),
         Limited::Target => reach::target_stays_inside(inquiry),

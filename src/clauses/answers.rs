@@ -49,7 +49,10 @@ const EXEC: Keep = Keep::Fields(&[
     ("ContainerID", WORD),
     ("ProcessConfig", Keep::Fields(&[("privileged", Keep::Whole)])),
 ]);
-const IMAGE: Keep = Keep::Fields(&[("Config", Keep::Fields(&[("Labels", Keep::Names)]))]);
+const IMAGE: Keep = Keep::Fields(&[(
+    "Config",
+    Keep::Fields(&[("Labels", Keep::Names), ("WorkingDir", TEXT), ("Env", Keep::Each(&TEXT))]),
+)]);
 const NETWORK: Keep = Keep::Fields(&[("Id", WORD), ("Driver", WORD)]);
 /// A specification is judged as one that a client sends: every field of it counts.
 const SERVICE: Keep = Keep::Fields(&[("PreviousSpec", Keep::Whole)]);

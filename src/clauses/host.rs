@@ -10,8 +10,9 @@ use ipnet::IpNet;
 
 use super::inquiry::{Inquiry, Veil};
 use super::known::{
-    CONFIG, CONTAINER_SPEC, ENDPOINT, EXEC, GATEWAY_MODES, HOST_CONFIG, MASKED_PATHS, NETWORK,
-    NETWORK_OPTIONS, PRIVATE_ADDRESSES, READONLY_PATHS, SERVICE, TASK,
+    BESIDE, CONFIG, CONTAINER_SPEC, ENDPOINT, EXEC, GATEWAY_MODES, HOST_CONFIG, IPAM, MASKED_PATHS,
+    NETWORK, NETWORK_OPTIONS, PRIVATE_ADDRESSES, READONLY_PATHS, SERVICE, Shape, TASK, Table,
+    UNKNOWN, find, holds_known,
 };
 use super::mounts::{host_mounts, refused, spec_mounts};
 use super::names::is_plain;
@@ -32,12 +33,7 @@ const MODE_INSIDE: &str = "shares a namespace with the host or another container
 /// `null` (moby `runconfig/config_unix.go`), so they are judged in both places.
 pub(super) fn container_create(inquiry: &mut Inquiry<'_>) -> Verdict {
     let Some(body) = inquiry.body.and_then(Json::as_object) else { return Ok(()) };
-    host_config(
-        inquiry,
-        body,
-        Config::Top,
-        &[CONFIG, HOST_CONFIG, &["hostconfig", "networkingconfig"]],
-    )?;
+    host_config(inquiry, body, Config::Top, &[CONFIG, HOST_CONFIG, BESIDE])?;
     match body.field("HostConfig") {
         None => {}
         Some(Json::Object(config)) => {
@@ -64,7 +60,7 @@ fn host_config<'a>(
     inquiry: &mut Inquiry<'a>,
     config: &'a Object,
     of: Config,
-    known: &[&[&str]],
+    known: &[Table],
 ) -> Verdict {
     host_mounts(inquiry, config, of)?;
     if !inquiry.denies_host() {
@@ -82,7 +78,7 @@ fn host_field<'a>(
     key: &str,
     value: &'a Json,
     at: &str,
-    known: &[&[&str]],
+    known: &[Table],
 ) -> Verdict {
     let folded = fold(key);
     // Here an empty list is not the default: it hides and protects nothing.
@@ -129,7 +125,7 @@ fn host_field<'a>(
         "isolation" if text.eq_ignore_ascii_case("default") => Ok(()),
         "isolation" => refuse("is for Windows"),
         "links" => refuse("copies the environment of the linked container"),
-        "logconfig" => log_config(value.field("Type"), value.field("Config"), &place),
+        "logconfig" => log_config(value, "Type", "Config", &place),
         "networkmode" => match text {
             "host" | "?" => refuse(HOST_NETWORK),
             _ if text.starts_with("container:") => refuse(MODE_INSIDE),
@@ -142,8 +138,7 @@ fn host_field<'a>(
         "sysctls" => sysctls(value, &place),
         "volumesfrom" => refuse("takes over whatever another container mounts"),
         "workingdir" => working_directory(text, &place),
-        name if known.iter().any(|known| known.contains(&name)) => Ok(()),
-        _ => refuse(UNKNOWN),
+        _ => known_field(key, value, known, &place),
     }
 }
 
@@ -169,8 +164,7 @@ pub(super) fn endpoint_settings<'a>(
                 return Err(host(&place, "is deprecated and copies environments; use aliases"));
             }
             "driveropts" => interface_options(value, &place)?,
-            name if ENDPOINT.contains(&name) => {}
-            _ => return Err(host(&place, UNKNOWN)),
+            _ => known_field(key, value, &[ENDPOINT], &place)?,
         }
     }
     Ok(())
@@ -229,8 +223,7 @@ pub(super) fn container_exec(inquiry: &mut Inquiry<'_>) -> Verdict {
             }
             "env" => variables(inquiry, value, &place)?,
             "workingdir" => working_directory(value.as_str().unwrap_or("?"), &place)?,
-            name if EXEC.contains(&name) => {}
-            _ => return Err(host(&place, UNKNOWN)),
+            _ => known_field(key, value, &[EXEC], &place)?,
         }
     }
     target_stays_inside(inquiry)
@@ -256,8 +249,7 @@ pub(super) fn service_spec<'a>(
             _ if value.is_zero() => {}
             "networks" => service_networks(inquiry, value, &place)?,
             "tasktemplate" => task_template(inquiry, value, &format!("{at}TaskTemplate"))?,
-            name if SERVICE.contains(&name) => {}
-            _ => return Err(host(&place, UNKNOWN)),
+            _ => known_field(key, value, &[SERVICE], &place)?,
         }
     }
     Ok(())
@@ -283,12 +275,11 @@ fn task_template<'a>(inquiry: &mut Inquiry<'a>, task: &'a Json, at: &str) -> Ver
         match &*fold(key) {
             _ if value.is_zero() => {}
             "containerspec" => container_spec(value, &format!("{at}.ContainerSpec"))?,
-            "logdriver" => log_config(value.field("Name"), value.field("Options"), &place)?,
+            "logdriver" => log_config(value, "Name", "Options", &place)?,
             "networks" => service_networks(inquiry, value, &place)?,
             "runtime" if value.as_str() == Some("container") => {}
             "runtime" | "pluginspec" => return Err(host(&place, "installs a plugin")),
-            name if TASK.contains(&name) => {}
-            _ => return Err(host(&place, UNKNOWN)),
+            _ => known_field(key, value, &[TASK], &place)?,
         }
     }
     Ok(())
@@ -358,6 +349,7 @@ pub(super) fn network_create(inquiry: &Inquiry<'_>) -> Verdict {
                 }
             }
             "ipam" => {
+                holds_known(value, &Shape::Fields(IPAM), &place)?;
                 for (index, pool) in array(value.field("Config"), "IPAM.Config")?.iter().enumerate()
                 {
                     pool_of_private_addresses(pool, &format!("`IPAM.Config[{index}].Subnet`"))?;
@@ -371,8 +363,12 @@ pub(super) fn network_create(inquiry: &Inquiry<'_>) -> Verdict {
             }
             "scope" if value.as_str() == Some("local") => {}
             "configfrom" if value.field("Network").is_none_or(Json::is_zero) => {}
-            name if NETWORK.contains(&name) => {}
-            _ => return Err(host(&place, "reaches networks beyond one of the client's own")),
+            _ => match find(&[NETWORK], key) {
+                Some(shape) => holds_known(value, shape, &place)?,
+                None => {
+                    return Err(host(&place, "reaches networks beyond one of the client's own"));
+                }
+            },
         }
     }
     Ok(())
@@ -466,7 +462,13 @@ pub(super) fn plugin(inquiry: &Inquiry<'_>) -> Verdict {
     }
 }
 
-const UNKNOWN: &str = "is not a field that sockwarden knows to stay inside the container";
+/// A field that is judged by nothing but its name and its shape.
+fn known_field(key: &str, value: &Json, known: &[Table], place: &str) -> Verdict {
+    match find(known, key) {
+        Some(shape) => holds_known(value, shape, place),
+        None => Err(host(place, UNKNOWN)),
+    }
+}
 
 const PLUGIN: &str = "installs or starts a plugin, which runs as root on the host";
 
@@ -512,8 +514,7 @@ fn container_spec(spec: &Json, at: &str) -> Verdict {
             "isolation" if value.as_str() == Some("default") => {}
             "privileges" => privileges(value, &place)?,
             "sysctls" => sysctls(value, &place)?,
-            name if CONTAINER_SPEC.contains(&name) => {}
-            _ => return Err(host(&place, UNKNOWN)),
+            _ => known_field(key, value, &[CONTAINER_SPEC], &place)?,
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ use crate::request::json::{Json, Object, fold};
 use crate::request::target::printable;
 
 use super::inquiry::{Inquiry, Veil};
+use super::known::{VOLUME, fields_are_known};
 use super::names::is_plain;
 use super::question::Question;
 use super::references::{Config, Reference, Site, mounts_of_others};
@@ -139,7 +140,10 @@ pub(super) fn volume_create(inquiry: &mut Inquiry<'_>) -> Verdict {
         return Err(host("`ClusterVolumeSpec`", "reaches the storage of the swarm"));
     }
     // One that exists is handed out as it is, whatever is asked for here.
-    Ok(())
+    match inquiry.body {
+        Some(body) if inquiry.denies_host() => fields_are_known(body, VOLUME),
+        _ => Ok(()),
+    }
 }
 
 /// A volume that may exist already, with options that somebody else chose.
@@ -257,20 +261,33 @@ pub(super) fn refused(inquiry: &Inquiry<'_>, place: &str, problem: &str) -> Viol
 
 /// A checkpoint is a tree of files at a path of the host.
 pub(super) fn checkpoint_create(inquiry: &Inquiry<'_>) -> Verdict {
-    let directory = inquiry.field("CheckpointDir").filter(|directory| !directory.is_zero());
-    match directory {
-        None => Ok(()),
-        Some(directory) => {
-            host_path(inquiry, directory.as_str().unwrap_or_default(), "`CheckpointDir`")
-        }
+    let text = |name: &str| {
+        let value = inquiry.field(name).filter(|value| !value.is_zero());
+        value.map_or("", |value| value.as_str().unwrap_or("?"))
+    };
+    match text("CheckpointDir") {
+        "" => {}
+        directory => host_path(inquiry, directory, "`CheckpointDir`")?,
     }
+    checkpoint_name(inquiry, text("CheckpointID"), "`CheckpointID`")
+}
+
+/// Engines join a checkpoint's name to the path of a directory (moby `daemon/checkpoint.go`).
+fn checkpoint_name(inquiry: &Inquiry<'_>, name: &str, place: &str) -> Verdict {
+    if name.is_empty() || is_plain(name) || matches!(inquiry.limits.mounts, Mounts::All) {
+        return Ok(());
+    }
+    let problem =
+        format!("is `{}`, which leads out of the engine's own directory", printable(name));
+    Err(refused(inquiry, place, &problem))
 }
 
 pub(super) fn checkpoint_parameter(inquiry: &Inquiry<'_>, name: &str) -> Verdict {
     match inquiry.parameter(name) {
-        "" => Ok(()),
-        directory => host_path(inquiry, directory, &format!("the parameter `{name}`")),
+        "" => {}
+        directory => host_path(inquiry, directory, &format!("the parameter `{name}`"))?,
     }
+    checkpoint_name(inquiry, inquiry.parameter("checkpoint"), "the parameter `checkpoint`")
 }
 
 /// The texts of an array of strings, with their places.

@@ -10,7 +10,7 @@ pub enum Question {
     Container(String),
     /// The exec with this id: `ContainerID`, `ProcessConfig.privileged`.
     Exec(String),
-    /// The image that this reference means: `Config.Labels`.
+    /// The image that this reference means: `Labels`, `WorkingDir` and `Env` of its `Config`.
     Image(String),
     /// How the engine is set up (`GET /info`): `CgroupVersion`, `SecurityOptions`.
     Info,

@@ -4,6 +4,7 @@
 mod builds;
 mod engines;
 mod execs;
+mod known;
 mod reach;
 
 use std::sync::Arc;
@@ -187,6 +188,8 @@ fn answer(on: On, question: &Question) -> Option<Json> {
         (Question::Volume(_), "nfs") => r#"{"Driver":"local","Options":{"type":"9p","o":"addr=10.9.8.7","device":":/export"}}"#.to_owned(),
         (Question::Volume(_), "plugin") => r#"{"Driver":"acme/secret-driver","Options":null}"#.to_owned(),
         (Question::Exec(_), _) => format!(r#"{{"ContainerID":"{}"}}"#, id("33")),
+        (Question::Image(_), "workdir") => r#"{"Config":{"WorkingDir":"/proc/self/fd/8"}}"#.to_owned(),
+        (Question::Image(_), "nvidia") => r#"{"Config":{"Env":["PATH=/bin","NVIDIA_VISIBLE_DEVICES=all"]}}"#.to_owned(),
         (Question::Image(_), "labelled") => r#"{"Config":{"Labels":{"sockwarden.allow.post":".*"}}}"#.to_owned(),
         (Question::Image(_), _) => r#"{"Config":{"Labels":{"a":"b"}}}"#.to_owned(),
         (Question::Service(_) | Question::Volume(_), _) => return None,

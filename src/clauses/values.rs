@@ -3,7 +3,9 @@
 use crate::request::json::{Json, Object};
 use crate::request::target::printable;
 
-use super::known::{DEFAULT_CAPABILITIES, LOG_DRIVERS, LOG_OPTIONS};
+use super::known::{
+    DEFAULT_CAPABILITIES, LOG_CONFIG, LOG_DRIVERS, LOG_OPTIONS, Shape, holds_known,
+};
 use super::violation::{Clause, Verdict, Violation, host, violation};
 
 /// The members of an object.
@@ -78,6 +80,9 @@ pub(super) fn working_directory(directory: &str, place: &str) -> Verdict {
     let parts: Vec<_> = directory.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     match parts.as_slice() {
         ["proc", ..] => Err(host(place, "lies in `/proc`, from where links lead out")),
+        ["dev", "fd" | "stdin" | "stdout" | "stderr", ..] => {
+            Err(host(place, "is a link to a descriptor of the runtime, which may lead out"))
+        }
         _ if parts.contains(&"..") => Err(host(place, "holds `..`; send the path it leads to")),
         _ => Ok(()),
     }
@@ -127,7 +132,9 @@ pub(super) fn sysctls(value: &Json, place: &str) -> Verdict {
 }
 
 /// A log driver with an address makes the host connect to it, also to a Unix socket of the host.
-pub(super) fn log_config(driver: Option<&Json>, options: Option<&Json>, place: &str) -> Verdict {
+pub(super) fn log_config(value: &Json, driver: &str, options: &str, place: &str) -> Verdict {
+    holds_known(value, &Shape::Fields(LOG_CONFIG), place)?;
+    let (driver, options) = (value.field(driver), value.field(options));
     let name = driver.map_or("", |driver| driver.as_str().unwrap_or("?"));
     if !LOG_DRIVERS.contains(&name) {
         let problem = format!(

@@ -172,10 +172,11 @@ fn what_is_hidden_grows_with_the_engine() {
         ("29.0.0-rc1", powercap, false),
         ("", "", true),
     ] {
-        let hidden = known::hidden_since(version);
+        let hidden = crate::clauses::known::hidden_since(version);
         let body = Json::parse(body(more).as_bytes(), crate::request::json::Keys::Fields).unwrap();
         let paths = body.field("HostConfig").and_then(|it| it.field("MaskedPaths")).unwrap();
-        let all: Vec<_> = known::MASKED_PATHS.iter().chain(hidden).copied().collect();
+        let all: Vec<_> =
+            crate::clauses::known::MASKED_PATHS.iter().chain(hidden).copied().collect();
         assert_eq!(values::paths(paths, &all, "x").is_ok(), passes, "{version} {more}");
     }
     for (on, body, want) in [
