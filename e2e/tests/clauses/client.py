@@ -3,7 +3,7 @@ import json
 import sys
 
 import docker
-from docker.types import EndpointConfig, LogConfig, Mount, Ulimit
+from docker.types import LogConfig, Mount, Ulimit
 
 image, name, inside, labels = sys.argv[1:4] + [json.loads(sys.argv[4])]
 client = docker.from_env(version="auto", timeout=60)
@@ -33,7 +33,7 @@ network.disconnect(web)
 web.update(mem_limit="96m", memswap_limit="96m")
 low = client.api
 made = low.create_container(image, ["true"], name=f"{name}-low", labels=labels, host_config=low.create_host_config(binds=[f"{volume.name}:/d"]),
-                            networking_config={network.name: EndpointConfig("1.41", aliases=["low"])})
+                            networking_config=low.create_networking_config({network.name: low.create_endpoint_config(aliases=["low"])}))
 low.remove_container(made["Id"])
 web.remove(force=True)
 volume.remove()
