@@ -110,7 +110,7 @@ impl Registry {
                 None => self.learn(id).await?,
             };
             let Some(container) = known.filter(|_| id != self.own_id) else { continue };
-            let labelled = !matches!(container.rights, Rights::Unlabelled);
+            let labelled = !container.is_by_default();
             if labelled || networks.iter().any(|network| network.shared) {
                 clients.push(ClientReport {
                     name,
@@ -192,9 +192,7 @@ impl Registry {
         let row = self.engine.container_row(id).await.map_err(Arc::new)?;
         let Some(row) = row.filter(|row| row.state == "running") else { return Ok(()) };
         let networks = networks_of(&self.own_place(), &row);
-        if matches!(container.rights, Rights::Unlabelled)
-            && !networks.iter().any(|network| network.shared)
-        {
+        if container.is_by_default() && !networks.iter().any(|network| network.shared) {
             return Ok(());
         }
         let client = ClientReport {
@@ -214,9 +212,7 @@ impl Registry {
 
     pub(super) fn report_stopped(&self, id: ContainerId) {
         let known = lock(&self.known).containers.get(&id).cloned();
-        if let Some(container) =
-            known.filter(|container| !matches!(container.rights, Rights::Unlabelled))
-        {
+        if let Some(container) = known.filter(|container| !container.is_by_default()) {
             tracing::info!(name = container.name, container = id.short(), "client stopped");
         }
     }
