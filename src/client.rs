@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::rule::labels::Rights;
+use crate::rule::Allowlist;
+use crate::rule::labels::{LabelError, Rights};
 
 /// The other end of a connection, as the kernel names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,43 @@ pub enum Identity {
     Unknown(WhyUnknown),
 }
 
+/// By which list somebody is judged.
+#[derive(Debug, Clone, Copy)]
+pub enum Standing<'a> {
+    /// By the default allowlist, if the peer is admitted.
+    Default,
+    /// By the list that its own labels give.
+    Own(&'a Arc<Allowlist>),
+    /// By none: its labels are wrong.
+    Broken(&'a Arc<[LabelError]>),
+    /// By none: it might be a container, and nobody can say which.
+    Unknown(&'a WhyUnknown),
+}
+
+impl Standing<'_> {
+    fn is_by_default(self) -> bool {
+        matches!(self, Self::Default)
+    }
+}
+
+impl Identity {
+    /// By which lists it is judged. Each of them must allow a request: containers that share an address cannot be told apart.
+    pub fn standings(&self) -> impl Iterator<Item = Standing<'_>> {
+        let (alone, containers) = match self {
+            Self::Plain => (Some(Standing::Default), None),
+            Self::Unknown(why) => (Some(Standing::Unknown(why)), None),
+            Self::Containers(containers) => (None, Some(containers)),
+        };
+        let containers = containers.into_iter().flat_map(|containers| containers.iter());
+        alone.into_iter().chain(containers.map(|container| container.standing()))
+    }
+
+    /// Whether the default list is for it, or for one of the containers that it may be.
+    pub fn is_by_default(&self) -> bool {
+        self.standings().any(Standing::is_by_default)
+    }
+}
+
 /// Why nobody can say which container a peer is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WhyUnknown {
@@ -119,6 +157,22 @@ pub struct Container {
     pub name: String,
     /// What its labels say.
     pub rights: Rights,
+}
+
+impl Container {
+    /// By which list it is judged.
+    pub fn standing(&self) -> Standing<'_> {
+        match &self.rights {
+            Rights::Unlabelled => Standing::Default,
+            Rights::Own(list) => Standing::Own(list),
+            Rights::Broken(errors) => Standing::Broken(errors),
+        }
+    }
+
+    /// Whether the default list is for it.
+    pub fn is_by_default(&self) -> bool {
+        self.standing().is_by_default()
+    }
 }
 
 impl fmt::Display for Container {

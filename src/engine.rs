@@ -3,7 +3,7 @@
 pub mod events;
 pub mod head;
 mod link;
-pub mod own;
+pub mod questions;
 pub mod told;
 mod transfer;
 
@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 
 pub use link::{Answer, AnswerBody, EngineEnd, Link};
-pub use own::{EngineVersion, OwnCall};
+pub use questions::{EngineVersion, OwnCall};
 pub use transfer::EngineBody;
 
 use crate::bounds::memory::Purse;
@@ -35,7 +35,7 @@ pub struct Engine {
     /// Whether it was Docker's engine when we agreed on that.
     is_docker: Arc<AtomicBool>,
     /// Connections for our own questions that wait for the next one.
-    idle: Arc<Mutex<Vec<own::OwnConnection>>>,
+    idle: Arc<Mutex<Vec<questions::OwnConnection>>>,
     /// For the questions of judgements.
     seats: Arc<Semaphore>,
     /// The labels that we read.
@@ -50,7 +50,7 @@ impl Engine {
             api: Arc::default(),
             is_docker: Arc::default(),
             idle: Arc::default(),
-            seats: Arc::new(Semaphore::new(own::MOST_QUESTIONS)),
+            seats: Arc::new(Semaphore::new(questions::MOST_QUESTIONS)),
             labels: Wanted::default(),
         }
     }

@@ -51,6 +51,9 @@ pub mod registry;
 // Who is in `allowfrom` right now.
 pub mod admission;
 
+// Who asks on a connection, and by what terms: the one door to `registry` and `admission`.
+pub mod identity;
+
 // Health and the list of clients, on a private socket for our own subcommands; health on TCP too where it is switched on.
 pub mod admin;
 

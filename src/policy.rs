@@ -9,10 +9,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::clauses::{Defaults, Protected, Terms, Violation};
-use crate::client::{Admission, Client, Identity, WhyUnknown};
+use crate::client::{Admission, Client, Standing, WhyUnknown};
 use crate::request::json::JsonError;
 use crate::request::{BodyKind, Head};
-use crate::rule::labels::{LabelError, Rights};
+use crate::rule::labels::LabelError;
 use crate::rule::{Allowlist, Match, Rule};
 
 pub use pending::{MAX_QUESTIONS, Pending};
@@ -67,24 +67,22 @@ impl Policy {
         let one = |list: &Arc<Allowlist>| {
             allowed_by(list, head, body).map(|grant| (grant, vec![Arc::clone(list)]))
         };
-        match &client.identity {
-            Identity::Plain => one(default()?),
-            Identity::Unknown(why) => Err(DenyReason::UnknownClient(why.clone())),
-            // Containers that share an address cannot be told apart, so what one of them may not do none may.
-            Identity::Containers(containers) => containers
-                .iter()
-                .map(|container| match &container.rights {
-                    Rights::Own(own) => one(own),
-                    Rights::Unlabelled => one(default()?),
-                    Rights::Broken(errors) => Err(DenyReason::BrokenLabels(Arc::clone(errors))),
-                })
-                .reduce(|all, this| {
-                    let ((_, mut lists), (grant, list)) = (all?, this?);
-                    lists.extend(list);
-                    Ok((grant, lists))
-                })
-                .unwrap_or(Err(DenyReason::UnknownClient(WhyUnknown::NotFound))),
-        }
+        // Containers that share an address cannot be told apart, so what one of them may not do none may.
+        client
+            .identity
+            .standings()
+            .map(|standing| match standing {
+                Standing::Default => one(default()?),
+                Standing::Own(own) => one(own),
+                Standing::Broken(errors) => Err(DenyReason::BrokenLabels(Arc::clone(errors))),
+                Standing::Unknown(why) => Err(DenyReason::UnknownClient(why.clone())),
+            })
+            .reduce(|all, this| {
+                let ((_, mut lists), (grant, list)) = (all?, this?);
+                lists.extend(list);
+                Ok((grant, lists))
+            })
+            .unwrap_or(Err(DenyReason::UnknownClient(WhyUnknown::NotFound)))
     }
 }
 

@@ -22,13 +22,12 @@ use crate::admission::AdmissionList;
 use crate::audit::{Outcome, Record, Verdict};
 use crate::bounds::memory::{Purse, Taken};
 use crate::bounds::{Bounds, Limit, OpenStream, Place};
-use crate::clauses::Protected;
-use crate::client::{Admission, Client, Identity, Peer, WhyUnknown};
+use crate::client::{Identity, Peer};
 use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
+use crate::identity::{Asker, Sources, Visitor};
 use crate::policy::{Allowed, DeclaredBody, DenyReason, Policy};
-use crate::registry::{Cut, Recognised, Registry};
+use crate::registry::Registry;
 use crate::request::{AnswerKind, Method};
-use crate::rule::labels::Rights;
 use crate::socket::Socket;
 use crate::wire::{ClientBody, Outgoing};
 use gate::{Gate, Next, Refused, Request};
@@ -47,7 +46,7 @@ const LINGER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Proxy {
     policy: Policy,
-    admissions: AdmissionList,
+    sources: Arc<Sources>,
     engine: Engine,
     /// Knows containers, where per-container allowlists are on.
     registry: Option<Arc<Registry>>,
@@ -73,7 +72,8 @@ impl Proxy {
         engine: Engine,
         registry: Option<Arc<Registry>>,
     ) -> Self {
-        Self { policy, admissions, engine, registry, finite: Finite::default() }
+        let sources = Arc::new(Sources::new(admissions, registry.clone()));
+        Self { policy, sources, engine, registry, finite: Finite::default() }
     }
 
     /// Waits until no request runs that ends by itself; streams do not count.
@@ -97,13 +97,11 @@ impl Proxy {
         let mut gate = Gate::new(Arc::clone(&socket), place.bounds().limits(), Some(purse.clone()));
         let seat = Seat {
             client_name: Arc::from(peer.to_string()),
+            visitor: Visitor::new(Arc::clone(&self.sources), peer),
             proxy: self,
-            peer,
             place,
             purse,
             writer: Writer::new(Arc::clone(&socket), stop.clone()),
-            recognised: tokio::sync::Mutex::new(None),
-            cut: Arc::new(Cut::default()),
         };
         let mut closing = false;
         let end = {
@@ -113,7 +111,7 @@ impl Proxy {
                 let mut rare = Rarely::new(async {
                     tokio::select! {
                         () = half_closed_and_idle(&socket, &seat.writer) => Rare::End(End::ClientGone),
-                        reason = seat.cut.wait() => Rare::End(End::Cut(reason)),
+                        reason = seat.visitor.must_end() => Rare::End(End::Cut(reason)),
                         stage = next_stage(&mut stop), if may_stop => Rare::Stage(stage),
                     }
                 });
@@ -138,11 +136,11 @@ impl Proxy {
         match end {
             End::HandOver(hand_over) => {
                 let (early, _memory) = gate.into_rest();
-                Box::pin(tunnel(socket, early, hand_over, stop, &seat.cut)).await;
+                Box::pin(tunnel(socket, early, hand_over, stop, &seat.visitor)).await;
             }
             End::Done => linger(&socket).await,
             End::Cut(reason) => {
-                tracing::info!(client = %seat.peer, reason, "a client's connection was closed");
+                tracing::info!(client = %seat.visitor.peer(), reason, "a client's connection was closed");
             }
             End::ClientGone | End::Stopped => {}
         }
@@ -201,7 +199,7 @@ async fn tunnel(
     early: Bytes,
     hand_over: Box<HandOver>,
     mut stop: watch::Receiver<Stop>,
-    cut: &Cut,
+    visitor: &Visitor,
 ) {
     let HandOver { head, engine, mut record, _stream } = *hand_over;
     let closing = async move {
@@ -210,7 +208,7 @@ async fn tunnel(
     let stopped = async {
         tokio::select! {
             () = closing => {}
-            _ = cut.wait() => {}
+            _ = visitor.must_end() => {}
         }
     };
     record.bytes_out = hijack::run(socket, early, head, engine, stopped).await;
@@ -239,14 +237,11 @@ async fn linger(socket: &Socket) {
 #[derive(Debug)]
 struct Seat {
     proxy: Arc<Proxy>,
-    peer: Peer,
+    visitor: Visitor,
     place: Place,
     purse: Purse,
     client_name: Arc<str>,
     writer: Writer,
-    /// Who was recognised, so that a connection pays for it once.
-    recognised: tokio::sync::Mutex<Option<Recognised>>,
-    cut: Arc<Cut>,
 }
 
 /// What follows an answer.
@@ -313,8 +308,8 @@ impl Seat {
             is_old,
             keeps,
         };
-        let (client, protected) = match self.client().await {
-            Ok(client) => client,
+        let Asker { client, protected } = match self.visitor.who(&self.place).await {
+            Ok(asker) => asker,
             Err(limit) => return self.limited(record, limit, reply).await,
         };
         if let Identity::Containers(_) = &client.identity {
@@ -359,63 +354,6 @@ impl Seat {
                 self.carry(allowed, memory, record, link, reply).await
             }
         }
-    }
-
-    /// Who asks, as of now, and what nobody may touch.
-    ///
-    /// # Errors
-    /// When too many wait for that to be known.
-    async fn client(&self) -> Result<(Client, Option<Arc<Protected>>), Limit> {
-        let (identity, protected) = match &self.proxy.registry {
-            None => (Identity::Plain, None),
-            Some(registry) => {
-                // Known at once as long as the engine's events are followed; else the engine is asked.
-                let waiting = (!registry.is_fresh()).then(|| self.place.wait()).transpose()?;
-                let protected = registry.protected().await;
-                drop(waiting);
-                match protected {
-                    Ok(protected) => (self.recognise(registry).await?, Some(protected)),
-                    Err(_) => (Identity::Unknown(WhyUnknown::Stale), None),
-                }
-            }
-        };
-        // Asking DNS is for those whom its answer is for.
-        let by_default = match &identity {
-            Identity::Plain => true,
-            Identity::Containers(containers) => {
-                containers.iter().any(|container| matches!(container.rights, Rights::Unlabelled))
-            }
-            Identity::Unknown(_) => false,
-        };
-        let admission = if by_default {
-            self.proxy.admissions.admission(&self.peer).await
-        } else {
-            Admission::Unlisted
-        };
-        Ok((Client { peer: self.peer, admission, identity }, protected))
-    }
-
-    async fn recognise(&self, registry: &Registry) -> Result<Identity, Limit> {
-        let mut slot = self.recognised.lock().await;
-        if let Some(recognised) = slot.as_ref().filter(|recognised| registry.is_current(recognised))
-        {
-            return Ok(recognised.identity.clone());
-        }
-        let _waiting = self.place.wait()?;
-        let recognised = registry.recognise(&self.peer, &self.cut).await;
-        let before = slot.as_ref().map(|recognised| &recognised.identity);
-        if let (Some(Identity::Containers(before)), Identity::Containers(now)) =
-            (before, &recognised.identity)
-            && before.first().map(|container| container.id)
-                != now.first().map(|container| container.id)
-        {
-            // A connection does not change hands; its other end is gone and the address is somebody else's.
-            self.cut.cut("its address belongs to another container now");
-            return Ok(Identity::Unknown(WhyUnknown::Ambiguous));
-        }
-        let identity = recognised.identity.clone();
-        *slot = Some(recognised);
-        Ok(identity)
     }
 
     async fn carry<'a>(

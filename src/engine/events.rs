@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use super::EngineError;
-use super::own::Event;
+use super::questions::Event;
 use super::told::EVENT;
 use crate::request::json::skim::{NotJson, Record, Shape, Skimmer, Wanted};
 

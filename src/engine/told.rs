@@ -295,6 +295,13 @@ pub struct HostConfig {
     pub cap_drop: Option<Vec<String>>,
 }
 
+impl HostConfig {
+    /// The container whose network namespace it joins.
+    pub fn shares_with(&self) -> Option<ContainerId> {
+        self.network_mode.strip_prefix("container:").and_then(ContainerId::parse)
+    }
+}
+
 /// Where a container is attached.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]

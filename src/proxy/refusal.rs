@@ -201,8 +201,7 @@ fn not_admitted(
     match (&client.identity, setting.label_prefix) {
         (Identity::Containers(containers), Some(prefix)) => {
             let label = suggested_label(head, prefix, None);
-            let unlabelled =
-                containers.iter().find(|container| matches!(container.rights, Rights::Unlabelled));
+            let unlabelled = containers.iter().find(|container| container.is_by_default());
             let fix = match unlabelled {
                 Some(container) => format!("the label `{label}` on {container}"),
                 None => format!("the label `{label}`"),

@@ -1,14 +1,15 @@
 //! All networks of the engine: which container has an address, on whichever network it is.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::fresh::Fresh;
 use super::network::{Holder, NetworkView};
-use super::{Questions, Shared, lock, shared_with};
+use super::shared::{Shared, lock};
 use crate::client::ContainerId;
-use crate::engine::own::{ContainerInspect, NetworkInspect};
+use crate::engine::questions::{ContainerInspect, NetworkInspect};
 use crate::engine::{Engine, OwnCall};
 
 /// Asks the engine who has which address. Every answer is newer than its question, and askers that come at once share one.
@@ -16,9 +17,12 @@ use crate::engine::{Engine, OwnCall};
 pub struct Networks {
     engine: Engine,
     list: Fresh<Result<Arc<[NetworkView]>, Shared>>,
-    looks: Questions<String, Arc<NetworkView>>,
+    looks: Mutex<HashMap<String, Arc<OneNetwork>>>,
     departures: AtomicU64,
 }
+
+/// The question about one network.
+type OneNetwork = Fresh<Result<Arc<NetworkView>, Shared>>;
 
 /// What the engine's networks say of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +133,7 @@ impl Networks {
             let name = guest.to_string();
             let inspect: Option<ContainerInspect> =
                 self.engine.ask_for(OwnCall::Container(&name)).await.map_err(Arc::new)?;
-            let host = inspect.and_then(|inspect| shared_with(&inspect.host_config.network_mode));
+            let host = inspect.and_then(|inspect| inspect.host_config.shares_with());
             if host.is_some_and(|host| host != *guest && contested.contains(&host)) {
                 view.remove(*guest);
             }

@@ -1,18 +1,20 @@
 //! What people are told about clients: lines in the log when they come and go, and the answer to `sockwarden clients`.
 
-use std::collections::HashMap;
-use std::sync::atomic::Ordering;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
+use super::directory::{Directory, LabelPolicy};
 use super::network::bare_address;
-use super::place::OwnPlace;
-use super::{Registry, STALE, Shared, lock};
+use super::networks::Networks;
+use super::ourselves::{Look, Ourselves};
+use super::sessions::Sessions;
+use super::shared::{Shared, lock};
 use crate::clauses::{builds_unlabelled, mount_danger};
-use crate::client::{ContainerId, Identity, Peer};
-use crate::engine::OwnCall;
-use crate::engine::own::{ContainerInspect, ContainerRow, Endpoint};
+use crate::client::{ContainerId, Identity};
+use crate::engine::questions::{ContainerInspect, ContainerRow, Endpoint};
+use crate::engine::{Engine, OwnCall};
 use crate::request::target::printable;
 use crate::rule::Allowlist;
 use crate::rule::HostAccess;
@@ -62,23 +64,34 @@ pub struct NetworkReport {
     pub shared: bool,
 }
 
-/// The last refusal of each client, a bounded number of them.
-#[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<HashMap<ContainerId, String>>);
-
-impl Refusals {
-    pub(super) fn forget(&self, id: ContainerId) {
-        lock(&self.0).remove(&id);
-    }
+/// Tells people of clients.
+#[derive(Debug)]
+pub(super) struct Reporter {
+    pub(super) engine: Engine,
+    pub(super) labels: Arc<LabelPolicy>,
+    pub(super) ourselves: Arc<Ourselves>,
+    pub(super) networks: Arc<Networks>,
+    pub(super) directory: Arc<Directory>,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) told: Told,
 }
 
-impl Registry {
+/// What was told before.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// The last refusal of each client, a bounded number of them.
+    refusals: Mutex<HashMap<ContainerId, String>>,
+    /// Whom we have warned of, so that it is said once.
+    warned: Mutex<BTreeSet<(ContainerId, String)>>,
+}
+
+impl Reporter {
     /// Remembers what a client was refused.
-    pub fn refused(&self, identity: &Identity, what: &str) {
+    pub(super) fn refused(&self, identity: &Identity, what: &str) {
         let Identity::Containers(containers) = identity else { return };
         // A client may ask for something very long.
         let what: String = what.chars().take(LONGEST_REFUSAL).collect();
-        let mut refusals = lock(&self.refusals.0);
+        let mut refusals = lock(&self.told.refusals);
         for container in containers.iter() {
             if refusals.len() < REMEMBERED_REFUSALS || refusals.contains_key(&container.id) {
                 refusals.insert(container.id, what.clone());
@@ -86,17 +99,23 @@ impl Registry {
         }
     }
 
-    /// Whether a peer's address is the gateway of a network of ours, which many may come through.
-    pub fn is_gateway(&self, peer: &Peer) -> bool {
-        peer.ip().is_some_and(|address| self.own_place().is_gateway(address))
+    /// A container is gone for good.
+    pub(super) fn forget(&self, id: ContainerId) {
+        lock(&self.told.warned).retain(|(warned, _)| *warned != id);
+        lock(&self.told.refusals).remove(&id);
+    }
+
+    /// The label prefix that messages suggest.
+    pub(super) fn suggested_prefix(&self) -> &str {
+        self.labels.prefixes.last().map_or("sockwarden", String::as_str)
     }
 
     /// The clients there are: containers with labels of ours, and those that share a network with us.
     ///
     /// # Errors
     /// When the engine does not answer.
-    pub async fn clients(&self) -> Result<Vec<ClientReport>, Shared> {
-        let own = self.own_place();
+    pub(super) async fn clients(&self) -> Result<Vec<ClientReport>, Shared> {
+        let own = self.ourselves.look();
         let keep = move |row: ContainerRow| {
             let networks = networks_of(&own, &row);
             Some((ContainerId::parse(&row.id)?, row.name().to_owned(), row.state, networks))
@@ -104,13 +123,9 @@ impl Registry {
         let rows = self.engine.containers(keep).await.map_err(Arc::new)?;
         let mut clients = Vec::new();
         for (id, name, state, networks) in rows {
-            let known = lock(&self.known).containers.get(&id).cloned();
-            let known = match known {
-                Some(container) => Some(container),
-                None => self.learn(id).await?,
-            };
-            let Some(container) = known.filter(|_| id != self.own_id) else { continue };
-            let labelled = !matches!(container.rights, Rights::Unlabelled);
+            let known = self.directory.container(id).await?;
+            let Some(container) = known.filter(|_| id != self.ourselves.id) else { continue };
+            let labelled = !container.is_by_default();
             if labelled || networks.iter().any(|network| network.shared) {
                 clients.push(ClientReport {
                     name,
@@ -121,7 +136,7 @@ impl Registry {
                     broken: matches!(container.rights, Rights::Broken(_)),
                     warnings: self.warnings(&container.rights),
                     connections: self.sessions.count(id),
-                    last_refusal: lock(&self.refusals.0).get(&id).cloned(),
+                    last_refusal: lock(&self.told.refusals).get(&id).cloned(),
                 });
             }
         }
@@ -135,7 +150,7 @@ impl Registry {
         let access = list.host_access.unwrap_or(self.labels.limits.host_access);
         let prefix = self.suggested_prefix();
         let builds = builds_unlabelled(list).then(|| {
-            let near = lock(&self.protected).is_reached_by_builds("");
+            let near = self.ourselves.protected().is_reached_by_builds("");
             let network = if near {
                 ", and its builds need `networkmode=none`, because the proxy is on the network that builds use"
             } else {
@@ -146,11 +161,6 @@ impl Registry {
         });
         let remarks = list.remarks.get_or_init(|| remarks(list, access, prefix));
         remarks.iter().cloned().chain(builds).collect()
-    }
-
-    /// Whether our knowledge follows the engine's events right now.
-    pub fn is_fresh(&self) -> bool {
-        self.epoch.load(Ordering::SeqCst) != STALE
     }
 
     pub(super) async fn report_clients(&self) {
@@ -165,11 +175,11 @@ impl Registry {
             }
         };
         tracing::info!(
-            container = self.own_name,
+            container = self.ourselves.name,
             clients = clients.len(),
             "per-container allowlists are in force"
         );
-        if self.own_place().on_host {
+        if self.ourselves.look().on_host {
             tracing::warn!(
                 "sockwarden uses the host's network: containers on every network of the engine are recognised by their addresses there, but those with `network_mode: host`, like processes of the host, are judged by the default allowlist, if `-allowfrom` admits their address"
             );
@@ -187,14 +197,12 @@ impl Registry {
 
     /// Tells what is in force for a client that runs, after something happened to it.
     pub(super) async fn tell(&self, id: ContainerId, what: &'static str) -> Result<(), Shared> {
-        let Some(container) = self.container(id).await? else { return Ok(()) };
+        let Some(container) = self.directory.container(id).await? else { return Ok(()) };
         // A container that is starting or stopping has its own lines for that.
         let row = self.engine.container_row(id).await.map_err(Arc::new)?;
         let Some(row) = row.filter(|row| row.state == "running") else { return Ok(()) };
-        let networks = networks_of(&self.own_place(), &row);
-        if matches!(container.rights, Rights::Unlabelled)
-            && !networks.iter().any(|network| network.shared)
-        {
+        let networks = networks_of(&self.ourselves.look(), &row);
+        if container.is_by_default() && !networks.iter().any(|network| network.shared) {
             return Ok(());
         }
         let client = ClientReport {
@@ -213,25 +221,24 @@ impl Registry {
     }
 
     pub(super) fn report_stopped(&self, id: ContainerId) {
-        let known = lock(&self.known).containers.get(&id).cloned();
-        if let Some(container) =
-            known.filter(|container| !matches!(container.rights, Rights::Unlabelled))
-        {
+        let known = self.directory.known().container(id);
+        if let Some(container) = known.filter(|container| !container.is_by_default()) {
             tracing::info!(name = container.name, container = id.short(), "client stopped");
         }
     }
 
     /// Warns once per network of ours on which several containers live and one could forge the others' addresses.
     pub(super) async fn warn_of_neighbours(&self) -> Result<(), Shared> {
-        let place = self.own_place();
-        let networks = if place.on_host {
+        let look = self.ourselves.look();
+        let networks = if look.on_host {
             self.networks.list().await?.iter().map(|network| network.id.clone()).collect()
         } else {
-            place.networks.ids()
+            look.networks.ids()
         };
         for network in networks {
             let members = self.networks.look(&network).await?.containers();
-            for id in members.into_iter().filter(|id| *id != self.own_id).take(EXAMINED_NEIGHBOURS)
+            for id in
+                members.into_iter().filter(|id| *id != self.ourselves.id).take(EXAMINED_NEIGHBOURS)
             {
                 self.warn_of_neighbour(id, &network).await?;
             }
@@ -245,18 +252,20 @@ impl Registry {
         id: ContainerId,
         network: &str,
     ) -> Result<(), Shared> {
-        let place = self.own_place();
-        if place.is_us(self.own_id, id) {
+        if self.ourselves.is_us(id) {
             return Ok(());
         }
         let view = self.networks.look(network).await?;
-        let others = view.containers().into_iter().filter(|other| *other != self.own_id).count();
+        let others =
+            view.containers().into_iter().filter(|other| *other != self.ourselves.id).count();
         let full = id.to_string();
         let inspect: Option<ContainerInspect> =
             self.engine.ask_for(OwnCall::Container(&full)).await.map_err(Arc::new)?;
         let Some(inspect) = inspect else { return Ok(()) };
         let name = inspect.name.trim_start_matches('/');
-        if others > 1 && can_forge(&inspect) && lock(&self.warned).insert((id, network.to_owned()))
+        if others > 1
+            && can_forge(&inspect)
+            && lock(&self.told.warned).insert((id, network.to_owned()))
         {
             tracing::warn!(
                 network = view.name,
@@ -267,6 +276,7 @@ impl Registry {
         let is_here = |name: &String, endpoint: &Endpoint| {
             endpoint.network_id == network || (*name == view.name && endpoint.network_id == *name)
         };
+        let look = self.ourselves.look();
         let taken = inspect
             .network_settings
             .networks
@@ -274,7 +284,7 @@ impl Registry {
             .flatten()
             .filter(|(name, endpoint)| is_here(name, endpoint))
             .flat_map(|(_, endpoint)| endpoint.aliases.iter().flatten())
-            .find(|alias| **alias == self.own_name || place.networks.has_alias(alias));
+            .find(|alias| **alias == self.ourselves.name || look.networks.has_alias(alias));
         if let Some(alias) = taken {
             tracing::warn!(
                 network = view.name,
@@ -287,7 +297,7 @@ impl Registry {
     }
 }
 
-fn networks_of(own: &OwnPlace, row: &ContainerRow) -> Vec<NetworkReport> {
+fn networks_of(own: &Look, row: &ContainerRow) -> Vec<NetworkReport> {
     let attachments = row.network_settings.networks.iter().flatten();
     attachments
         .map(|(name, endpoint)| NetworkReport {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
-use super::lock;
+use super::shared::lock;
 use crate::client::ContainerId;
 
 /// How many departures are remembered: as many as may be told while one look at a network is under way.

@@ -6,10 +6,11 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 use sockwarden::client::ContainerId;
-use sockwarden::engine::own::{
+use sockwarden::engine::questions::{
     ContainerInspect, ContainerRow, EngineVersion, ImageInspect, NetworkInspect,
 };
-use sockwarden::registry::network::{Holder, NetworkView, OwnNetworks};
+use sockwarden::registry::network::{Holder, NetworkView};
+use sockwarden::registry::own_networks::OwnNetworks;
 use sockwarden::request::ApiVersion;
 
 pub(crate) fn check(input: &[u8]) {

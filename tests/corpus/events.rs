@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use sockwarden::engine::events::EventReader;
-use sockwarden::engine::own::Event;
+use sockwarden::engine::questions::Event;
 
 pub(crate) fn check(input: &[u8]) {
     let Some((&length, stream)) = input.split_first() else { return };

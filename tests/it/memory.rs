@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sockwarden::clauses::Question;
 use sockwarden::engine::Engine;
-use sockwarden::engine::own::ContainerInspect;
+use sockwarden::engine::questions::ContainerInspect;
 use sockwarden::engine::{EngineError, OwnCall};
 use sockwarden::request::json::skim::Wanted;
 use tokio::task::JoinSet;

@@ -1,51 +1,144 @@
-//! Where our own container is: the networks it is attached to, or the host's network, or the network of another container.
+//! Our own container: where it is (on networks of its own, on the host's network, or on the network of another container), and what of it
+//! no client may touch.
 
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use super::network::OwnNetworks;
-use super::own::OwnContainerError;
-use super::{LabelPolicy, Shared};
+use super::directory::LabelPolicy;
+use super::fresh::Fresh;
+use super::own_container::{self, OwnContainerError};
+use super::own_networks::OwnNetworks;
+use super::shared::{Shared, lock};
 use crate::clauses::{OwnTask, Protected, is_full_id};
 use crate::client::ContainerId;
-use crate::engine::own::{ContainerInspect, NetworkInspect};
-use crate::engine::{Engine, OwnCall};
+use crate::config::OwnContainer;
+use crate::engine::questions::{ContainerInspect, NetworkInspect};
+use crate::engine::{Engine, EngineError, OwnCall};
 
 /// `network_mode: container:a` where `a` has `container:b`, and so on, is followed this often.
 const LONGEST_CHAIN: usize = 8;
 
+/// What is known of our own container.
+#[derive(Debug)]
+pub(super) struct Ourselves {
+    engine: Engine,
+    labels: Arc<LabelPolicy>,
+    /// Its id.
+    pub(super) id: ContainerId,
+    /// Its name.
+    pub(super) name: String,
+    look: Mutex<Arc<Look>>,
+    protected: Mutex<Arc<Protected>>,
+    query: Fresh<Result<(), Shared>>,
+}
+
+impl Ourselves {
+    /// Finds our own container.
+    pub(super) async fn find(
+        engine: Engine,
+        own: &OwnContainer,
+        labels: Arc<LabelPolicy>,
+    ) -> Result<Self, OwnContainerError> {
+        let inspect = own_container::find(&engine, own).await?;
+        let id = ContainerId::parse(&inspect.id).ok_or(OwnContainerError::from(
+            EngineError::Unexpected("its container has an odd id"),
+        ))?;
+        let name = inspect.name.trim_start_matches('/').to_owned();
+        let look = Look::of(&engine, inspect).await?;
+        let protected = look.protected(id, &labels);
+        Ok(Self {
+            engine,
+            labels,
+            id,
+            name,
+            look: Mutex::new(Arc::new(look)),
+            protected: Mutex::new(Arc::new(protected)),
+            query: Fresh::default(),
+        })
+    }
+
+    /// The last look at it.
+    pub(super) fn look(&self) -> Arc<Look> {
+        Arc::clone(&lock(&self.look))
+    }
+
+    /// What no client may touch, as of the last look.
+    pub(super) fn protected(&self) -> Arc<Protected> {
+        Arc::clone(&lock(&self.protected))
+    }
+
+    /// Whether this container's addresses are ours.
+    pub(super) fn is_us(&self, id: ContainerId) -> bool {
+        id == self.id || self.look().companions.contains(&id)
+    }
+
+    /// Looks again.
+    pub(super) async fn refresh(&self) -> Result<(), Shared> {
+        self.query
+            .get(|| async {
+                let id = self.id.to_string();
+                let inspect: Option<ContainerInspect> =
+                    self.engine.ask_for(OwnCall::Container(&id)).await.map_err(Arc::new)?;
+                let Some(inspect) = inspect else {
+                    // It is being removed; what nobody may touch stays what it was.
+                    *lock(&self.look) = Arc::default();
+                    return Ok(());
+                };
+                let look = Look::of(&self.engine, inspect).await?;
+                *lock(&self.protected) = Arc::new(look.protected(self.id, &self.labels));
+                *lock(&self.look) = Arc::new(look);
+                Ok(())
+            })
+            .await
+    }
+
+    /// Makes sure that clients can be told apart by their addresses from here, with a few tries.
+    ///
+    /// # Errors
+    /// When the engine knows no address of ours, so that nobody could reach us under an address that it knows, or does not answer.
+    pub(super) async fn sees_clients(&self) -> Result<(), OwnContainerError> {
+        for _ in 1..own_container::TRIES {
+            if self.look().sees_clients(&self.name).is_ok() {
+                return Ok(());
+            }
+            tokio::time::sleep(own_container::PAUSE).await;
+            self.refresh().await?;
+        }
+        self.look().sees_clients(&self.name)
+    }
+}
+
 /// One look at our own container.
 #[derive(Debug, Default)]
-pub(super) struct OwnPlace {
+pub(super) struct Look {
     /// The networks on which we have addresses.
     pub(super) networks: OwnNetworks,
     /// We are on the host's network: the containers of every bridge reach us under their own addresses.
     pub(super) on_host: bool,
     /// The containers whose network we use (`network_mode: container:…`): who speaks from inside them speaks as we do.
-    pub(super) companions: Vec<ContainerId>,
+    companions: Vec<ContainerId>,
     /// What we are a task of, where a swarm runs us.
     task: Option<OwnTask>,
     /// How our network was chosen, for people.
-    pub(super) mode: String,
+    mode: String,
     names: Vec<String>,
 }
 
-impl OwnPlace {
+impl Look {
     /// Reads where a container is from what the engine says of it, and asks for what that leaves open.
-    pub(super) async fn of(engine: &Engine, inspect: ContainerInspect) -> Result<Self, Shared> {
+    async fn of(engine: &Engine, inspect: ContainerInspect) -> Result<Self, Shared> {
         let mode = inspect.host_config.network_mode.clone();
-        let mut place = Self { mode, task: task(&inspect), ..Self::default() };
+        let mut look = Self { mode, task: task(&inspect), ..Self::default() };
         let mut at = inspect;
         for _ in 0..LONGEST_CHAIN {
-            place.names.push(at.name.trim_start_matches('/').to_owned());
+            look.names.push(at.name.trim_start_matches('/').to_owned());
             let Some(owner) = at.host_config.network_mode.strip_prefix("container:") else { break };
             let owner: Option<ContainerInspect> =
                 engine.ask_for(OwnCall::Container(owner)).await.map_err(Arc::new)?;
             let Some(owner) = owner else { break };
-            place.companions.extend(ContainerId::parse(&owner.id));
+            look.companions.extend(ContainerId::parse(&owner.id));
             at = owner;
         }
-        place.on_host = at.host_config.network_mode == "host";
+        look.on_host = at.host_config.network_mode == "host";
         for (name, endpoint) in at.network_settings.networks.iter_mut().flatten() {
             // Podman writes the network's name here; what is protected and compared is always the id.
             if !is_full_id(&endpoint.network_id) {
@@ -59,25 +152,15 @@ impl OwnPlace {
                 }
             }
         }
-        place.networks = OwnNetworks::new(&at);
-        Ok(place)
-    }
-
-    /// Whether this container's addresses are ours.
-    pub(super) fn is_us(&self, own: ContainerId, id: ContainerId) -> bool {
-        id == own || self.companions.contains(&id)
-    }
-
-    /// Whether this address is the host's on one of our networks.
-    pub(super) fn is_gateway(&self, address: IpAddr) -> bool {
-        self.networks.is_gateway(address)
+        look.networks = OwnNetworks::new(&at);
+        Ok(look)
     }
 
     /// Whether clients can be told apart by their addresses from here.
     ///
     /// # Errors
     /// When the engine knows no address of ours, so that nobody could reach us under an address that it knows.
-    pub(super) fn sees_clients(&self, own_name: &str) -> Result<(), OwnContainerError> {
+    fn sees_clients(&self, own_name: &str) -> Result<(), OwnContainerError> {
         if self.on_host || !self.networks.is_empty() {
             return Ok(());
         }
@@ -86,7 +169,7 @@ impl OwnPlace {
     }
 
     /// What no client may touch: our own container under all its names, and what its networks and labels decide.
-    pub(super) fn protected(&self, own: ContainerId, labels: &LabelPolicy) -> Protected {
+    fn protected(&self, own: ContainerId, labels: &LabelPolicy) -> Protected {
         // Clients find a service by its name.
         let service_name = self.task.as_ref().map(|task| &task.service_name);
         let names = self.networks.aliases().chain(&self.names).chain(service_name);
@@ -120,10 +203,10 @@ mod tests {
 
     #[test]
     fn a_task_of_a_swarm_is_known_by_its_labels() {
-        let place = |labels: serde_json::Value| {
+        let look = |labels: serde_json::Value| {
             let inspect = serde_json::json!({ "Name": "/web.1.x", "Config": { "Labels": labels } });
             let inspect: ContainerInspect = serde_json::from_value(inspect).unwrap();
-            OwnPlace { task: task(&inspect), ..OwnPlace::default() }
+            Look { task: task(&inspect), ..Look::default() }
         };
         let labels = LabelPolicy {
             prefixes: vec!["sockwarden".to_owned()],
@@ -131,7 +214,7 @@ mod tests {
             limits: crate::clauses::Defaults::default(),
         };
         let id = ContainerId::parse(&"a1".repeat(32)).unwrap();
-        let task = place(serde_json::json!({
+        let task = look(serde_json::json!({
             "com.docker.swarm.node.id": "n", "com.docker.swarm.service.id": "s",
             "com.docker.swarm.service.name": "stack_web", "other": "x"
         }));
@@ -146,7 +229,7 @@ mod tests {
         for labels in
             [serde_json::json!({}), serde_json::json!(null), serde_json::json!({"a": "b"})]
         {
-            assert_eq!(place(labels).task, None);
+            assert_eq!(look(labels).task, None);
         }
     }
 }

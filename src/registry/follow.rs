@@ -1,19 +1,24 @@
-//! The one task that keeps the registry fresh: it listens to events, ends what they end, and lists everything again whenever an event
+//! The one task that keeps what is known fresh: it listens to events, ends what they end, and lists everything again whenever an event
 //! may have been missed.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::directory::Directory;
+use super::epoch::{Epoch, Stretch};
 use super::network::Holder;
-use super::{Registry, STALE, Shared, lock};
+use super::networks::Networks;
+use super::ourselves::Ourselves;
+use super::report::Reporter;
+use super::sessions::Sessions;
+use super::shared::Shared;
 use crate::client::ContainerId;
-use crate::engine::own::{ContainerInspect, Event, EventStream};
-use crate::engine::{EngineError, OwnCall};
+use crate::engine::questions::{ContainerInspect, Event, EventStream};
+use crate::engine::{Engine, EngineError, OwnCall};
 
 /// Events that wait to be worked through. The daemon drops events for a reader that is slower than 1,024 of them, without a word; this
 /// reader only puts them here, and starts over when even this is full.
@@ -46,18 +51,30 @@ impl From<Shared> for Broken {
     }
 }
 
-impl Registry {
+/// Follows the engine's events.
+#[derive(Debug)]
+pub(super) struct Follower {
+    pub(super) engine: Engine,
+    pub(super) ourselves: Arc<Ourselves>,
+    pub(super) networks: Arc<Networks>,
+    pub(super) directory: Arc<Directory>,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) epoch: Arc<Epoch>,
+    pub(super) reporter: Arc<Reporter>,
+}
+
+impl Follower {
     /// Follows the engine's events for ever.
-    pub async fn keep_fresh(self: Arc<Self>) {
-        let mut epoch = STALE;
+    pub(super) async fn keep_fresh(self: Arc<Self>) {
+        let mut stretch = Stretch::NONE;
         let mut pause = FIRST_PAUSE;
         let mut told = false;
         loop {
             let began = Instant::now();
-            match self.follow(&mut epoch).await {
+            match self.follow(&mut stretch).await {
                 Broken::Silent => {}
                 Broken::Lost(error) => {
-                    if self.epoch.swap(STALE, Ordering::SeqCst) != STALE || !told {
+                    if self.epoch.end() || !told {
                         told = true;
                         tracing::warn!(
                             error = &*error as &dyn std::error::Error,
@@ -77,13 +94,13 @@ impl Registry {
     }
 
     /// Subscribes, lists, then follows one stream of events to its end.
-    async fn follow(self: &Arc<Self>, epoch: &mut u64) -> Broken {
-        match self.follow_or_fail(epoch).await {
+    async fn follow(self: &Arc<Self>, stretch: &mut Stretch) -> Broken {
+        match self.follow_or_fail(stretch).await {
             Ok(broken) | Err(broken) => broken,
         }
     }
 
-    async fn follow_or_fail(self: &Arc<Self>, epoch: &mut u64) -> Result<Broken, Broken> {
+    async fn follow_or_fail(self: &Arc<Self>, stretch: &mut Stretch) -> Result<Broken, Broken> {
         // The engine may have been replaced by another version.
         self.engine.negotiate().await.map_err(Arc::new)?;
         let events = self.engine.events().await.map_err(Arc::new)?;
@@ -93,10 +110,10 @@ impl Registry {
         reading.spawn(Arc::clone(self).read(events, queue));
         let mut background = JoinSet::new();
         self.resync().await?;
-        if self.epoch.load(Ordering::SeqCst) == STALE {
-            *epoch += 1;
-            self.epoch.store(*epoch, Ordering::SeqCst);
-            self.report_clients().await;
+        if !self.epoch.is_fresh() {
+            *stretch = stretch.next();
+            self.epoch.begin(*stretch);
+            self.reporter.report_clients().await;
         }
         let seats = Seats {
             questions: Arc::new(Semaphore::new(MOST_QUESTIONS)),
@@ -156,15 +173,15 @@ impl Registry {
             ("container", "rename") => self.networks.departed(),
             _ => {}
         }
-        self.news.notify_waiters();
+        self.epoch.tell();
     }
 
     fn work_through(self: &Arc<Self>, event: &Event, seats: &Seats, background: &mut JoinSet<()>) {
-        let registry = Arc::clone(self);
+        let follower = Arc::clone(self);
         let container = ContainerId::parse(&event.actor.id);
         let member = event.member();
         let mut ask = |work: Work| {
-            let registry = Arc::clone(&registry);
+            let follower = Arc::clone(&follower);
             let seats = Arc::clone(if matches!(work, Work::LookAt(..)) {
                 &seats.looks
             } else {
@@ -173,19 +190,17 @@ impl Registry {
             background.spawn(async move {
                 let Ok(_seat) = seats.acquire().await else { return };
                 // What fails here is asked again when somebody needs it.
-                let _ = registry.work(work).await;
-                registry.news.notify_waiters();
+                let _ = follower.work(work).await;
+                follower.epoch.tell();
             });
         };
         match (event.kind.as_str(), event.docker_action(), container, member) {
             ("container", "create", Some(id), _) => ask(Work::Learn(id)),
             ("container", "start", Some(id), _) => ask(Work::Started(id)),
             ("container", "rename", Some(id), _) => ask(Work::Renamed(id)),
-            ("container", "die", Some(id), _) => self.report_stopped(id),
+            ("container", "die", Some(id), _) => self.reporter.report_stopped(id),
             ("container", "destroy", Some(id), _) => self.forget(id),
-            ("network", "connect" | "disconnect", _, Some((id, _)))
-                if self.own_place().is_us(self.own_id, id) =>
-            {
+            ("network", "connect" | "disconnect", _, Some((id, _))) if self.ourselves.is_us(id) => {
                 ask(Work::OwnNetworks);
             }
             ("network", "destroy", ..) => ask(Work::OwnNetworks),
@@ -207,32 +222,31 @@ impl Registry {
 
     /// Whether clients come from this network.
     fn concerns(&self, network: &str) -> bool {
-        let place = self.own_place();
-        place.on_host || place.networks.has(network) || self.sessions.has(network)
+        let look = self.ourselves.look();
+        look.on_host || look.networks.has(network) || self.sessions.has(network)
     }
 
     fn forget(&self, id: ContainerId) {
-        lock(&self.known).forget(id);
-        lock(&self.warned).retain(|(warned, _)| *warned != id);
-        self.refusals.forget(id);
+        self.directory.known().forget(id);
+        self.reporter.forget(id);
     }
 
     async fn work(&self, work: Work) -> Result<(), Shared> {
         match work {
             Work::Learn(id) => {
-                self.container(id).await?;
+                self.directory.container(id).await?;
             }
-            Work::Started(id) => self.tell(id, "client started").await?,
+            Work::Started(id) => self.reporter.tell(id, "client started").await?,
             Work::Renamed(id) => {
-                self.learn(id).await?;
-                self.tell(id, "client renamed").await?;
+                self.directory.learn(id).await?;
+                self.reporter.tell(id, "client renamed").await?;
             }
             Work::Connected(id, network) => {
                 match network {
                     Some(network) => self.verify(&network).await?,
                     None => self.verify_all().await?,
                 }
-                self.tell(id, "client joined a network").await?;
+                self.reporter.tell(id, "client joined a network").await?;
             }
             Work::Disconnected(id) => {
                 // One that stops leaves its networks too, and the list still calls it running then.
@@ -240,14 +254,14 @@ impl Registry {
                 let inspect: Option<ContainerInspect> =
                     self.engine.ask_for(OwnCall::Container(&name)).await.map_err(Arc::new)?;
                 if inspect.is_some_and(|inspect| inspect.state.running) {
-                    self.tell(id, "client left a network").await?;
+                    self.reporter.tell(id, "client left a network").await?;
                 }
             }
-            Work::LookAt(id, network) => self.warn_of_neighbour(id, &network).await?,
+            Work::LookAt(id, network) => self.reporter.warn_of_neighbour(id, &network).await?,
             Work::OwnNetworks => {
-                self.refresh_own_place().await?;
+                self.ourselves.refresh().await?;
                 self.verify_all().await?;
-                self.warn_of_neighbours().await?;
+                self.reporter.warn_of_neighbours().await?;
             }
         }
         Ok(())
@@ -255,10 +269,10 @@ impl Registry {
 
     /// Lists everything and ends the connections that are no longer what they were.
     async fn resync(&self) -> Result<(), Shared> {
-        self.refresh_own_place().await?;
-        self.list().await?;
+        self.ourselves.refresh().await?;
+        self.directory.list().await?;
         self.verify_all().await?;
-        self.news.notify_waiters();
+        self.epoch.tell();
         Ok(())
     }
 
@@ -271,7 +285,7 @@ impl Registry {
 
     /// Ends the connections over a network whose address somebody else has now, or nobody, and those that came over one that we left.
     async fn verify(&self, network: &str) -> Result<(), Shared> {
-        if !self.own_place().networks.has(network) {
+        if !self.ourselves.look().networks.has(network) {
             self.sessions.leave(network);
         }
         let view = self.networks.look(network).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::client::ContainerId;
 use crate::config::OwnContainer;
-use crate::engine::own::ContainerInspect;
+use crate::engine::questions::ContainerInspect;
 use crate::engine::{Engine, EngineError, OwnCall};
 
 /// How often our own container is looked for at start, and the pause between: the peer's number of tries.

@@ -1,0 +1,199 @@
+//! Who a peer is: from engine data newer than the question, or nobody.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::directory::Directory;
+use super::epoch::{Epoch, Stretch};
+use super::network::Holder;
+use super::networks::{Found, Networks};
+use super::ourselves::{Look, Ourselves};
+use super::sessions::{Cut, Session, Sessions, Way};
+use super::shared::Shared;
+use crate::client::{Container, ContainerId, Identity, Peer, WhyUnknown};
+use crate::engine::questions::ContainerInspect;
+use crate::engine::{Engine, OwnCall};
+
+/// How long an address of one of our networks may be unknown to the engine before it is refused: a container that is starting right
+/// now is known within milliseconds.
+const UNKNOWN_PATIENCE: Duration = Duration::from_secs(2);
+/// The pauses between two looks at an unknown address grow up to this; events cut them short.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
+/// A peer that was looked at.
+#[derive(Debug)]
+pub struct Recognised {
+    /// Who it is.
+    pub identity: Identity,
+    /// When it was looked at.
+    since: Stretch,
+    /// Keeps the connection among those that end with its container.
+    _session: Option<Session>,
+}
+
+impl Recognised {
+    /// Whether it still stands without asking the engine.
+    pub(super) fn is_current(&self, epoch: &Epoch) -> bool {
+        epoch.holds(self.since) && !matches!(self.identity, Identity::Unknown(_))
+    }
+}
+
+/// What recognising needs.
+#[derive(Debug)]
+pub(super) struct Recogniser {
+    pub(super) engine: Engine,
+    pub(super) ourselves: Arc<Ourselves>,
+    pub(super) networks: Arc<Networks>,
+    pub(super) directory: Arc<Directory>,
+    pub(super) sessions: Arc<Sessions>,
+    pub(super) epoch: Arc<Epoch>,
+}
+
+impl Recogniser {
+    /// Says who a peer is, from engine data newer than this call; `cut` is used when the answer stops being true.
+    pub(super) async fn recognise(&self, peer: &Peer, cut: &Arc<Cut>) -> Recognised {
+        let since = self.epoch.now();
+        let (identity, session) = match *peer {
+            Peer::Unix { .. } => (Identity::Plain, None),
+            Peer::Tcp { remote, local } => {
+                let deadline = Instant::now() + UNKNOWN_PATIENCE;
+                let mut so_far = WhyUnknown::Stale;
+                let resolving = self.resolve(remote.ip(), local, deadline, cut, &mut so_far);
+                match tokio::time::timeout_at(deadline, resolving).await {
+                    Ok(Ok(resolved)) => resolved,
+                    Ok(Err(why)) => (Identity::Unknown(why), None),
+                    Err(_) => (Identity::Unknown(so_far), None),
+                }
+            }
+        };
+        Recognised { identity, since, _session: session }
+    }
+
+    async fn resolve(
+        &self,
+        remote: IpAddr,
+        local: IpAddr,
+        deadline: Instant,
+        cut: &Arc<Cut>,
+        so_far: &mut WhyUnknown,
+    ) -> Result<(Identity, Option<Session>), WhyUnknown> {
+        const PLAIN: (Identity, Option<Session>) = (Identity::Plain, None);
+        // What comes from our own address comes from inside our own network namespace.
+        if remote.is_loopback() || remote == local {
+            return Ok(PLAIN);
+        }
+        if is_link_local(remote) {
+            return Err(WhyUnknown::LinkLocal);
+        }
+        let mut pause = Duration::from_millis(10);
+        loop {
+            let news = self.epoch.news();
+            let mut news = std::pin::pin!(news);
+            news.as_mut().enable();
+            let departures = self.sessions.departures();
+            match self.find(remote, local).await.map_err(|_| WhyUnknown::Stale)? {
+                // Who speaks to a link-local address of ours is a neighbour, and ought to be known.
+                (Found::Unclaimed, _) if is_link_local(local) => {
+                    return Err(WhyUnknown::LinkLocal);
+                }
+                (Found::Unclaimed | Found::Gateway, _) => return Ok(PLAIN),
+                (Found::Several, _) => return Err(WhyUnknown::Ambiguous),
+                (Found::Container(id, _), _) if self.ourselves.is_us(id) => {
+                    return Ok(PLAIN);
+                }
+                (Found::Container(id, network), way) => {
+                    if let Some(containers) =
+                        self.sharing(id).await.map_err(|_| WhyUnknown::Stale)?
+                    {
+                        let ids = containers.iter().map(|container| container.id).collect();
+                        let session = self.sessions.open(&network, way, remote, ids, cut);
+                        // A departure that was told while we asked may have been missed by the session.
+                        if !self.sessions.departed_since(departures, id) {
+                            return Ok((Identity::Containers(containers), Some(session)));
+                        }
+                    }
+                }
+                (Found::Nobody, _) => *so_far = WhyUnknown::NotFound,
+            }
+            if Instant::now() + pause >= deadline {
+                return Err(WhyUnknown::NotFound);
+            }
+            let _ = tokio::time::timeout(pause, news).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Who has an address, and the way it came: the network we share with it has the first word, then any network of the engine.
+    async fn find(&self, remote: IpAddr, local: IpAddr) -> Result<(Found, Way), Shared> {
+        let found = match self.network_at(local).await? {
+            None => self.networks.find(remote).await?,
+            Some(network) => {
+                let view = self.networks.look(&network).await?;
+                match view.holder(remote) {
+                    Holder::Container(id) => {
+                        return Ok((Found::Container(id, network), Way::Direct));
+                    }
+                    Holder::Several => Found::Several,
+                    Holder::Gateway => Found::Gateway,
+                    Holder::Nobody => Found::Nobody,
+                    // We left the network a moment ago; which one the address is on now has to be asked again.
+                    Holder::Elsewhere if view.is_gone => {
+                        self.ourselves.refresh().await?;
+                        Found::Nobody
+                    }
+                    Holder::Elsewhere => self.networks.find(remote).await?,
+                }
+            }
+        };
+        let is_free = matches!(found, Found::Nobody | Found::Unclaimed);
+        let is_gateway = is_free && self.ourselves.look().networks.is_gateway(remote);
+        Ok((if is_gateway { Found::Gateway } else { found }, Way::Routed))
+    }
+
+    /// The network on which we have an address; one that we joined a moment ago is asked for.
+    async fn network_at(&self, local: IpAddr) -> Result<Option<String>, Shared> {
+        let known = |look: &Look| look.networks.network(local).map(str::to_owned);
+        let look = self.ourselves.look();
+        if self.epoch.is_fresh() {
+            let network = known(&look);
+            // Nobody can connect us to a network while we use the host's.
+            if network.is_some() || look.on_host {
+                return Ok(network);
+            }
+        }
+        self.ourselves.refresh().await?;
+        Ok(known(&self.ourselves.look()))
+    }
+
+    /// The container with this id and those that share its network namespace and run; `None` when the engine does not know it yet.
+    async fn sharing(&self, id: ContainerId) -> Result<Option<Arc<[Arc<Container>]>>, Shared> {
+        let Some(first) = self.directory.container(id).await? else { return Ok(None) };
+        if !self.epoch.is_fresh() || !self.engine.tells_in_time() {
+            self.directory.list().await?;
+        }
+        let mut together = vec![first];
+        for sharer in self.directory.known().sharers(id) {
+            let name = sharer.to_string();
+            // Inspecting waits for a container that is just starting, so one that has sent a packet is seen to run.
+            let inspect: Option<ContainerInspect> =
+                self.engine.ask_for(OwnCall::Container(&name)).await.map_err(Arc::new)?;
+            if inspect.is_some_and(|inspect| inspect.state.running || inspect.state.restarting)
+                && let Some(container) = self.directory.container(sharer).await?
+            {
+                together.push(container);
+            }
+        }
+        Ok(Some(together.into()))
+    }
+}
+
+/// `fe80::/10` and `169.254.0.0/16`: addresses that the engine does not hand out and that say nothing about who has them.
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
