@@ -18,6 +18,9 @@ pub mod client;
 // `Allowed` or `Denied`.
 pub mod policy;
 
+// Why a request was refused and what would allow it, in the user's words: flag, variable or label.
+pub mod wording;
+
 // One record per request.
 pub mod audit;
 

@@ -31,10 +31,10 @@ use crate::request::{AnswerKind, Method};
 use crate::rule::labels::Rights;
 use crate::socket::Socket;
 use crate::wire::{ClientBody, Outgoing};
+use crate::wording::{self, Explanation, Setup};
 use gate::{Gate, Next, Refused, Request};
 use inspection::Settled;
 use rarely::Rarely;
-use refusal::Refusal;
 use reply::{Reply, Writer};
 
 /// How long a request goes on, with nothing written, for a client that has ended its direction: `printf … | nc -N` still gets its
@@ -338,13 +338,13 @@ impl Seat {
                 let is_stranger =
                     matches!(denied.reason, DenyReason::NotAdmitted | DenyReason::UnknownClient(_));
                 record.is_stranger = is_stranger;
-                record.verdict = Verdict::Refused(refusal::reason(&denied.reason));
+                record.verdict = Verdict::Refused(wording::reason(&denied.reason));
                 let registry = self.proxy.registry.as_ref();
-                let setting = refusal::Setting {
+                let setup = Setup {
                     label_prefix: registry.map(|registry| registry.suggested_prefix()),
                     is_gateway: registry.is_some_and(|registry| registry.is_gateway(&client.peer)),
                 };
-                let Refusal { message, fix } = refusal::explain(&client, &denied, setting);
+                let Explanation { message, fix } = wording::explain(&client, &denied, setup);
                 record.fix = Some(fix);
                 if let Some(registry) = &self.proxy.registry {
                     registry.refused(&client.identity, &message);
