@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use crate::bounds::Bounds;
 use crate::engine::Engine;
 use crate::registry::Registry;
+use crate::wording::SettingName;
 use crate::workers::Workers;
 
 /// The peer's address for health checks; users have it in their compose files.
@@ -161,8 +162,9 @@ impl Admin {
 
     async fn clients(&self) -> Response<Full<Bytes>> {
         let Some(registry) = &self.registry else {
+            let setting = SettingName::ProxyContainerName;
             let message =
-                "per-container allowlists are off; switch them on with `-proxycontainername`";
+                format!("per-container allowlists are off; switch them on with {setting}");
             return json(StatusCode::NOT_FOUND, &serde_json::json!({ "message": message }));
         };
         match registry.clients().await {

@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::client::Peer;
 use crate::config::Limits;
 use crate::request::json::Json;
+use crate::wording::SettingName;
 use memory::{Budget, Purse};
 
 /// How often what was reached is told in the log.
@@ -70,19 +71,19 @@ impl Limit {
         Self::MemoryPerClient,
     ];
 
-    /// The flag that sets it.
-    pub const fn option(self) -> &'static str {
+    /// What raises it.
+    pub const fn setting(self) -> SettingName {
         match self {
-            Self::HeadBytes => "-maxheadbytes",
-            Self::HeadFields => "-maxheaders",
-            Self::HeadTime => "-headtimeout",
-            Self::BodyBytes => "-maxbodybytes",
-            Self::BodyTime => "-bodytimeout",
-            Self::Connections => "-maxconnections",
-            Self::ConnectionsPerClient => "-maxconnectionsperclient",
-            Self::StreamsPerClient => "-maxstreamsperclient",
-            Self::Waiting => "-maxwaiting",
-            Self::Memory | Self::MemoryPerClient => "-maxmemory",
+            Self::HeadBytes => SettingName::MaxHeadBytes,
+            Self::HeadFields => SettingName::MaxHeaders,
+            Self::HeadTime => SettingName::HeadTimeout,
+            Self::BodyBytes => SettingName::MaxBodyBytes,
+            Self::BodyTime => SettingName::BodyTimeout,
+            Self::Connections => SettingName::MaxConnections,
+            Self::ConnectionsPerClient => SettingName::MaxConnectionsPerClient,
+            Self::StreamsPerClient => SettingName::MaxStreamsPerClient,
+            Self::Waiting => SettingName::MaxWaiting,
+            Self::Memory | Self::MemoryPerClient => SettingName::MaxMemory,
         }
     }
 
@@ -101,50 +102,50 @@ impl Limit {
 
     /// What a client is told that reaches it.
     pub fn message(self, limits: &Limits) -> String {
-        let option = self.option();
+        let setting = self.setting();
         match self {
             Self::HeadBytes => format!(
-                "the request head is longer than {} bytes; send a shorter one, or raise `{option}`",
+                "the request head is longer than {} bytes; send a shorter one, or raise {setting}",
                 limits.head_bytes
             ),
             Self::HeadFields => format!(
-                "the request has more than {} header fields; send fewer, or raise `{option}`",
+                "the request has more than {} header fields; send fewer, or raise {setting}",
                 limits.head_fields
             ),
             Self::HeadTime => format!(
-                "the request head took longer than {} seconds; send it faster, or raise `{option}`",
+                "the request head took longer than {} seconds; send it faster, or raise {setting}",
                 limits.head_timeout.as_secs()
             ),
             Self::BodyBytes => format!(
-                "the request body is longer than {} bytes, which is the most that is read to be judged; send a shorter one, or raise `{option}`",
+                "the request body is longer than {} bytes, which is the most that is read to be judged; send a shorter one, or raise {setting}",
                 limits.inspected_body_limit
             ),
             Self::BodyTime => format!(
-                "the request body took longer than {} seconds; send it faster, or raise `{option}`",
+                "the request body took longer than {} seconds; send it faster, or raise {setting}",
                 limits.inspected_body_timeout.as_secs()
             ),
             Self::Connections => format!(
-                "all {} connections are taken; try again later, or raise `{option}` and the limit of open files",
+                "all {} connections are taken; try again later, or raise {setting} and the limit of open files",
                 limits.connections
             ),
             Self::ConnectionsPerClient => format!(
-                "this client has {} connections open; close some, or raise `{option}`",
+                "this client has {} connections open; close some, or raise {setting}",
                 limits.connections_per_client
             ),
             Self::StreamsPerClient => format!(
-                "this client has {} streams open; close some, or raise `{option}`",
+                "this client has {} streams open; close some, or raise {setting}",
                 limits.streams_per_client
             ),
             Self::Waiting => format!(
-                "too many requests wait until it is known which container asks; try again later, or raise `{option}` ({})",
+                "too many requests wait until it is known which container asks; try again later, or raise {setting} ({})",
                 limits.waiting
             ),
             Self::Memory => format!(
-                "the requests of all clients take all the memory they may; try again later, or raise `{option}` ({} MiB)",
+                "the requests of all clients take all the memory they may; try again later, or raise {setting} ({} MiB)",
                 limits.memory / MIB
             ),
             Self::MemoryPerClient => format!(
-                "the requests of this client take all the memory they may; send fewer or smaller ones at once, or raise `{option}` ({} MiB)",
+                "the requests of this client take all the memory they may; send fewer or smaller ones at once, or raise {setting} ({} MiB)",
                 limits.memory / MIB
             ),
         }
@@ -300,7 +301,7 @@ impl Bounds {
             if count > before {
                 let last = reached.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 tracing::warn!(
-                    option = limit.option(),
+                    option = limit.setting().flag(),
                     count = count - before,
                     total = count,
                     last_client = last,
@@ -314,7 +315,7 @@ impl Bounds {
     pub fn usage(&self) -> Usage {
         let taken = self.lock();
         let reached = Limit::ALL.iter().zip(&self.reached).map(|(limit, reached)| LimitUsage {
-            option: limit.option(),
+            option: limit.setting().flag(),
             reached: reached.count.load(Ordering::Relaxed),
         });
         Usage {
@@ -479,7 +480,6 @@ pub struct LimitUsage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::options::SETTINGS;
 
     fn peer(address: &str) -> Peer {
         Peer::tcp(format!("{address}:1").parse().unwrap(), Ipv4Addr::LOCALHOST.into())
@@ -592,8 +592,7 @@ mod tests {
             for _ in 0..=index {
                 bounds.reached(limit, &"somebody");
             }
-            assert!(limit.message(bounds.limits()).contains(&format!("`{}`", limit.option())));
-            assert!(SETTINGS.iter().any(|setting| setting.flag() == limit.option()));
+            assert!(limit.message(bounds.limits()).contains(&limit.setting().to_string()));
         }
         for (index, usage) in bounds.usage().limits.iter().enumerate() {
             assert_eq!(usage.reached, index as u64 + 1, "{usage:?}");

@@ -18,7 +18,11 @@ use crate::client::Peer;
 use crate::config::ListenerAddress;
 use crate::proxy::{self, Proxy, Stop};
 use crate::socket::Socket;
+use crate::wording::SettingName;
 use crate::workers::{Desk, Workers};
+
+const PORT: SettingName = SettingName::ProxyPort;
+const ENDPOINT: SettingName = SettingName::ProxySocketEndpoint;
 
 /// The pause after a failed accept, which is nearly always a lack of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -93,7 +97,7 @@ pub enum ListenError {
         source: io::Error,
     },
     /// There is a file where the socket should be, and it is no socket.
-    #[error("`{}` exists and is not a socket; remove it or choose another path for `-proxysocketendpoint`", .0.display())]
+    #[error("`{}` exists and is not a socket; remove it or choose another path for {ENDPOINT}", .0.display())]
     NotASocket(PathBuf),
     /// The socket file cannot be made as asked.
     #[error("cannot create the socket `{}`; {}", path.display(), cure(source))]
@@ -107,31 +111,39 @@ pub enum ListenError {
 }
 
 /// What to do where a TCP address cannot be bound.
-fn bind_cure(error: &io::Error) -> &'static str {
+fn bind_cure(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "something else listens there: stop it, or choose another `-proxyport`"
+            format!("something else listens there: stop it, or choose another {PORT}")
         }
         io::ErrorKind::AddrNotAvailable => {
-            "the address is not this machine's or container's: give one of its own as `-listenip`, or `0.0.0.0` for all"
+            let setting = SettingName::ListenIp;
+            format!(
+                "the address is not this machine's or container's: give one of its own as {setting}, or `0.0.0.0` for all"
+            )
         }
         io::ErrorKind::PermissionDenied => {
-            "a port below 1024 needs a privilege: choose another `-proxyport`, or add the capability NET_BIND_SERVICE"
+            format!(
+                "a port below 1024 needs a privilege: choose another {PORT}, or add the capability NET_BIND_SERVICE"
+            )
         }
-        _ => "check that the address is this machine's and that nothing else listens there",
+        _ => "check that the address is this machine's and that nothing else listens there"
+            .to_owned(),
     }
 }
 
 /// What to do where a socket file cannot be made.
-fn cure(error: &io::Error) -> &'static str {
+fn cure(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "make room on its disk (space, or inodes), or choose another path for `-proxysocketendpoint`"
+            format!(
+                "make room on its disk (space, or inodes), or choose another path for {ENDPOINT}"
+            )
         }
         io::ErrorKind::ReadOnlyFilesystem => {
-            "its disk is read-only: mount a volume or a tmpfs for its directory"
+            "its disk is read-only: mount a volume or a tmpfs for its directory".to_owned()
         }
-        _ => "check that the directory exists and is writable for us",
+        _ => "check that the directory exists and is writable for us".to_owned(),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::proxy::{Proxy, Stop};
 use crate::registry::{LabelPolicy, Networks, OwnContainerError, Registry};
 use crate::rule::Allowlist;
 use crate::startup;
+use crate::wording::SettingName;
 use crate::workers::Workers;
 
 /// How long connections get to close after everything that runs was finished or given up.
@@ -46,7 +47,7 @@ pub enum StartError {
     #[error(transparent)]
     OwnContainer(#[from] OwnContainerError),
     /// The health endpoint cannot be bound.
-    #[error("cannot serve the health endpoint on {address}; stop what listens there, or use `sockwarden healthcheck` instead of `-allowhealthcheck`", address = crate::admin::HEALTH_ADDRESS)]
+    #[error("cannot serve the health endpoint on {address}; stop what listens there, or use `sockwarden healthcheck` instead of {setting}", address = crate::admin::HEALTH_ADDRESS, setting = SettingName::AllowHealthCheck)]
     Health(#[source] std::io::Error),
 }
 

@@ -90,17 +90,13 @@ pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanatio
                     write!(f, "{asked} is not allowed for {client}")
                 }
             });
-            let fix = match (own_list(client), setup.label_prefix) {
-                (Some((container, list)), Some(prefix)) => {
-                    format!(
-                        "the label `{}` on {container}",
-                        suggested_label(head, prefix, Some(list))
-                    )
-                }
-                _ => {
-                    let pattern = format!("'{}'", suggested_pattern(head));
-                    SettingName::allow(method).set_to(&pattern).or_variable().to_string()
-                }
+            let own = own_list(client).zip(setup.label_prefix);
+            let fix = if let Some(((container, list), prefix)) = own {
+                let label = suggested_label(head, prefix, Some(list));
+                format!("the label `{label}` on {container}")
+            } else {
+                let pattern = format!("'{}'", suggested_pattern(head));
+                SettingName::allow(method).set_to(&pattern).or_variable().to_string()
             };
             // The usual refusal, and a long one.
             let mut message = String::with_capacity(320);

@@ -129,6 +129,7 @@ pub struct Named<'a> {
 
 impl Named<'_> {
     /// With its variable behind it, for those who set variables.
+    #[must_use]
     pub const fn or_variable(self) -> Self {
         Self { has_variable: true, ..self }
     }
