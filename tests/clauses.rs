@@ -144,7 +144,7 @@ fn judge(case: &Case) -> Result<String, (u16, String)> {
             Judgement::Denied(denied) => {
                 let setup = Setup { label_prefix: Some("sockwarden"), is_gateway: false };
                 let message = wording::explain(&client(), &denied, setup).message;
-                return Err((refusal::status(&denied.reason).as_u16(), message));
+                return Err((refusal::status_of(&denied.reason).as_u16(), message));
             }
             Judgement::Allowed(allowed) => {
                 let sent = match allowed.body() {
