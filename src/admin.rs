@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::audit::Audit;
 use crate::bounds::Bounds;
 use crate::engine::Engine;
 use crate::registry::Registry;
@@ -44,6 +45,7 @@ pub struct Admin {
     registry: Option<Arc<Registry>>,
     bounds: Arc<Bounds>,
     workers: Arc<Workers>,
+    audit: Arc<Audit>,
     clients: Semaphore,
 }
 
@@ -54,8 +56,9 @@ impl Admin {
         registry: Option<Arc<Registry>>,
         bounds: Arc<Bounds>,
         workers: Arc<Workers>,
+        audit: Arc<Audit>,
     ) -> Self {
-        Self { engine, registry, bounds, workers, clients: Semaphore::new(MAX_CLIENTS) }
+        Self { engine, registry, bounds, workers, audit, clients: Semaphore::new(MAX_CLIENTS) }
     }
 
     /// Binds the health endpoint.
@@ -369,6 +372,7 @@ mod tests {
                 None,
                 Bounds::new(Limits::default(), 1000),
                 Arc::new(Workers::start(1).unwrap()),
+                Arc::default(),
             ))
             .serve_private(listener),
         );

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::admission::AdmissionList;
-use crate::audit::{Outcome, Record, Verdict};
+use crate::audit::{Audit, Decision, OpenRecord, Outcome, Record};
 use crate::bounds::memory::{Purse, Taken};
 use crate::bounds::{Bounds, Limit, OpenStream, Place};
 use crate::clauses::Protected;
@@ -55,6 +55,7 @@ pub struct Proxy {
     engine: Engine,
     /// Knows containers, where per-container allowlists are on.
     registry: Option<Arc<Registry>>,
+    audit: Arc<Audit>,
     finite: Finite,
 }
 
@@ -65,8 +66,9 @@ impl Proxy {
         admissions: AdmissionList,
         engine: Engine,
         registry: Option<Arc<Registry>>,
+        audit: Arc<Audit>,
     ) -> Self {
-        Self { policy, admissions, engine, registry, finite: Finite::default() }
+        Self { policy, admissions, engine, registry, audit, finite: Finite::default() }
     }
 
     /// Waits until no request runs that ends by itself; streams do not count.
@@ -186,7 +188,7 @@ struct Tunnel {
 #[derive(Debug)]
 struct HandOver {
     tunnel: Tunnel,
-    record: Record,
+    record: OpenRecord,
 }
 
 /// Done when the client has ended its direction and nothing was written to it for a while.
@@ -313,7 +315,7 @@ impl Seat {
         let Request { head, is_old, keeps, wants_upgrade } = request;
         // Counts until the record is written and the answer is out.
         let mut running = None;
-        let mut record = Record::open(Arc::clone(&self.client_name));
+        let mut record = self.proxy.audit.open(Arc::clone(&self.client_name));
         record.method = Some(head.method);
         head.target.versioned_path().clone_into(&mut record.path);
         record.operation = head.operation;
@@ -355,14 +357,15 @@ impl Seat {
         record: &mut Record,
     ) -> Result<(Allowed<ClientBody<'a>>, Option<Taken>), Refusal> {
         let (client, protected) = self.client().await?;
-        if let Identity::Containers(_) = &client.identity {
+        if let Identity::Containers(containers) = &client.identity {
             record.client = Arc::from(client.to_string());
+            record.containers = Some(Arc::clone(containers));
         }
         let judgement = self.proxy.policy.judge(&client, protected, head, DeclaredBody { body });
         let limits = self.place.bounds().limits();
         match inspection::settle(&self.proxy.engine, limits, &self.purse, judgement).await? {
             Settled::Allowed(allowed, memory) => {
-                record.verdict = Verdict::Allowed(allowed.grant().clone());
+                record.decision = Decision::Allowed(allowed.grant().clone());
                 Ok((allowed, memory))
             }
             Settled::Denied(denied) => Err(self.denied(&client, *denied)),
@@ -474,7 +477,12 @@ impl Seat {
     }
 
     /// Answers in the engine's place and writes down why. Nothing else refuses a request.
-    async fn refuse(&self, refusal: Refusal, mut record: Record, mut reply: Reply<'_>) -> After {
+    async fn refuse(
+        &self,
+        refusal: Refusal,
+        mut record: OpenRecord,
+        mut reply: Reply<'_>,
+    ) -> After {
         let bounds = self.place.bounds();
         if let Some(limit) = refusal.limit() {
             bounds.reached(limit, &record.client);
@@ -491,7 +499,7 @@ impl Seat {
     /// Answers a message that the gate stopped.
     async fn answer_refused(&self, refused: Refused, gate: &Gate, out: &mut Outgoing) {
         let Refused { refusal, method, raw_target } = refused;
-        let mut record = Record::open(Arc::clone(&self.client_name));
+        let mut record = self.proxy.audit.open(Arc::clone(&self.client_name));
         record.method = method;
         record.path = raw_target
             .map(|raw| raw.split('?').next().unwrap_or_default().to_owned())

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::admin::Admin;
 use crate::admission::AdmissionList;
+use crate::audit::Audit;
 use crate::bounds::Bounds;
 use crate::config::{Config, ListenerAddress, Watchdog};
 use crate::engine::Engine;
@@ -79,12 +80,20 @@ pub async fn serve(
     let admissions = AdmissionList::new(&config.allow_from).asking(networks);
     let workers = Arc::new(workers);
     let bounds = Bounds::new(config.limits, listen::connection_limit());
-    let proxy = Arc::new(Proxy::new(policy, admissions.clone(), engine.clone(), registry.clone()));
+    let audit = Arc::<Audit>::default();
+    let proxy = Arc::new(Proxy::new(
+        policy,
+        admissions.clone(),
+        engine.clone(),
+        registry.clone(),
+        Arc::clone(&audit),
+    ));
     let admin = Arc::new(Admin::new(
         engine.clone(),
         registry.clone(),
         Arc::clone(&bounds),
         Arc::clone(&workers),
+        audit,
     ));
     let address = listener.address();
     let (stop, stopped) = watch::channel(Stop::Running);

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 use serde::Serializer as _;
 
-use crate::audit::{Outcome, Record, RecordId, Verdict};
+use crate::audit::{Decision, Outcome, Record, RecordId};
 use crate::bounds::Limit;
 use crate::clauses::Clause;
 use crate::client::WhyUnknown;
@@ -123,11 +123,13 @@ impl Refusal {
             Self::Engine(_) => record.failure = Some(reason),
             Self::Denied(denied) => {
                 record.is_stranger = is_stranger(&denied.reason);
-                record.verdict = Verdict::Refused(reason);
-                record.fix = Some(denied.explanation.fix);
+                record.decision = Decision::Refused(reason);
+                let Explanation { message, fix } = denied.explanation;
+                record.told = Some(message);
+                record.fix = Some(fix);
             }
             Self::Gate(_) | Self::Limit(_) | Self::BrokenBody | Self::Unjudged(_) => {
-                record.verdict = Verdict::Refused(reason);
+                record.decision = Decision::Refused(reason);
             }
         }
     }
@@ -236,7 +238,7 @@ mod tests {
     use super::*;
 
     fn record_of(refusal: Refusal) -> Record {
-        let mut record = Record::open("a".into());
+        let mut record = Record::new("a".into());
         refusal.note(&mut record, &Limits::default());
         record
     }
@@ -250,8 +252,8 @@ mod tests {
         let was_allowed = matches!(refusal, Refusal::Engine(_));
         let record = record_of(refusal);
         assert_eq!((record.status.map(|it| it.as_u16()), record.outcome), (Some(status), outcome));
-        match &record.verdict {
-            Verdict::Refused(reason) => assert_eq!((reason.as_str(), was_allowed), (log, false)),
+        match &record.decision {
+            Decision::Refused(reason) => assert_eq!((reason.as_str(), was_allowed), (log, false)),
             _ => assert_eq!((record.failure.as_deref(), was_allowed), (Some(log), true)),
         }
     }

@@ -116,6 +116,7 @@ impl Town {
             AdmissionList::new(&everybody),
             door,
             Some(Arc::clone(&registry)),
+            Arc::default(),
         ));
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&registry).keep_fresh());

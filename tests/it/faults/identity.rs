@@ -198,6 +198,7 @@ impl Town {
             AdmissionList::new(&[]),
             engine_door,
             Some(Arc::clone(&registry)),
+            Arc::default(),
         ));
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&registry).keep_fresh());
