@@ -170,7 +170,7 @@ impl Admin {
                 format!("per-container allowlists are off; switch them on with {setting}");
             return json(StatusCode::NOT_FOUND, &serde_json::json!({ "message": message }));
         };
-        match registry.clients().await {
+        match registry.clients(|id| self.audit.last_refusal(id)).await {
             Ok(clients) => json(
                 StatusCode::OK,
                 &serde_json::json!({ "fresh": registry.is_fresh(), "clients": clients }),

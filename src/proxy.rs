@@ -380,9 +380,6 @@ impl Seat {
             is_gateway: registry.is_some_and(|registry| registry.is_gateway(&client.peer)),
         };
         let explanation = wording::explain(client, &denied, setup);
-        if let Some(registry) = registry {
-            registry.refused(&client.identity, &explanation.message);
-        }
         Refusal::Denied(Box::new(Denial { reason: denied.reason, explanation }))
     }
 

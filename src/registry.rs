@@ -85,7 +85,6 @@ pub struct Registry {
     sessions: Sessions,
     /// Which unbroken stretch of events our knowledge rests on; [`STALE`] while there is none.
     epoch: AtomicU64,
-    refusals: report::Refusals,
     /// Whom we have warned of, so that it is said once.
     warned: Mutex<BTreeSet<(ContainerId, String)>>,
     /// Something happened: whoever waits for an unknown address may look again.
@@ -154,7 +153,6 @@ impl Registry {
             known: Mutex::default(),
             sessions: Sessions::default(),
             epoch: AtomicU64::new(STALE),
-            refusals: report::Refusals::default(),
             warned: Mutex::default(),
             news: Notify::new(),
         }))

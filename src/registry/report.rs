@@ -1,8 +1,7 @@
 //! What people are told about clients: lines in the log when they come and go, and the answer to `sockwarden clients`.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +9,7 @@ use super::network::bare_address;
 use super::place::OwnPlace;
 use super::{Registry, STALE, Shared, lock};
 use crate::clauses::{builds_unlabelled, mount_danger};
-use crate::client::{ContainerId, Identity, Peer};
+use crate::client::{ContainerId, Peer};
 use crate::engine::OwnCall;
 use crate::engine::own::{ContainerInspect, ContainerRow, Endpoint};
 use crate::request::target::printable;
@@ -19,10 +18,6 @@ use crate::rule::HostAccess;
 use crate::rule::labels::Rights;
 use crate::startup::{build_limits, dangers, host_owner};
 
-/// How many clients' last refusals are remembered.
-const REMEMBERED_REFUSALS: usize = 4096;
-/// How much of a refusal is remembered, in characters.
-const LONGEST_REFUSAL: usize = 1024;
 /// How many containers of one network are looked at for the warning about forged addresses.
 const EXAMINED_NEIGHBOURS: usize = 64;
 
@@ -62,40 +57,21 @@ pub struct NetworkReport {
     pub shared: bool,
 }
 
-/// The last refusal of each client, a bounded number of them.
-#[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<HashMap<ContainerId, String>>);
-
-impl Refusals {
-    pub(super) fn forget(&self, id: ContainerId) {
-        lock(&self.0).remove(&id);
-    }
-}
-
 impl Registry {
-    /// Remembers what a client was refused.
-    pub fn refused(&self, identity: &Identity, what: &str) {
-        let Identity::Containers(containers) = identity else { return };
-        // A client may ask for something very long.
-        let what: String = what.chars().take(LONGEST_REFUSAL).collect();
-        let mut refusals = lock(&self.refusals.0);
-        for container in containers.iter() {
-            if refusals.len() < REMEMBERED_REFUSALS || refusals.contains_key(&container.id) {
-                refusals.insert(container.id, what.clone());
-            }
-        }
-    }
-
     /// Whether a peer's address is the gateway of a network of ours, which many may come through.
     pub fn is_gateway(&self, peer: &Peer) -> bool {
         peer.ip().is_some_and(|address| self.own_place().is_gateway(address))
     }
 
-    /// The clients there are: containers with labels of ours, and those that share a network with us.
+    /// The clients there are: containers with labels of ours, and those that share a network with us. What each was refused last is
+    /// somebody else's knowledge.
     ///
     /// # Errors
     /// When the engine does not answer.
-    pub async fn clients(&self) -> Result<Vec<ClientReport>, Shared> {
+    pub async fn clients(
+        &self,
+        last_refusal: impl Fn(ContainerId) -> Option<String>,
+    ) -> Result<Vec<ClientReport>, Shared> {
         let own = self.own_place();
         let keep = move |row: ContainerRow| {
             let networks = networks_of(&own, &row);
@@ -121,7 +97,7 @@ impl Registry {
                     broken: matches!(container.rights, Rights::Broken(_)),
                     warnings: self.warnings(&container.rights),
                     connections: self.sessions.count(id),
-                    last_refusal: lock(&self.refusals.0).get(&id).cloned(),
+                    last_refusal: last_refusal(id),
                 });
             }
         }
@@ -154,7 +130,7 @@ impl Registry {
     }
 
     pub(super) async fn report_clients(&self) {
-        let clients = match self.clients().await {
+        let clients = match self.clients(|_| None).await {
             Ok(clients) => clients,
             Err(error) => {
                 tracing::warn!(
@@ -365,6 +341,7 @@ fn report(client: &ClientReport, message: &'static str) {
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::sync::Mutex;
 
     use super::*;
     use crate::rule::labels::LabelReader;

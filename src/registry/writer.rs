@@ -214,7 +214,6 @@ impl Registry {
     fn forget(&self, id: ContainerId) {
         lock(&self.known).forget(id);
         lock(&self.warned).retain(|(warned, _)| *warned != id);
-        self.refusals.forget(id);
     }
 
     async fn work(&self, work: Work) -> Result<(), Shared> {
