@@ -118,7 +118,7 @@ impl Admin {
     where
         I: hyper::rt::Read + hyper::rt::Write + Unpin,
     {
-        let Ok(_seat) = self.clients.acquire().await else { return };
+        let Ok(_permit) = self.clients.acquire().await else { return };
         let service = service_fn(|request| {
             let admin = &self;
             async move { Ok::<_, Infallible>(admin.answer(&request, scope).await) }

@@ -245,11 +245,11 @@ impl Bounds {
         &self.limits
     }
 
-    /// A place for a connection.
+    /// Lets a connection in.
     ///
     /// # Errors
-    /// The limit that leaves none.
-    pub fn admit(self: &Arc<Self>, peer: &Peer) -> Result<Place, Limit> {
+    /// The limit that leaves no room for it.
+    pub fn admit(self: &Arc<Self>, peer: &Peer) -> Result<Permit, Limit> {
         let address = Address::of(peer);
         let mut taken = self.lock();
         if taken.of(address).connections >= self.limits.connections_per_client {
@@ -260,7 +260,7 @@ impl Bounds {
         }
         taken.change(address, |share| share.connections += 1);
         self.memory.connected();
-        Ok(Place { bounds: Arc::clone(self), address })
+        Ok(Permit { bounds: Arc::clone(self), address })
     }
 
     /// What the process may grow by while there are so many connections, in bytes; docs/reliability.md has the formula.
@@ -363,14 +363,14 @@ impl Taken {
     }
 }
 
-/// A connection's place; given back when dropped.
+/// What lets one connection be served, and counts what it takes; given back when dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct Permit {
     bounds: Arc<Bounds>,
     address: Address,
 }
 
-impl Place {
+impl Permit {
     /// Everybody's bounds.
     pub fn bounds(&self) -> &Arc<Bounds> {
         &self.bounds
@@ -410,7 +410,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.bounds.lock().change(self.address, |share| share.connections -= 1);
         self.bounds.memory.disconnected();
@@ -531,30 +531,30 @@ mod tests {
     #[test]
     fn one_client_leaves_room_for_others_to_wait() {
         let bounds = bounds(100, 100);
-        let seat = |address: &str| bounds.admit(&peer(address)).unwrap();
-        let greedy = seat("10.0.0.1");
+        let admit = |address: &str| bounds.admit(&peer(address)).unwrap();
+        let greedy = admit("10.0.0.1");
         let mut waiting: Vec<_> = (0..2).map(|_| greedy.wait().unwrap()).collect();
         assert_eq!(greedy.wait().unwrap_err(), Limit::Waiting);
-        let others: Vec<_> = (2..5).map(|last| seat(&format!("10.0.0.{last}"))).collect();
+        let others: Vec<_> = (2..5).map(|last| admit(&format!("10.0.0.{last}"))).collect();
         for other in &others {
             waiting.extend((0..2).map(|_| other.wait().unwrap()));
         }
-        assert_eq!(seat("10.0.0.9").wait().unwrap_err(), Limit::Waiting);
+        assert_eq!(admit("10.0.0.9").wait().unwrap_err(), Limit::Waiting);
         waiting.pop();
-        drop(seat("10.0.0.9").wait().unwrap());
+        drop(admit("10.0.0.9").wait().unwrap());
     }
 
     #[test]
     fn everything_is_given_back() {
         let bounds = bounds(5000, 2);
         let nothing = bounds.usage();
-        let places: Vec<_> = (0..4000)
+        let permits: Vec<_> = (0..4000)
             .map(|n| bounds.admit(&peer(&Ipv4Addr::from_bits(n).to_string())).unwrap())
             .collect();
-        let streams: Vec<_> = places.iter().map(|place| place.open_stream().unwrap()).collect();
+        let streams: Vec<_> = permits.iter().map(|permit| permit.open_stream().unwrap()).collect();
         let usage = bounds.usage();
         assert_eq!((usage.connections, usage.streams, usage.clients), (4000, 4000, 4000));
-        drop(places);
+        drop(permits);
         // A stream may outlive the connection that it came on.
         assert_eq!(bounds.usage().clients, 4000);
         drop(streams);

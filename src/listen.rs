@@ -19,7 +19,7 @@ use crate::config::ListenerAddress;
 use crate::proxy::{self, Proxy, Stop};
 use crate::socket::Socket;
 use crate::wording::SettingName;
-use crate::workers::{Desk, Workers};
+use crate::workers::{Placement, Workers};
 
 const PORT: SettingName = SettingName::ProxyPort;
 const ENDPOINT: SettingName = SettingName::ProxySocketEndpoint;
@@ -38,7 +38,7 @@ const BACKLOG: u16 = 1024;
 /// How long a peer may be silent before it is asked for a sign of life, and how long between two questions.
 const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// Connections that were refused a place and get a moment to see why; beyond that they are closed at once.
+/// Connections for which there was no room and which get a moment to see why; beyond that they are closed at once.
 const FAREWELLS: usize = 32;
 
 /// A bound listener.
@@ -193,7 +193,7 @@ impl Listener {
         loop {
             tokio::select! {
                 accepted = self.accept() => match accepted {
-                    Ok((socket, peer)) => connections.seat(socket, peer, &stop),
+                    Ok((socket, peer)) => connections.serve(socket, peer, &stop),
                     Err(error) => {
                         failures.tell(&error);
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -256,22 +256,22 @@ struct Connections {
 }
 
 impl Connections {
-    /// Serves a connection if there is a place for it; nothing was read from it yet.
-    fn seat(&mut self, socket: Socket, peer: Peer, stop: &watch::Receiver<Stop>) {
+    /// Serves a connection if there is room for it; nothing was read from it yet.
+    fn serve(&mut self, socket: Socket, peer: Peer, stop: &watch::Receiver<Stop>) {
         match self.bounds.admit(&peer) {
-            Ok(place) => {
+            Ok(permit) => {
                 let (proxy, stop) = (Arc::clone(&self.proxy), stop.clone());
-                let Desk { runtime, busy } = self.workers.desk();
+                let Placement { runtime, busy } = self.workers.place();
                 let Some(runtime) = runtime else {
                     self.tasks.spawn(async move {
-                        proxy.serve(socket, peer, place, stop).await;
+                        proxy.serve(socket, peer, permit, stop).await;
                         drop(busy);
                     });
                     return;
                 };
                 let moving = async move {
                     match socket.move_here() {
-                        Ok(socket) => proxy.serve(socket, peer, place, stop).await,
+                        Ok(socket) => proxy.serve(socket, peer, permit, stop).await,
                         Err(error) => {
                             tracing::error!(client = %peer, error = %error, "a connection cannot be watched and is closed; if this repeats, raise the limit of open files");
                         }

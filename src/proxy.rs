@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use crate::admission::AdmissionList;
 use crate::audit::{Audit, Decision, OpenRecord, Outcome, Record};
 use crate::bounds::memory::{Purse, Taken};
-use crate::bounds::{Bounds, Limit, OpenStream, Place};
+use crate::bounds::{Bounds, Limit, OpenStream, Permit};
 use crate::clauses::Protected;
 use crate::client::{Admission, Client, Identity, Peer, WhyUnknown};
 use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
@@ -81,20 +81,21 @@ impl Proxy {
         self: Arc<Self>,
         socket: Socket,
         peer: Peer,
-        place: Place,
+        permit: Permit,
         mut stop: watch::Receiver<Stop>,
     ) {
         let socket = Arc::new(socket);
-        let purse = place.purse();
+        let purse = permit.purse();
         if purse.is_crowded() {
             socket.shrink_buffers();
         }
-        let mut gate = Gate::new(Arc::clone(&socket), place.bounds().limits(), Some(purse.clone()));
-        let seat = Seat {
+        let mut gate =
+            Gate::new(Arc::clone(&socket), permit.bounds().limits(), Some(purse.clone()));
+        let connection = Connection {
             client_name: Arc::from(peer.to_string()),
             proxy: self,
             peer,
-            place,
+            permit,
             purse,
             writer: Writer::new(Arc::clone(&socket), stop.clone()),
             recognised: tokio::sync::Mutex::new(None),
@@ -102,18 +103,18 @@ impl Proxy {
         };
         let mut closing = false;
         let end = {
-            let mut requests = pin!(seat.requests(&mut gate));
+            let mut requests = pin!(connection.requests(&mut gate));
             loop {
                 let may_stop = !closing;
                 let mut rare = Rarely::new(async {
                     tokio::select! {
-                        () = half_closed_and_idle(&socket, &seat.writer) => Rare::End(End::ClientGone),
-                        reason = seat.cut.wait() => Rare::End(End::Cut(reason)),
+                        () = half_closed_and_idle(&socket, &connection.writer) => Rare::End(End::ClientGone),
+                        reason = connection.cut.wait() => Rare::End(End::Cut(reason)),
                         stage = next_stage(&mut stop), if may_stop => Rare::Stage(stage),
                     }
                 });
                 let ended = poll_fn(|cx| match requests.as_mut().poll(cx) {
-                    Poll::Pending if closing && !seat.writer.is_writing() => {
+                    Poll::Pending if closing && !connection.writer.is_writing() => {
                         Poll::Ready(End::Stopped)
                     }
                     ended => ended,
@@ -133,11 +134,11 @@ impl Proxy {
         match end {
             End::HandOver(hand_over) => {
                 let (early, _memory) = gate.into_rest();
-                Box::pin(tunnel(socket, early, hand_over, stop, &seat.cut)).await;
+                Box::pin(tunnel(socket, early, hand_over, stop, &connection.cut)).await;
             }
             End::Done => linger(&socket).await,
             End::Cut(reason) => {
-                tracing::info!(client = %seat.peer, reason, "a client's connection was closed");
+                tracing::info!(client = %connection.peer, reason, "a client's connection was closed");
             }
             End::ClientGone | End::Stopped => {}
         }
@@ -229,7 +230,7 @@ async fn tunnel(
     record.outcome = Outcome::Hijacked;
 }
 
-/// Refuses a connection for which there is no place.
+/// Refuses a connection for which there is no room.
 pub async fn turn_away(socket: Socket, limit: Limit, bounds: &Bounds) {
     let answer = Refusal::from(limit).whole_answer(bounds.limits());
     let _ = tokio::time::timeout(LINGER, socket.write_all(answer.as_bytes())).await;
@@ -247,12 +248,12 @@ async fn linger(socket: &Socket) {
     }
 }
 
-/// One client's seat: what its requests share.
+/// One client connection: what its requests share.
 #[derive(Debug)]
-struct Seat {
+struct Connection {
     proxy: Arc<Proxy>,
     peer: Peer,
-    place: Place,
+    permit: Permit,
     purse: Purse,
     client_name: Arc<str>,
     writer: Writer,
@@ -271,7 +272,7 @@ enum After {
     HandOver(Box<HandOver>),
 }
 
-impl Seat {
+impl Connection {
     /// Answers one request after the other, until the connection ends or leaves HTTP.
     async fn requests(&self, gate: &mut Gate) -> End {
         let mut link = self.proxy.engine.link(Some(self.purse.clone()));
@@ -362,7 +363,7 @@ impl Seat {
             record.containers = Some(Arc::clone(containers));
         }
         let judgement = self.proxy.policy.judge(&client, protected, head, DeclaredBody { body });
-        let limits = self.place.bounds().limits();
+        let limits = self.permit.bounds().limits();
         match inspection::settle(&self.proxy.engine, limits, &self.purse, judgement).await? {
             Settled::Allowed(allowed, memory) => {
                 record.decision = Decision::Allowed(allowed.grant().clone());
@@ -392,7 +393,7 @@ impl Seat {
             None => (Identity::Plain, None),
             Some(registry) => {
                 // Known at once as long as the engine's events are followed; else the engine is asked.
-                let waiting = (!registry.is_fresh()).then(|| self.place.wait()).transpose()?;
+                let waiting = (!registry.is_fresh()).then(|| self.permit.wait()).transpose()?;
                 let protected = registry.protected().await;
                 drop(waiting);
                 match protected {
@@ -423,7 +424,7 @@ impl Seat {
         {
             return Ok(recognised.identity.clone());
         }
-        let _waiting = self.place.wait()?;
+        let _waiting = self.permit.wait()?;
         let recognised = registry.recognise(&self.peer, &self.cut).await;
         let before = slot.as_ref().map(|recognised| &recognised.identity);
         if let (Some(Identity::Containers(before)), Identity::Containers(now)) =
@@ -456,7 +457,7 @@ impl Seat {
         reply.keeps &= allowed.head().upgrade.is_none();
         let stream = match allowed.head().answer() {
             AnswerKind::Plain => None,
-            AnswerKind::Endless | AnswerKind::Upgrade(_) => Some(self.place.open_stream()?),
+            AnswerKind::Endless | AnswerKind::Upgrade(_) => Some(self.permit.open_stream()?),
         };
         let Answer { status, fields, is_dated, body } =
             link.send(allowed, memory).await.map_err(Refusal::Engine)?;
@@ -480,7 +481,7 @@ impl Seat {
         mut record: OpenRecord,
         mut reply: Reply<'_>,
     ) -> After {
-        let bounds = self.place.bounds();
+        let bounds = self.permit.bounds();
         if let Some(limit) = refusal.limit() {
             bounds.reached(limit, &record.client);
         }

@@ -147,9 +147,13 @@ impl Town {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let remote = SocketAddr::new(remote.parse().unwrap(), 40_000);
         let peer = Peer::tcp(remote, local.parse::<IpAddr>().unwrap());
-        let place = self.bounds.admit(&peer).unwrap();
-        let serving =
-            Arc::clone(&self.proxy).serve(Socket::Unix(theirs), peer, place, self.stop.subscribe());
+        let permit = self.bounds.admit(&peer).unwrap();
+        let serving = Arc::clone(&self.proxy).serve(
+            Socket::Unix(theirs),
+            peer,
+            permit,
+            self.stop.subscribe(),
+        );
         self.tasks.borrow_mut().spawn(serving);
         Client::over(ours)
     }
