@@ -20,9 +20,11 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::audit::Audit;
 use crate::bounds::Bounds;
 use crate::engine::Engine;
 use crate::registry::Registry;
+use crate::wording::SettingName;
 use crate::workers::Workers;
 
 /// The peer's address for health checks; users have it in their compose files.
@@ -43,6 +45,7 @@ pub struct Admin {
     registry: Option<Arc<Registry>>,
     bounds: Arc<Bounds>,
     workers: Arc<Workers>,
+    audit: Arc<Audit>,
     clients: Semaphore,
 }
 
@@ -53,8 +56,9 @@ impl Admin {
         registry: Option<Arc<Registry>>,
         bounds: Arc<Bounds>,
         workers: Arc<Workers>,
+        audit: Arc<Audit>,
     ) -> Self {
-        Self { engine, registry, bounds, workers, clients: Semaphore::new(MAX_CLIENTS) }
+        Self { engine, registry, bounds, workers, audit, clients: Semaphore::new(MAX_CLIENTS) }
     }
 
     /// Binds the health endpoint.
@@ -114,7 +118,7 @@ impl Admin {
     where
         I: hyper::rt::Read + hyper::rt::Write + Unpin,
     {
-        let Ok(_seat) = self.clients.acquire().await else { return };
+        let Ok(_permit) = self.clients.acquire().await else { return };
         let service = service_fn(|request| {
             let admin = &self;
             async move { Ok::<_, Infallible>(admin.answer(&request, scope).await) }
@@ -161,11 +165,12 @@ impl Admin {
 
     async fn clients(&self) -> Response<Full<Bytes>> {
         let Some(registry) = &self.registry else {
+            let setting = SettingName::ProxyContainerName;
             let message =
-                "per-container allowlists are off; switch them on with `-proxycontainername`";
+                format!("per-container allowlists are off; switch them on with {setting}");
             return json(StatusCode::NOT_FOUND, &serde_json::json!({ "message": message }));
         };
-        match registry.clients().await {
+        match registry.clients(|id| self.audit.last_refusal(id)).await {
             Ok(clients) => json(
                 StatusCode::OK,
                 &serde_json::json!({ "fresh": registry.is_fresh(), "clients": clients }),
@@ -367,6 +372,7 @@ mod tests {
                 None,
                 Bounds::new(Limits::default(), 1000),
                 Arc::new(Workers::start(1).unwrap()),
+                Arc::default(),
             ))
             .serve_private(listener),
         );

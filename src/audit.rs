@@ -1,221 +1,71 @@
-//! One record per request: written when it is dropped, whatever happened.
+//! One record per request, and those who take it once it is whole: the log, and what `sockwarden clients` shows.
 
-use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
-use std::time::Instant;
+mod line;
+mod recent;
+mod record;
 
-use http::StatusCode;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
-use crate::policy::Grant;
-use crate::request::target::printable;
-use crate::request::{Method, Operation};
+use crate::client::ContainerId;
+use recent::Recent;
 
-/// The longest advice that is logged. A pattern for a path of kilobytes is in the answer alone.
-const LONGEST_FIX_BYTES: usize = 1024;
+pub use record::{Decision, Outcome, Record, RecordId};
 
-/// What happened to one request.
-///
-// INVARIANT: every request has exactly one, and its drop writes it; an outcome nobody set is `Aborted`.
-#[derive(Debug)]
-pub struct Record {
-    /// What ties a refusal to its log line.
-    pub id: RecordId,
-    /// Who asked, by name or address.
-    pub client: Arc<str>,
-    /// The method, where one was read.
-    pub method: Option<Method>,
-    /// The decoded path with its version prefix, or what was sent in its place; never the query.
-    pub path: String,
-    /// What the path means.
-    pub operation: Operation,
-    /// Why it was allowed or refused.
-    pub verdict: Verdict,
-    /// The status the client was answered.
-    pub status: Option<StatusCode>,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// What would have allowed it, where it was refused.
-    pub fix: Option<String>,
-    /// What failed, where the engine did.
-    pub failure: Option<String>,
-    /// Whether it came from somebody we do not serve, so that it does not matter what was asked.
-    pub is_stranger: bool,
-    /// Bytes of the answer that went to the client behind its head.
-    pub bytes_out: u64,
-    began: Instant,
+/// Takes records. A new sink is a field here and a line in [`Audit::take`].
+#[derive(Debug, Default)]
+pub struct Audit {
+    recent: Recent,
 }
 
-impl Record {
+impl Audit {
     /// Opens the record of a request.
-    pub fn open(client: Arc<str>) -> Self {
-        Self {
-            id: RecordId::next(),
-            client,
-            method: None,
-            path: String::new(),
-            operation: Operation::Unknown,
-            verdict: Verdict::Unjudged,
-            status: None,
-            outcome: Outcome::Aborted,
-            fix: None,
-            failure: None,
-            is_stranger: false,
-            bytes_out: 0,
-            began: Instant::now(),
-        }
+    pub fn open(self: &Arc<Self>, client: Arc<str>) -> OpenRecord {
+        OpenRecord { record: Record::new(client), audit: Arc::clone(self) }
+    }
+
+    /// What a container was refused last, as far as it is remembered.
+    pub fn last_refusal(&self, id: ContainerId) -> Option<String> {
+        self.recent.of(id)
+    }
+
+    /// Hands a record to every sink. None of them allocates for a request that was allowed, unless the log is at `DEBUG`.
+    fn take(&self, record: &Record) {
+        line::write(record);
+        self.recent.take(record);
     }
 }
 
-impl Record {
-    /// What refusals have in common that are counted as one in the log, and the same for the client alone.
-    fn sameness(&self, reason: &str) -> (u64, u64) {
-        static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        // A Unix client's process may live for one request.
-        let client = self.client.split(" pid ").next().unwrap_or_default();
-        let asked = (!self.is_stranger).then(|| {
-            // The object does not matter; of what is no operation, the first words of the path do.
-            let path = (self.operation == Operation::Unknown).then(|| first_words(&self.path));
-            (self.method, self.operation, path, self.status.map(|status| status.as_u16()), reason)
-        });
-        (KEYS.hash_one((client, asked)), KEYS.hash_one(client))
+/// The record of a request that goes on.
+///
+// INVARIANT: every request has exactly one, and its drop hands it to the sinks; an outcome nobody set is `Aborted`.
+#[derive(Debug)]
+pub struct OpenRecord {
+    record: Record,
+    audit: Arc<Audit>,
+}
+
+impl Deref for OpenRecord {
+    type Target = Record;
+
+    fn deref(&self) -> &Record {
+        &self.record
     }
 }
 
-/// The first segments of a path, its version among them.
-fn first_words(path: &str) -> &str {
-    const SEGMENTS: usize = 3;
-    let end = path.match_indices('/').nth(SEGMENTS).map_or(path.len(), |(at, _)| at);
-    path.get(..end).unwrap_or_default()
-}
-
-/// What was decided.
-#[derive(Debug, Clone)]
-pub enum Verdict {
-    /// Nothing yet.
-    Unjudged,
-    /// Allowed, and by what.
-    Allowed(Grant),
-    /// Refused, and why.
-    Refused(String),
-}
-
-/// How a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// The whole answer went to the client.
-    Answered,
-    /// The connection left HTTP, and both directions ended.
-    Hijacked,
-    /// We refused it.
-    Refused,
-    /// The engine could not be reached, or broke off.
-    EngineFailed,
-    /// The client went away, or we were told to stop.
-    Aborted,
-    /// We panicked: a bug of ours.
-    Panicked,
-}
-
-impl Outcome {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Answered => "answered",
-            Self::Hijacked => "hijacked",
-            Self::Refused => "refused",
-            Self::EngineFailed => "engine failed",
-            Self::Aborted => "aborted",
-            Self::Panicked => "panicked",
-        }
+impl DerefMut for OpenRecord {
+    fn deref_mut(&mut self) -> &mut Record {
+        &mut self.record
     }
 }
 
-impl Drop for Record {
+impl Drop for OpenRecord {
     fn drop(&mut self) {
         // A task that panics drops what it holds on its way out, and so it is the request's own record that tells.
-        if self.outcome == Outcome::Aborted && std::thread::panicking() {
-            self.outcome = Outcome::Panicked;
+        if self.record.outcome == Outcome::Aborted && std::thread::panicking() {
+            self.record.outcome = Outcome::Panicked;
         }
-        let failed = matches!(self.outcome, Outcome::EngineFailed | Outcome::Panicked);
-        let quiet = !failed && !matches!(self.verdict, Verdict::Refused(_));
-        if quiet && !tracing::enabled!(tracing::Level::DEBUG) {
-            return;
-        }
-        let (verdict, reason) = match &self.verdict {
-            Verdict::Unjudged => ("none", String::new()),
-            Verdict::Allowed(Grant::Ping) => ("allowed", "ping is open".to_owned()),
-            Verdict::Allowed(Grant::Rule(rule)) => {
-                ("allowed", format!("{} {}", rule.origin, rule.path.as_str()))
-            }
-            Verdict::Refused(reason) => ("refused", reason.clone()),
-        };
-        let reason = self.failure.clone().unwrap_or(reason);
-        let fix = self.fix.as_deref().filter(|fix| (1..=LONGEST_FIX_BYTES).contains(&fix.len()));
-        /// The level must be known at compile time, so the same line is spelled for each.
-        macro_rules! write_at {
-            ($level:expr, $message:literal $(, $field:ident = $value:expr)*) => {
-                tracing::event!(
-                    $level,
-                    client = &*self.client,
-                    method = self.method.map_or("-", Method::as_str),
-                    path = &*printable(&self.path),
-                    operation = self.operation.id(),
-                    verdict,
-                    reason,
-                    fix,
-                    status = self.status.map_or(0, |status| status.as_u16()),
-                    outcome = self.outcome.as_str(),
-                    bytes = self.bytes_out,
-                    duration_ms = milliseconds(self.began.elapsed()),
-                    id = %self.id,
-                    $($field = $value,)*
-                    $message
-                )
-            };
-        }
-        match (&self.verdict, self.outcome) {
-            (_, Outcome::Panicked) => {
-                write_at!(tracing::Level::ERROR, "sockwarden failed; please report this");
-            }
-            (Verdict::Refused(_), _) => {
-                let (fold, fold_client) = self.sameness(&reason);
-                write_at!(
-                    tracing::Level::WARN,
-                    "blocked request",
-                    fold = fold,
-                    fold_client = fold_client
-                );
-            }
-            (_, Outcome::EngineFailed) => write_at!(tracing::Level::ERROR, "engine failed"),
-            (Verdict::Allowed(_), _) => write_at!(tracing::Level::DEBUG, "allowed request"),
-            (Verdict::Unjudged, _) => write_at!(tracing::Level::DEBUG, "aborted request"),
-        }
-    }
-}
-
-/// With three digits behind the point.
-fn milliseconds(duration: std::time::Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
-}
-
-/// Eight hexadecimal digits that name a request until the counter has gone round.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RecordId(u32);
-
-impl RecordId {
-    fn next() -> Self {
-        // A random start keeps the ids of two runs apart in one log.
-        static NEXT: LazyLock<AtomicU64> =
-            LazyLock::new(|| AtomicU64::new(RandomState::new().build_hasher().finish()));
-        #[expect(clippy::cast_possible_truncation, reason = "the low half is the id")]
-        Self(NEXT.fetch_add(1, Ordering::Relaxed) as u32)
-    }
-}
-
-impl fmt::Display for RecordId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}", self.0)
+        self.audit.take(&self.record);
     }
 }
 
@@ -253,12 +103,13 @@ mod tests {
 
     #[test]
     fn a_request_that_panics_is_logged_with_its_id_and_one_that_ended_before_is_not_blamed() {
+        let audit = Arc::new(Audit::default());
         let mut id = String::new();
         let log = logged(|| {
-            let mut finished = Record::open("b".into());
+            let mut finished = audit.open("b".into());
             finished.outcome = Outcome::Answered;
             let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                let record = Record::open("a".into());
+                let record = audit.open("a".into());
                 id = record.id.to_string();
                 let _dropped_on_the_way_out = (record, finished);
                 panic!("for the test");

@@ -3,6 +3,7 @@
 //! A limit protects the others. So each is kept per client address first, and only then for all together: whoever reaches a limit alone
 //! is refused alone. Nothing in here waits, but for memory.
 
+mod limit;
 pub mod memory;
 
 use std::collections::HashMap;
@@ -13,7 +14,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::StatusCode;
 use serde::Serialize;
 
 use crate::client::Peer;
@@ -21,137 +21,13 @@ use crate::config::Limits;
 use crate::request::json::Json;
 use memory::{Budget, Purse};
 
+pub use limit::Limit;
+
 /// How often what was reached is told in the log.
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
 /// One client address may have the `WAITING_SHARE`th part of the requests that wait.
 const WAITING_SHARE: usize = 4;
-
-/// A limit that can be reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    /// The length of a request head.
-    HeadBytes,
-    /// The number of its fields.
-    HeadFields,
-    /// The time it takes.
-    HeadTime,
-    /// The length of a body that is judged.
-    BodyBytes,
-    /// The time it takes.
-    BodyTime,
-    /// Connections at once.
-    Connections,
-    /// Connections of one client at once.
-    ConnectionsPerClient,
-    /// Streams of one client at once.
-    StreamsPerClient,
-    /// Requests that wait until it is known who asks.
-    Waiting,
-    /// The memory that requests take.
-    Memory,
-    /// The memory that requests of one client take.
-    MemoryPerClient,
-}
-
-impl Limit {
-    /// Every limit, in the order of the table of settings.
-    pub const ALL: [Self; 11] = [
-        Self::HeadBytes,
-        Self::HeadFields,
-        Self::HeadTime,
-        Self::BodyBytes,
-        Self::BodyTime,
-        Self::Connections,
-        Self::ConnectionsPerClient,
-        Self::StreamsPerClient,
-        Self::Waiting,
-        Self::Memory,
-        Self::MemoryPerClient,
-    ];
-
-    /// The flag that sets it.
-    pub const fn option(self) -> &'static str {
-        match self {
-            Self::HeadBytes => "-maxheadbytes",
-            Self::HeadFields => "-maxheaders",
-            Self::HeadTime => "-headtimeout",
-            Self::BodyBytes => "-maxbodybytes",
-            Self::BodyTime => "-bodytimeout",
-            Self::Connections => "-maxconnections",
-            Self::ConnectionsPerClient => "-maxconnectionsperclient",
-            Self::StreamsPerClient => "-maxstreamsperclient",
-            Self::Waiting => "-maxwaiting",
-            Self::Memory | Self::MemoryPerClient => "-maxmemory",
-        }
-    }
-
-    /// What a request is answered with that reaches it.
-    pub const fn status(self) -> StatusCode {
-        match self {
-            Self::HeadBytes | Self::HeadFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::HeadTime | Self::BodyTime => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyBytes => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Connections | Self::Waiting | Self::Memory => StatusCode::SERVICE_UNAVAILABLE,
-            Self::ConnectionsPerClient | Self::StreamsPerClient | Self::MemoryPerClient => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
-        }
-    }
-
-    /// What a client is told that reaches it.
-    pub fn message(self, limits: &Limits) -> String {
-        let option = self.option();
-        match self {
-            Self::HeadBytes => format!(
-                "the request head is longer than {} bytes; send a shorter one, or raise `{option}`",
-                limits.head_bytes
-            ),
-            Self::HeadFields => format!(
-                "the request has more than {} header fields; send fewer, or raise `{option}`",
-                limits.head_fields
-            ),
-            Self::HeadTime => format!(
-                "the request head took longer than {} seconds; send it faster, or raise `{option}`",
-                limits.head_timeout.as_secs()
-            ),
-            Self::BodyBytes => format!(
-                "the request body is longer than {} bytes, which is the most that is read to be judged; send a shorter one, or raise `{option}`",
-                limits.inspected_body_limit
-            ),
-            Self::BodyTime => format!(
-                "the request body took longer than {} seconds; send it faster, or raise `{option}`",
-                limits.inspected_body_timeout.as_secs()
-            ),
-            Self::Connections => format!(
-                "all {} connections are taken; try again later, or raise `{option}` and the limit of open files",
-                limits.connections
-            ),
-            Self::ConnectionsPerClient => format!(
-                "this client has {} connections open; close some, or raise `{option}`",
-                limits.connections_per_client
-            ),
-            Self::StreamsPerClient => format!(
-                "this client has {} streams open; close some, or raise `{option}`",
-                limits.streams_per_client
-            ),
-            Self::Waiting => format!(
-                "too many requests wait until it is known which container asks; try again later, or raise `{option}` ({})",
-                limits.waiting
-            ),
-            Self::Memory => format!(
-                "the requests of all clients take all the memory they may; try again later, or raise `{option}` ({} MiB)",
-                limits.memory / MIB
-            ),
-            Self::MemoryPerClient => format!(
-                "the requests of this client take all the memory they may; send fewer or smaller ones at once, or raise `{option}` ({} MiB)",
-                limits.memory / MIB
-            ),
-        }
-    }
-}
-
-const MIB: usize = 1024 * 1024;
 
 /// So many connections find room in what is not counted; each further one takes at most so much, in bytes.
 const FREE_CONNECTIONS: usize = 1000;
@@ -244,11 +120,11 @@ impl Bounds {
         &self.limits
     }
 
-    /// A place for a connection.
+    /// Lets a connection in.
     ///
     /// # Errors
-    /// The limit that leaves none.
-    pub fn admit(self: &Arc<Self>, peer: &Peer) -> Result<Place, Limit> {
+    /// The limit that leaves no room for it.
+    pub fn admit(self: &Arc<Self>, peer: &Peer) -> Result<Permit, Limit> {
         let address = Address::of(peer);
         let mut taken = self.lock();
         if taken.of(address).connections >= self.limits.connections_per_client {
@@ -259,7 +135,7 @@ impl Bounds {
         }
         taken.change(address, |share| share.connections += 1);
         self.memory.connected();
-        Ok(Place { bounds: Arc::clone(self), address })
+        Ok(Permit { bounds: Arc::clone(self), address })
     }
 
     /// What the process may grow by while there are so many connections, in bytes; docs/reliability.md has the formula.
@@ -300,7 +176,7 @@ impl Bounds {
             if count > before {
                 let last = reached.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 tracing::warn!(
-                    option = limit.option(),
+                    option = limit.setting().flag(),
                     count = count - before,
                     total = count,
                     last_client = last,
@@ -314,7 +190,7 @@ impl Bounds {
     pub fn usage(&self) -> Usage {
         let taken = self.lock();
         let reached = Limit::ALL.iter().zip(&self.reached).map(|(limit, reached)| LimitUsage {
-            option: limit.option(),
+            option: limit.setting().flag(),
             reached: reached.count.load(Ordering::Relaxed),
         });
         Usage {
@@ -362,14 +238,14 @@ impl Taken {
     }
 }
 
-/// A connection's place; given back when dropped.
+/// What lets one connection be served, and counts what it takes; given back when dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct Permit {
     bounds: Arc<Bounds>,
     address: Address,
 }
 
-impl Place {
+impl Permit {
     /// Everybody's bounds.
     pub fn bounds(&self) -> &Arc<Bounds> {
         &self.bounds
@@ -409,7 +285,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.bounds.lock().change(self.address, |share| share.connections -= 1);
         self.bounds.memory.disconnected();
@@ -479,7 +355,8 @@ pub struct LimitUsage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::options::SETTINGS;
+
+    const MIB: usize = 1024 * 1024;
 
     fn peer(address: &str) -> Peer {
         Peer::tcp(format!("{address}:1").parse().unwrap(), Ipv4Addr::LOCALHOST.into())
@@ -531,30 +408,30 @@ mod tests {
     #[test]
     fn one_client_leaves_room_for_others_to_wait() {
         let bounds = bounds(100, 100);
-        let seat = |address: &str| bounds.admit(&peer(address)).unwrap();
-        let greedy = seat("10.0.0.1");
+        let admit = |address: &str| bounds.admit(&peer(address)).unwrap();
+        let greedy = admit("10.0.0.1");
         let mut waiting: Vec<_> = (0..2).map(|_| greedy.wait().unwrap()).collect();
         assert_eq!(greedy.wait().unwrap_err(), Limit::Waiting);
-        let others: Vec<_> = (2..5).map(|last| seat(&format!("10.0.0.{last}"))).collect();
+        let others: Vec<_> = (2..5).map(|last| admit(&format!("10.0.0.{last}"))).collect();
         for other in &others {
             waiting.extend((0..2).map(|_| other.wait().unwrap()));
         }
-        assert_eq!(seat("10.0.0.9").wait().unwrap_err(), Limit::Waiting);
+        assert_eq!(admit("10.0.0.9").wait().unwrap_err(), Limit::Waiting);
         waiting.pop();
-        drop(seat("10.0.0.9").wait().unwrap());
+        drop(admit("10.0.0.9").wait().unwrap());
     }
 
     #[test]
     fn everything_is_given_back() {
         let bounds = bounds(5000, 2);
         let nothing = bounds.usage();
-        let places: Vec<_> = (0..4000)
+        let permits: Vec<_> = (0..4000)
             .map(|n| bounds.admit(&peer(&Ipv4Addr::from_bits(n).to_string())).unwrap())
             .collect();
-        let streams: Vec<_> = places.iter().map(|place| place.open_stream().unwrap()).collect();
+        let streams: Vec<_> = permits.iter().map(|permit| permit.open_stream().unwrap()).collect();
         let usage = bounds.usage();
         assert_eq!((usage.connections, usage.streams, usage.clients), (4000, 4000, 4000));
-        drop(places);
+        drop(permits);
         // A stream may outlive the connection that it came on.
         assert_eq!(bounds.usage().clients, 4000);
         drop(streams);
@@ -592,8 +469,7 @@ mod tests {
             for _ in 0..=index {
                 bounds.reached(limit, &"somebody");
             }
-            assert!(limit.message(bounds.limits()).contains(&format!("`{}`", limit.option())));
-            assert!(SETTINGS.iter().any(|setting| setting.flag() == limit.option()));
+            assert!(limit.message(bounds.limits()).contains(&limit.setting().to_string()));
         }
         for (index, usage) in bounds.usage().limits.iter().enumerate() {
             assert_eq!(usage.reached, index as u64 + 1, "{usage:?}");

@@ -36,7 +36,7 @@ use crate::request::{Head, Method, Operation};
 use crate::rule::{Allowlist, HostAccess};
 
 pub use answers::Answers;
-pub use builds::{builds_unlabelled, starts_containers};
+pub use builds::{builds_images, builds_unlabelled, starts_containers};
 pub use mounts::mount_danger;
 pub use names::Names;
 pub use pin::pin;

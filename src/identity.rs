@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use crate::admission::AdmissionList;
-use crate::bounds::{Limit, Place};
+use crate::bounds::{Limit, Permit};
 use crate::clauses::Protected;
 use crate::client::{Admission, Client, Identity, Peer, WhyUnknown};
 use crate::registry::{Cut, Recognised, Registry};
@@ -67,10 +67,10 @@ impl Visitor {
     ///
     /// # Errors
     /// When too many requests wait for that to be known.
-    pub async fn who(&self, place: &Place) -> Result<Asker, Limit> {
+    pub async fn who(&self, permit: &Permit) -> Result<Asker, Limit> {
         let (identity, protected) = match &self.sources.registry {
             None => (Identity::Plain, None),
-            Some(registry) => self.container(registry, place).await?,
+            Some(registry) => self.container(registry, permit).await?,
         };
         // A look-up of names is only for clients that the default list could apply to.
         let admission = if identity.is_by_default() {
@@ -85,24 +85,24 @@ impl Visitor {
     async fn container(
         &self,
         registry: &Registry,
-        place: &Place,
+        permit: &Permit,
     ) -> Result<(Identity, Option<Arc<Protected>>), Limit> {
-        let waiting = (!registry.is_fresh()).then(|| place.wait()).transpose()?;
+        let waiting = (!registry.is_fresh()).then(|| permit.wait()).transpose()?;
         let protected = registry.protected().await;
         drop(waiting);
         match protected {
-            Ok(protected) => Ok((self.recognise(registry, place).await?, Some(protected))),
+            Ok(protected) => Ok((self.recognise(registry, permit).await?, Some(protected))),
             Err(_) => Ok((Identity::Unknown(WhyUnknown::Stale), None)),
         }
     }
 
-    async fn recognise(&self, registry: &Registry, place: &Place) -> Result<Identity, Limit> {
+    async fn recognise(&self, registry: &Registry, permit: &Permit) -> Result<Identity, Limit> {
         let mut slot = self.recognised.lock().await;
         if let Some(recognised) = slot.as_ref().filter(|recognised| registry.is_current(recognised))
         {
             return Ok(recognised.identity.clone());
         }
-        let _waiting = place.wait()?;
+        let _waiting = permit.wait()?;
         let recognised = registry.recognise(&self.peer, &self.cut).await;
         if slot.as_ref().is_some_and(|before| changed_hands(&before.identity, &recognised.identity))
         {

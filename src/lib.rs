@@ -18,7 +18,10 @@ pub mod client;
 // `Allowed` or `Denied`.
 pub mod policy;
 
-// One record per request.
+// Why a request was refused and what would allow it, in the user's words: flag, variable or label.
+pub mod wording;
+
+// One record per request, and the sinks that take it.
 pub mod audit;
 
 // Flags and variables, from one table, to values that can be used as they are. Reads words, opens nothing.

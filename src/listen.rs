@@ -18,7 +18,11 @@ use crate::client::Peer;
 use crate::config::ListenerAddress;
 use crate::proxy::{self, Proxy, Stop};
 use crate::socket::Socket;
-use crate::workers::{Desk, Workers};
+use crate::wording::SettingName;
+use crate::workers::{Placement, Workers};
+
+const PORT: SettingName = SettingName::ProxyPort;
+const ENDPOINT: SettingName = SettingName::ProxySocketEndpoint;
 
 /// The pause after a failed accept, which is nearly always a lack of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -34,7 +38,7 @@ const BACKLOG: u16 = 1024;
 /// How long a peer may be silent before it is asked for a sign of life, and how long between two questions.
 const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
-/// Connections that were refused a place and get a moment to see why; beyond that they are closed at once.
+/// Connections for which there was no room and which get a moment to see why; beyond that they are closed at once.
 const FAREWELLS: usize = 32;
 
 /// A bound listener.
@@ -93,7 +97,7 @@ pub enum ListenError {
         source: io::Error,
     },
     /// There is a file where the socket should be, and it is no socket.
-    #[error("`{}` exists and is not a socket; remove it or choose another path for `-proxysocketendpoint`", .0.display())]
+    #[error("`{}` exists and is not a socket; remove it or choose another path for {ENDPOINT}", .0.display())]
     NotASocket(PathBuf),
     /// The socket file cannot be made as asked.
     #[error("cannot create the socket `{}`; {}", path.display(), cure(source))]
@@ -107,31 +111,39 @@ pub enum ListenError {
 }
 
 /// What to do where a TCP address cannot be bound.
-fn bind_cure(error: &io::Error) -> &'static str {
+fn bind_cure(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "something else listens there: stop it, or choose another `-proxyport`"
+            format!("something else listens there: stop it, or choose another {PORT}")
         }
         io::ErrorKind::AddrNotAvailable => {
-            "the address is not this machine's or container's: give one of its own as `-listenip`, or `0.0.0.0` for all"
+            let setting = SettingName::ListenIp;
+            format!(
+                "the address is not this machine's or container's: give one of its own as {setting}, or `0.0.0.0` for all"
+            )
         }
         io::ErrorKind::PermissionDenied => {
-            "a port below 1024 needs a privilege: choose another `-proxyport`, or add the capability NET_BIND_SERVICE"
+            format!(
+                "a port below 1024 needs a privilege: choose another {PORT}, or add the capability NET_BIND_SERVICE"
+            )
         }
-        _ => "check that the address is this machine's and that nothing else listens there",
+        _ => "check that the address is this machine's and that nothing else listens there"
+            .to_owned(),
     }
 }
 
 /// What to do where a socket file cannot be made.
-fn cure(error: &io::Error) -> &'static str {
+fn cure(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "make room on its disk (space, or inodes), or choose another path for `-proxysocketendpoint`"
+            format!(
+                "make room on its disk (space, or inodes), or choose another path for {ENDPOINT}"
+            )
         }
         io::ErrorKind::ReadOnlyFilesystem => {
-            "its disk is read-only: mount a volume or a tmpfs for its directory"
+            "its disk is read-only: mount a volume or a tmpfs for its directory".to_owned()
         }
-        _ => "check that the directory exists and is writable for us",
+        _ => "check that the directory exists and is writable for us".to_owned(),
     }
 }
 
@@ -181,7 +193,7 @@ impl Listener {
         loop {
             tokio::select! {
                 accepted = self.accept() => match accepted {
-                    Ok((socket, peer)) => connections.seat(socket, peer, &stop),
+                    Ok((socket, peer)) => connections.serve(socket, peer, &stop),
                     Err(error) => {
                         failures.tell(&error);
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -244,22 +256,22 @@ struct Connections {
 }
 
 impl Connections {
-    /// Serves a connection if there is a place for it; nothing was read from it yet.
-    fn seat(&mut self, socket: Socket, peer: Peer, stop: &watch::Receiver<Stop>) {
+    /// Serves a connection if there is room for it; nothing was read from it yet.
+    fn serve(&mut self, socket: Socket, peer: Peer, stop: &watch::Receiver<Stop>) {
         match self.bounds.admit(&peer) {
-            Ok(place) => {
+            Ok(permit) => {
                 let (proxy, stop) = (Arc::clone(&self.proxy), stop.clone());
-                let Desk { runtime, busy } = self.workers.desk();
+                let Placement { runtime, busy } = self.workers.place();
                 let Some(runtime) = runtime else {
                     self.tasks.spawn(async move {
-                        proxy.serve(socket, peer, place, stop).await;
+                        proxy.serve(socket, peer, permit, stop).await;
                         drop(busy);
                     });
                     return;
                 };
                 let moving = async move {
                     match socket.move_here() {
-                        Ok(socket) => proxy.serve(socket, peer, place, stop).await,
+                        Ok(socket) => proxy.serve(socket, peer, permit, stop).await,
                         Err(error) => {
                             tracing::error!(client = %peer, error = %error, "a connection cannot be watched and is closed; if this repeats, raise the limit of open files");
                         }

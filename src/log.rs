@@ -5,31 +5,29 @@
 //! that say the same again are counted too, see `log/fold.rs`.
 
 mod fold;
+mod queue;
+mod time;
 
-use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::LogSettings;
-use fold::{Folds, Key, Repeats, Sample};
+use fold::{FOLD, Key, Repeats, sample_of};
+use queue::{Queue, Sink};
+use time::write_time;
 
-/// How much may wait for the writing thread, in bytes; a line has some 400.
-const QUEUED_BYTES: usize = 4 * 1024 * 1024;
 /// How much room is kept for the next lines, in bytes.
 const KEPT_BYTES: usize = 64 * 1024;
-/// How long the last lines may take to be written.
-const LAST_LINES_DEADLINE: Duration = Duration::from_secs(2);
 /// How long the writing thread rests between two batches.
 const REST: Duration = Duration::from_millis(2);
 
@@ -50,8 +48,9 @@ pub fn start(settings: LogSettings) -> Result<Logging, tracing::subscriber::SetG
     let lines = Arc::clone(&queue);
     let writer = std::thread::Builder::new().name("log".to_owned());
     // Without the thread nobody reads the log, and nobody waits for its last line.
-    let started = writer.spawn(move || write_lines(&lines, format));
-    queue.lock().is_written = started.is_err();
+    if writer.spawn(move || write_lines(&lines, format)).is_err() {
+        queue.abandon();
+    }
     Ok(Logging { queue })
 }
 
@@ -73,103 +72,7 @@ pub struct Logging {
 impl Drop for Logging {
     fn drop(&mut self) {
         // The subscriber lives as long as the process and holds the queue too, so the end has to be said.
-        let mut waiting = self.queue.lock();
-        waiting.is_over = true;
-        self.queue.news.notify_all();
-        // Whoever reads standard output may have stopped reading; we end all the same.
-        let all_written = |waiting: &mut Waiting| !waiting.is_written;
-        drop(self.queue.written.wait_timeout_while(waiting, LAST_LINES_DEADLINE, all_written));
-    }
-}
-
-/// Lines on their way to the writing thread.
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: Mutex<Waiting>,
-    /// For the writing thread: there are lines, or there will be no more.
-    news: Condvar,
-    /// By the writing thread: the last line is out.
-    written: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    lines: Vec<u8>,
-    /// Lines for which there was no room.
-    dropped: u64,
-    /// Lines that say what was said before.
-    folds: Folds,
-    /// Whether the writing thread waits for news.
-    is_idle: bool,
-    is_over: bool,
-    is_written: bool,
-}
-
-impl Queue {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Whole lines, whoever panicked.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for lines and swaps them for an empty buffer; gives out the counts of what was folded, and how many lines were dropped, or
-    /// nothing when there will be no more.
-    fn take(&self, lines: &mut Vec<u8>) -> Option<(Vec<Repeats>, u64)> {
-        /// How often it is looked whether a count is due.
-        const LOOK: Duration = Duration::from_secs(1);
-        let mut waiting = self.lock();
-        loop {
-            let is_over = waiting.is_over;
-            let repeats = waiting.folds.take(Instant::now(), is_over);
-            if !(waiting.lines.is_empty() && waiting.dropped == 0 && repeats.is_empty()) {
-                std::mem::swap(&mut waiting.lines, lines);
-                return Some((repeats, std::mem::take(&mut waiting.dropped)));
-            }
-            if is_over {
-                waiting.is_written = true;
-                self.written.notify_all();
-                return None;
-            }
-            waiting.is_idle = true;
-            waiting = if waiting.folds.is_empty() {
-                self.news.wait(waiting).unwrap_or_else(PoisonError::into_inner)
-            } else {
-                self.news.wait_timeout(waiting, LOOK).unwrap_or_else(PoisonError::into_inner).0
-            };
-            waiting.is_idle = false;
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Sink(Arc<Queue>);
-
-impl io::Write for Sink {
-    /// The formatter hands over one whole line at a time.
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut waiting = self.0.lock();
-        if waiting.lines.len() + line.len() > QUEUED_BYTES {
-            waiting.dropped += 1;
-        } else {
-            waiting.lines.extend_from_slice(line);
-        }
-        // Waking the writing thread costs whoever logs more than the line does. So only the first line after a silence does it, and those
-        // that come while it writes or rests are written together.
-        if std::mem::take(&mut waiting.is_idle) {
-            self.0.news.notify_one();
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Sink {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
+        self.queue.close();
     }
 }
 
@@ -190,7 +93,7 @@ fn write_lines(queue: &Queue, format: Format) {
             let _ = out.write_all(format.warning(&fields).as_bytes());
         }
         let _ = out.flush();
-        if !queue.lock().is_over {
+        if !queue.is_over() {
             std::thread::sleep(REST);
         }
     }
@@ -201,9 +104,6 @@ struct Folding {
     format: Format,
     queue: Arc<Queue>,
 }
-
-/// The fields of an event that may be folded: what makes it the same as another, and whose it is. Neither is written.
-const FOLD: [&str; 2] = ["fold", "fold_client"];
 
 /// The shape of a line.
 #[derive(Debug, Clone, Copy)]
@@ -222,21 +122,14 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        if event.metadata().fields().field(FOLD[0]).is_some() {
-            let mut key = Key::default();
-            event.record(&mut key);
-            let sample = || {
-                let mut sample = Sample::default();
-                event.record(&mut Values(&mut sample));
-                sample
-            };
-            if !self.queue.lock().folds.note(Instant::now(), key, sample) {
-                return Ok(());
-            }
+        if let Some(key) = Key::of(event)
+            && !self.queue.note(key, || sample_of(event))
+        {
+            return Ok(());
         }
         self.format.line(&mut writer, *event.metadata().level(), |line| {
             // The macros of tracing put the message in front of the other fields, where slog has it too.
-            let mut fields = Fields { line, text: String::new(), result: Ok(()) };
+            let mut fields = FieldWriter { line, text: String::new(), result: Ok(()) };
             event.record(&mut fields);
             fields.result
         })
@@ -286,34 +179,6 @@ impl Format {
     }
 }
 
-/// Writes the time as RFC 3339 has it, in UTC and with microseconds. All but those is put together once a second.
-#[expect(clippy::disallowed_methods, reason = "nothing is decided by it")]
-fn write_time(writer: &mut Writer<'_>) -> fmt::Result {
-    thread_local! {
-        static LAST: RefCell<(u64, String)> = const { RefCell::new((0, String::new())) };
-    }
-    /// `2026-11-25T05:18:32`.
-    const TO_THE_SECOND: usize = 19;
-    let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH);
-    let since = since.unwrap_or_default();
-    LAST.with_borrow_mut(|(second, text)| {
-        if *second != since.as_secs() {
-            text.clear();
-            SystemTime.format_time(&mut Writer::new(text))?;
-            // It looked at the clock itself, perhaps in the next second already.
-            let seconds = text.get(TO_THE_SECOND - 2..TO_THE_SECOND);
-            if seconds.and_then(|it| it.parse().ok()) != Some(since.as_secs() % 60) {
-                *second = 0;
-                return writer.write_str(text);
-            }
-            *second = since.as_secs();
-            text.truncate(TO_THE_SECOND);
-        }
-        writer.write_str(text)?;
-        write!(writer, ".{:06}Z", since.subsec_micros())
-    })
-}
-
 /// A line that is being written.
 struct LineWriter<'w, 'b> {
     writer: &'w mut Writer<'b>,
@@ -350,14 +215,14 @@ impl LineWriter<'_, '_> {
 }
 
 /// Writes an event's fields.
-struct Fields<'l, 'w, 'b> {
+struct FieldWriter<'l, 'w, 'b> {
     line: &'l mut LineWriter<'w, 'b>,
     /// Where values are put together that are no text yet.
     text: String,
     result: fmt::Result,
 }
 
-impl Fields<'_, '_, '_> {
+impl FieldWriter<'_, '_, '_> {
     fn add(&mut self, field: &Field, value: &str) {
         if FOLD.contains(&field.name()) {
             return;
@@ -388,7 +253,7 @@ fn name_of(field: &Field) -> &'static str {
     if field.name() == "message" { "msg" } else { field.name() }
 }
 
-impl Visit for Fields<'_, '_, '_> {
+impl Visit for FieldWriter<'_, '_, '_> {
     fn record_u64(&mut self, field: &Field, value: u64) {
         self.add_bare(field, format_args!("{value}"));
     }
@@ -429,31 +294,6 @@ impl Visit for Fields<'_, '_, '_> {
                 source = error.source();
             }
         });
-    }
-}
-
-impl Visit for Key {
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        match field.name() {
-            "fold" => self.line = value,
-            "fold_client" => self.client = value,
-            _ => {}
-        }
-    }
-
-    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
-}
-
-/// Keeps an event's values.
-struct Values<'a>(&'a mut Sample);
-
-impl Visit for Values<'_> {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.push((field.name(), value.to_owned()));
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.push((field.name(), format!("{value:?}")));
     }
 }
 
@@ -581,41 +421,6 @@ mod tests {
                 "\":\"WARN\",\"msg\":\"it happened\",\"a\":1,\"b\":\"two words\",\"c\":\"42\",\"d\":0.123,\"e\":true,\"error\":\"late\"}"
             ]
         );
-    }
-
-    #[test]
-    fn the_time_is_that_of_the_library() {
-        let time = |write: &dyn Fn(&mut Writer<'_>) -> fmt::Result| {
-            let mut text = String::new();
-            write(&mut Writer::new(&mut text)).unwrap();
-            text
-        };
-        for _ in 0..1000 {
-            let before = time(&|writer| SystemTime.format_time(writer));
-            let ours = time(&|writer| write_time(writer));
-            let after = time(&|writer| SystemTime.format_time(writer));
-            // They are in order as texts, and as long.
-            assert!(before <= ours && ours <= after, "{before} {ours} {after}");
-            assert_eq!((before.len(), ours.len()), (27, 27));
-        }
-    }
-
-    #[test]
-    fn lines_wait_up_to_a_limit_and_the_rest_is_counted() {
-        let queue = Arc::<Queue>::default();
-        let mut sink = Sink(Arc::clone(&queue));
-        let line = [b'x'; 1024];
-        for _ in 0..QUEUED_BYTES / line.len() + 3 {
-            assert_eq!(sink.write(&line).unwrap(), line.len());
-        }
-        let mut lines = Vec::new();
-        assert_eq!((queue.take(&mut lines), lines.len()), (Some((vec![], 3)), QUEUED_BYTES));
-        lines.clear();
-        sink.write_all(b"next").unwrap();
-        assert_eq!((queue.take(&mut lines), lines.as_slice()), (Some((vec![], 0)), &b"next"[..]));
-        lines.clear();
-        queue.lock().is_over = true;
-        assert_eq!((queue.take(&mut lines), queue.lock().is_written), (None, true));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One client connection, from accept to its last record: read, judge, carry, answer.
 
+mod drain;
 pub mod gate;
 pub mod hijack;
 mod inspection;
@@ -10,31 +11,34 @@ mod reply;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::admission::AdmissionList;
-use crate::audit::{Outcome, Record, Verdict};
+use crate::audit::{Audit, Decision, OpenRecord, Outcome, Record};
 use crate::bounds::memory::{Purse, Taken};
-use crate::bounds::{Bounds, Limit, OpenStream, Place};
-use crate::client::{Identity, Peer};
+use crate::bounds::{Bounds, Limit, OpenStream, Permit};
+use crate::client::{Client, Identity, Peer};
 use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
 use crate::identity::{Asker, Sources, Visitor};
-use crate::policy::{Allowed, DeclaredBody, DenyReason, Policy};
+use crate::policy::{Allowed, DeclaredBody, Denied, Policy};
 use crate::registry::Registry;
-use crate::request::{AnswerKind, Method};
+use crate::request::{AnswerKind, Head, Method};
 use crate::socket::Socket;
 use crate::wire::{ClientBody, Outgoing};
+use crate::wording::{self, Setup};
+use drain::Finite;
 use gate::{Gate, Next, Refused, Request};
 use inspection::Settled;
 use rarely::Rarely;
-use refusal::Refusal;
+use refusal::{Denial, Refusal};
 use reply::{Reply, Writer};
+
+pub use drain::Stop;
 
 /// How long a request goes on, with nothing written, for a client that has ended its direction: `printf … | nc -N` still gets its
 /// answer, and a client that was killed frees the engine.
@@ -50,18 +54,8 @@ pub struct Proxy {
     engine: Engine,
     /// Knows containers, where per-container allowlists are on.
     registry: Option<Arc<Registry>>,
+    audit: Arc<Audit>,
     finite: Finite,
-}
-
-/// How far a stop has got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stop {
-    /// Nobody asked for one.
-    Running,
-    /// No new connections and requests; what runs may finish.
-    Draining,
-    /// Everything closes now.
-    Closing,
 }
 
 impl Proxy {
@@ -71,9 +65,10 @@ impl Proxy {
         admissions: AdmissionList,
         engine: Engine,
         registry: Option<Arc<Registry>>,
+        audit: Arc<Audit>,
     ) -> Self {
         let sources = Arc::new(Sources::new(admissions, registry.clone()));
-        Self { policy, sources, engine, registry, finite: Finite::default() }
+        Self { policy, sources, engine, registry, audit, finite: Finite::default() }
     }
 
     /// Waits until no request runs that ends by itself; streams do not count.
@@ -86,37 +81,38 @@ impl Proxy {
         self: Arc<Self>,
         socket: Socket,
         peer: Peer,
-        place: Place,
+        permit: Permit,
         mut stop: watch::Receiver<Stop>,
     ) {
         let socket = Arc::new(socket);
-        let purse = place.purse();
+        let purse = permit.purse();
         if purse.is_crowded() {
             socket.shrink_buffers();
         }
-        let mut gate = Gate::new(Arc::clone(&socket), place.bounds().limits(), Some(purse.clone()));
-        let seat = Seat {
+        let mut gate =
+            Gate::new(Arc::clone(&socket), permit.bounds().limits(), Some(purse.clone()));
+        let connection = Connection {
             client_name: Arc::from(peer.to_string()),
             visitor: Visitor::new(Arc::clone(&self.sources), peer),
             proxy: self,
-            place,
+            permit,
             purse,
             writer: Writer::new(Arc::clone(&socket), stop.clone()),
         };
         let mut closing = false;
         let end = {
-            let mut requests = pin!(seat.requests(&mut gate));
+            let mut requests = pin!(connection.requests(&mut gate));
             loop {
                 let may_stop = !closing;
                 let mut rare = Rarely::new(async {
                     tokio::select! {
-                        () = half_closed_and_idle(&socket, &seat.writer) => Rare::End(End::ClientGone),
-                        reason = seat.visitor.must_end() => Rare::End(End::Cut(reason)),
+                        () = half_closed_and_idle(&socket, &connection.writer) => Rare::End(End::ClientGone),
+                        reason = connection.visitor.must_end() => Rare::End(End::Cut(reason)),
                         stage = next_stage(&mut stop), if may_stop => Rare::Stage(stage),
                     }
                 });
                 let ended = poll_fn(|cx| match requests.as_mut().poll(cx) {
-                    Poll::Pending if closing && !seat.writer.is_writing() => {
+                    Poll::Pending if closing && !connection.writer.is_writing() => {
                         Poll::Ready(End::Stopped)
                     }
                     ended => ended,
@@ -136,11 +132,11 @@ impl Proxy {
         match end {
             End::HandOver(hand_over) => {
                 let (early, _memory) = gate.into_rest();
-                Box::pin(tunnel(socket, early, hand_over, stop, &seat.visitor)).await;
+                Box::pin(tunnel(socket, early, hand_over, stop, &connection.visitor)).await;
             }
             End::Done => linger(&socket).await,
             End::Cut(reason) => {
-                tracing::info!(client = %seat.visitor.peer(), reason, "a client's connection was closed");
+                tracing::info!(client = %connection.visitor.peer(), reason, "a client's connection was closed");
             }
             End::ClientGone | End::Stopped => {}
         }
@@ -168,13 +164,30 @@ enum Rare {
     Stage(Stop),
 }
 
+/// How an allowed request went.
+enum Carried {
+    /// What the engine answered went to the client.
+    Answered {
+        /// Whether another request may follow.
+        keeps: bool,
+    },
+    /// The connection leaves HTTP.
+    Tunnel(Tunnel),
+}
+
 /// What is needed to go on outside HTTP.
 #[derive(Debug)]
-struct HandOver {
+struct Tunnel {
     head: Bytes,
-    engine: EngineEnd,
-    record: Record,
+    engine: Box<EngineEnd>,
     _stream: Option<OpenStream>,
+}
+
+/// A tunnel and the record of the request that opened it.
+#[derive(Debug)]
+struct HandOver {
+    tunnel: Tunnel,
+    record: OpenRecord,
 }
 
 /// Done when the client has ended its direction and nothing was written to it for a while.
@@ -201,7 +214,7 @@ async fn tunnel(
     mut stop: watch::Receiver<Stop>,
     visitor: &Visitor,
 ) {
-    let HandOver { head, engine, mut record, _stream } = *hand_over;
+    let HandOver { tunnel: Tunnel { head, engine, _stream }, mut record } = *hand_over;
     let closing = async move {
         while *stop.borrow_and_update() < Stop::Closing && stop.changed().await.is_ok() {}
     };
@@ -211,13 +224,13 @@ async fn tunnel(
             _ = visitor.must_end() => {}
         }
     };
-    record.bytes_out = hijack::run(socket, early, head, engine, stopped).await;
+    record.bytes_out = hijack::run(socket, early, head, *engine, stopped).await;
     record.outcome = Outcome::Hijacked;
 }
 
-/// Refuses a connection for which there is no place.
+/// Refuses a connection for which there is no room.
 pub async fn turn_away(socket: Socket, limit: Limit, bounds: &Bounds) {
-    let answer = refusal::turned_away(limit, bounds.limits());
+    let answer = Refusal::from(limit).whole_answer(bounds.limits());
     let _ = tokio::time::timeout(LINGER, socket.write_all(answer.as_bytes())).await;
     linger(&socket).await;
 }
@@ -233,12 +246,12 @@ async fn linger(socket: &Socket) {
     }
 }
 
-/// One client's seat: what its requests share.
+/// One client connection: what its requests share.
 #[derive(Debug)]
-struct Seat {
+struct Connection {
     proxy: Arc<Proxy>,
     visitor: Visitor,
-    place: Place,
+    permit: Permit,
     purse: Purse,
     client_name: Arc<str>,
     writer: Writer,
@@ -254,7 +267,7 @@ enum After {
     HandOver(Box<HandOver>),
 }
 
-impl Seat {
+impl Connection {
     /// Answers one request after the other, until the connection ends or leaves HTTP.
     async fn requests(&self, gate: &mut Gate) -> End {
         let mut link = self.proxy.engine.link(Some(self.purse.clone()));
@@ -296,7 +309,9 @@ impl Seat {
         out: &mut Outgoing,
     ) -> After {
         let Request { head, is_old, keeps, wants_upgrade } = request;
-        let mut record = Record::open(Arc::clone(&self.client_name));
+        // Counts until the record is written and the answer is out.
+        let mut running = None;
+        let mut record = self.proxy.audit.open(Arc::clone(&self.client_name));
         record.method = Some(head.method);
         head.target.versioned_path().clone_into(&mut record.path);
         record.operation = head.operation;
@@ -308,176 +323,131 @@ impl Seat {
             is_old,
             keeps,
         };
-        let Asker { client, protected } = match self.visitor.who(&self.place).await {
-            Ok(asker) => asker,
-            Err(limit) => return self.limited(record, limit, reply).await,
-        };
-        if let Identity::Containers(_) = &client.identity {
-            record.client = Arc::from(client.to_string());
-        }
         let body = gate.body();
         // A body that nobody will read would have to be read before the next request.
-        let refusing_ends =
-            body.is_some() || wants_upgrade || matches!(client.identity, Identity::Unknown(_));
-        let declared = DeclaredBody { body };
-        let judgement = self.proxy.policy.judge(&client, protected, head, declared);
-        let limits = self.place.bounds().limits();
-        match inspection::settle(&self.proxy.engine, limits, &self.purse, judgement).await {
-            Settled::Limited(limit) => self.limited(record, limit, reply).await,
-            Settled::Failed { status, message, outcome } => {
-                record.failure = Some(message.clone());
-                reply.keeps = false;
-                reply.own(record, status, &message, outcome).await
-            }
-            Settled::Denied(denied) => {
-                let is_stranger =
-                    matches!(denied.reason, DenyReason::NotAdmitted | DenyReason::UnknownClient(_));
-                record.is_stranger = is_stranger;
-                record.verdict = Verdict::Refused(refusal::reason(&denied.reason));
-                let registry = self.proxy.registry.as_ref();
-                let setting = refusal::Setting {
-                    label_prefix: registry.map(|registry| registry.suggested_prefix()),
-                    is_gateway: registry.is_some_and(|registry| registry.is_gateway(&client.peer)),
-                };
-                let Refusal { message, fix } = refusal::explain(&client, &denied, setting);
-                record.fix = Some(fix);
-                if let Some(registry) = &self.proxy.registry {
-                    registry.refused(&client.identity, &message);
-                }
-                // Nobody whom we do not serve may stay.
-                reply.keeps &= !refusing_ends && !is_stranger;
-                let status = refusal::status(&denied.reason);
-                reply.own(record, status, &message, Outcome::Refused).await
-            }
-            Settled::Allowed(allowed, memory) => {
-                record.verdict = Verdict::Allowed(allowed.grant().clone());
-                self.carry(allowed, memory, record, link, reply).await
+        let may_follow_refusal = body.is_none() && !wants_upgrade;
+        let carried = async {
+            let (allowed, memory) = self.judge(head, body, &mut record).await?;
+            running = self.proxy.finite.enter(allowed.head().answer());
+            self.carry(allowed, memory, link, &mut record, &mut reply).await
+        };
+        match carried.await {
+            Ok(Carried::Answered { keeps: true }) => After::Next,
+            Ok(Carried::Answered { keeps: false }) => After::Close,
+            Ok(Carried::Tunnel(tunnel)) => After::HandOver(Box::new(HandOver { tunnel, record })),
+            Err(refusal) => {
+                reply.keeps &= may_follow_refusal;
+                self.refuse(refusal, record, reply).await
             }
         }
     }
 
+    /// Says whether a request may go to the engine, with the memory of its body.
+    ///
+    /// # Errors
+    /// Why it may not, or why nobody can say.
+    async fn judge<'a>(
+        &self,
+        head: Head,
+        body: Option<ClientBody<'a>>,
+        record: &mut Record,
+    ) -> Result<(Allowed<ClientBody<'a>>, Option<Taken>), Refusal> {
+        let Asker { client, protected } = self.visitor.who(&self.permit).await?;
+        if let Identity::Containers(containers) = &client.identity {
+            record.client = Arc::from(client.to_string());
+            record.containers = Some(Arc::clone(containers));
+        }
+        let judgement = self.proxy.policy.judge(&client, protected, head, DeclaredBody { body });
+        let limits = self.permit.bounds().limits();
+        match inspection::settle(&self.proxy.engine, limits, &self.purse, judgement).await? {
+            Settled::Allowed(allowed, memory) => {
+                record.decision = Decision::Allowed(allowed.grant().clone());
+                Ok((allowed, memory))
+            }
+            Settled::Denied(denied) => Err(self.denied(&client, *denied)),
+        }
+    }
+
+    /// What the policy does not allow, in words.
+    fn denied(&self, client: &Client, denied: Denied) -> Refusal {
+        let registry = self.proxy.registry.as_ref();
+        let setup = Setup {
+            label_prefix: registry.map(|registry| registry.suggested_prefix()),
+            is_gateway: registry.is_some_and(|registry| registry.is_gateway(&client.peer)),
+        };
+        let explanation = wording::explain(client, &denied, setup);
+        Refusal::Denied(Box::new(Denial { reason: denied.reason, explanation }))
+    }
+
+    /// Sends a request to the engine and passes its answer on.
+    ///
+    /// # Errors
+    /// When there is no room for its stream, or the engine failed before the client saw anything of an answer.
     async fn carry<'a>(
         &self,
         allowed: Allowed<ClientBody<'a>>,
         memory: Option<Taken>,
-        mut record: Record,
         link: &'a mut Link,
-        mut reply: Reply<'_>,
-    ) -> After {
+        record: &mut Record,
+        reply: &mut Reply<'_>,
+    ) -> Result<Carried, Refusal> {
         // Bytes meant for a tunnel that was not opened must not be read as requests.
         reply.keeps &= allowed.head().upgrade.is_none();
-        let answers = allowed.head().answer();
-        let running = self.proxy.finite.enter(answers);
-        let stream = match answers {
+        let stream = match allowed.head().answer() {
             AnswerKind::Plain => None,
-            AnswerKind::Endless | AnswerKind::Upgrade(_) => match self.place.open_stream() {
-                Ok(stream) => Some(stream),
-                Err(limit) => return self.limited(record, limit, reply).await,
-            },
+            AnswerKind::Endless | AnswerKind::Upgrade(_) => Some(self.permit.open_stream()?),
         };
-        let Answer { status, fields, is_dated, body } = match link.send(allowed, memory).await {
-            Ok(answer) => answer,
-            Err(error) => return reply.engine_failed(record, &error).await,
-        };
+        let Answer { status, fields, is_dated, body } =
+            link.send(allowed, memory).await.map_err(Refusal::Engine)?;
         record.status = Some(status);
         match body {
-            AnswerBody::Stream(body) => reply.stream(record, status, &fields, is_dated, body).await,
+            AnswerBody::Stream(body) => {
+                let keeps = reply.stream(record, status, &fields, is_dated, body).await?;
+                Ok(Carried::Answered { keeps })
+            }
             AnswerBody::Hijacked(engine) => {
-                drop(running);
                 let head = reply.hijack(status, &fields);
-                After::HandOver(Box::new(HandOver {
-                    head,
-                    engine: *engine,
-                    record,
-                    _stream: stream,
-                }))
+                Ok(Carried::Tunnel(Tunnel { head, engine, _stream: stream }))
             }
         }
     }
 
-    /// Refuses a request because of a limit.
-    async fn limited(&self, mut record: Record, limit: Limit, mut reply: Reply<'_>) -> After {
-        let bounds = self.place.bounds();
-        bounds.reached(limit, &record.client);
-        let message = limit.message(bounds.limits());
-        record.verdict = Verdict::Refused(message.clone());
-        reply.keeps = false;
-        reply.own(record, limit.status(), &message, Outcome::Refused).await
+    /// Answers in the engine's place and writes down why. Nothing else refuses a request.
+    async fn refuse(
+        &self,
+        refusal: Refusal,
+        mut record: OpenRecord,
+        mut reply: Reply<'_>,
+    ) -> After {
+        let bounds = self.permit.bounds();
+        if let Some(limit) = refusal.limit() {
+            bounds.reached(limit, &record.client);
+        }
+        reply.keeps &= !refusal.ends_connection();
+        let status = refusal.status();
+        let body = refusal.body(record.id, bounds.limits());
+        refusal.note(&mut record, bounds.limits());
+        // The log has it before the client does.
+        drop(record);
+        if reply.own(status, &body).await { After::Next } else { After::Close }
     }
 
     /// Answers a message that the gate stopped.
     async fn answer_refused(&self, refused: Refused, gate: &Gate, out: &mut Outgoing) {
-        if let Some(limit) = refused.limit {
-            self.place.bounds().reached(limit, &self.client_name);
-        }
-        let mut record = Record::open(Arc::clone(&self.client_name));
-        record.method = refused.method;
-        record.path = refused
-            .raw_target
+        let Refused { refusal, method, raw_target } = refused;
+        let mut record = self.proxy.audit.open(Arc::clone(&self.client_name));
+        record.method = method;
+        record.path = raw_target
             .map(|raw| raw.split('?').next().unwrap_or_default().to_owned())
             .unwrap_or_default();
-        record.verdict = Verdict::Refused(refused.message.clone());
         let reply = Reply {
             writer: &self.writer,
             out,
             interim: gate.interim(),
-            is_to_head: refused.method == Some(Method::Head),
+            is_to_head: method == Some(Method::Head),
             is_old: false,
             keeps: false,
         };
-        reply.own(record, refused.status, &refused.message, Outcome::Refused).await;
-    }
-}
-
-/// An error and what caused it, on one line.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
-}
-
-/// Counts the requests that end by themselves: a stop waits for those.
-#[derive(Debug, Default)]
-struct Finite(Arc<FiniteState>);
-
-#[derive(Debug, Default)]
-struct FiniteState {
-    running: AtomicUsize,
-    left: Notify,
-}
-
-impl Finite {
-    fn enter(&self, answer: AnswerKind) -> Option<Running> {
-        (answer == AnswerKind::Plain).then(|| {
-            self.0.running.fetch_add(1, Ordering::SeqCst);
-            Running(Arc::clone(&self.0))
-        })
-    }
-
-    async fn none_left(&self) {
-        loop {
-            let left = self.0.left.notified();
-            let mut left = pin!(left);
-            left.as_mut().enable();
-            if self.0.running.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-            left.await;
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Running(Arc<FiniteState>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if self.0.running.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.left.notify_waiters();
-        }
+        self.refuse(refusal, record, reply).await;
     }
 }

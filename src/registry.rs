@@ -34,7 +34,7 @@ pub use report::{ClientReport, NetworkReport};
 pub use sessions::{Cut, Session};
 
 use crate::clauses::Protected;
-use crate::client::{Identity, Peer};
+use crate::client::{ContainerId, Peer};
 use crate::config::OwnContainer;
 use crate::engine::Engine;
 use crate::request::json::skim::Wanted;
@@ -161,16 +161,14 @@ impl Registry {
         self.reporter.suggested_prefix()
     }
 
-    /// Remembers what a client was refused.
-    pub fn refused(&self, identity: &Identity, what: &str) {
-        self.reporter.refused(identity, what);
-    }
-
     /// The clients there are: containers with labels of ours, and those that share a network with us.
     ///
     /// # Errors
     /// When the engine does not answer.
-    pub async fn clients(&self) -> Result<Vec<ClientReport>, Shared> {
-        self.reporter.clients().await
+    pub async fn clients(
+        &self,
+        last_refusal: impl Fn(ContainerId) -> Option<String>,
+    ) -> Result<Vec<ClientReport>, Shared> {
+        self.reporter.clients(last_refusal).await
     }
 }

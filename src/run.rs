@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::admin::Admin;
 use crate::admission::AdmissionList;
+use crate::audit::Audit;
 use crate::bounds::Bounds;
 use crate::config::{Config, ListenerAddress, Watchdog};
 use crate::engine::Engine;
@@ -17,6 +18,7 @@ use crate::proxy::{Proxy, Stop};
 use crate::registry::{LabelPolicy, Networks, OwnContainerError, Registry};
 use crate::rule::Allowlist;
 use crate::startup;
+use crate::wording::SettingName;
 use crate::workers::Workers;
 
 /// How long connections get to close after everything that runs was finished or given up.
@@ -46,7 +48,7 @@ pub enum StartError {
     #[error(transparent)]
     OwnContainer(#[from] OwnContainerError),
     /// The health endpoint cannot be bound.
-    #[error("cannot serve the health endpoint on {address}; stop what listens there, or use `sockwarden healthcheck` instead of `-allowhealthcheck`", address = crate::admin::HEALTH_ADDRESS)]
+    #[error("cannot serve the health endpoint on {address}; stop what listens there, or use `sockwarden healthcheck` instead of {setting}", address = crate::admin::HEALTH_ADDRESS, setting = SettingName::AllowHealthCheck)]
     Health(#[source] std::io::Error),
 }
 
@@ -78,12 +80,20 @@ pub async fn serve(
     let admissions = AdmissionList::new(&config.allow_from).asking(networks);
     let workers = Arc::new(workers);
     let bounds = Bounds::new(config.limits, listen::connection_limit());
-    let proxy = Arc::new(Proxy::new(policy, admissions.clone(), engine.clone(), registry.clone()));
+    let audit = Arc::<Audit>::default();
+    let proxy = Arc::new(Proxy::new(
+        policy,
+        admissions.clone(),
+        engine.clone(),
+        registry.clone(),
+        Arc::clone(&audit),
+    ));
     let admin = Arc::new(Admin::new(
         engine.clone(),
         registry.clone(),
         Arc::clone(&bounds),
         Arc::clone(&workers),
+        audit,
     ));
     let address = listener.address();
     let (stop, stopped) = watch::channel(Stop::Running);

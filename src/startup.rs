@@ -12,6 +12,10 @@ use crate::engine::{Engine, EngineError};
 use crate::request::{Method, Operation};
 use crate::rule::HostAccess;
 use crate::rule::RuleSet;
+use crate::wording::{Named, SettingName};
+
+const SOCKET_PATH: SettingName = SettingName::SocketPath;
+const DENY_HOST: Named<'_> = SettingName::HostAccess.set_to("deny");
 
 /// Whether this process runs in a container, by what container engines leave in its root directory.
 pub fn place(root: &Path) -> Place {
@@ -50,21 +54,21 @@ fn explain(socket: &Path, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => {
             format!(
-                "the engine's socket `{shown}` does not exist; mount it into the container (`volumes: [\"/var/run/docker.sock:{shown}:ro\"]`) or name another with `-socketpath`"
+                "the engine's socket `{shown}` does not exist; mount it into the container (`volumes: [\"/var/run/docker.sock:{shown}:ro\"]`) or name another with {SOCKET_PATH}"
             )
         }
         io::ErrorKind::PermissionDenied => permission(socket),
         io::ErrorKind::ConnectionRefused => match fs::metadata(socket) {
             Ok(metadata) if !metadata.file_type().is_socket() => {
                 format!(
-                    "`{shown}` is not a socket (a directory appears there when the engine's socket was missing at mount time); mount the engine's socket or name another with `-socketpath`"
+                    "`{shown}` is not a socket (a directory appears there when the engine's socket was missing at mount time); mount the engine's socket or name another with {SOCKET_PATH}"
                 )
             }
             _ => format!(
                 "nobody listens on the engine's socket `{shown}`; start the engine, and if it was restarted, mount the directory of the socket instead of the file"
             ),
         },
-        _ => format!("the engine's socket `{shown}` cannot be used: {error}; check `-socketpath`"),
+        _ => format!("the engine's socket `{shown}` cannot be used: {error}; check {SOCKET_PATH}"),
     }
 }
 
@@ -143,12 +147,15 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
     tracing::info!(clients = clients.join(", "), "clients admitted to the default allowlist");
     let (most, asked) = (bounds.limits().connections, config.limits.connections);
     if most < asked {
-        const WHY: &str = "the limit of open files allows fewer connections than `-maxconnections`; raise it (`ulimits: nofile` in compose), or lower the option";
+        let why = format!(
+            "the limit of open files allows fewer connections than {}; raise it (`ulimits: nofile` in compose), or lower the option",
+            SettingName::MaxConnections
+        );
         // Nobody is to blame for a default.
         if asked == Limits::default().connections {
-            tracing::info!(connections = most, "{WHY}");
+            tracing::info!(connections = most, "{why}");
         } else {
-            tracing::warn!(connections = most, "{WHY}");
+            tracing::warn!(connections = most, "{why}");
         }
     }
     report_rules(&config.rules, &config.bodies, config.own_container.is_some());
@@ -171,7 +178,7 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
             );
             if config.bodies.host_access == HostAccess::Deny && !version.is_docker() {
                 tracing::warn!(
-                    "this engine is not Docker's, so it does not show whether a container stays inside: `-hostaccess=deny` refuses every exec and attach"
+                    "this engine is not Docker's, so it does not show whether a container stays inside: {DENY_HOST} refuses every exec and attach"
                 );
             }
         }
@@ -202,7 +209,8 @@ fn report_rules(rules: &RuleSet, limits: &Defaults, by_labels: bool) {
     if let Some(operation) = host_owner(rules, limits.host_access) {
         tracing::warn!(
             operation = operation.id(),
-            "whoever the default allowlist is for may use {operation}, and so owns the host; `-hostaccess=deny` (SP_HOSTACCESS) ends that"
+            "whoever the default allowlist is for may use {operation}, and so owns the host; {} ends that",
+            DENY_HOST.or_variable()
         );
     }
 }
@@ -224,7 +232,10 @@ fn name_taker(config: &Config) -> Option<String> {
     };
     let operation = Operation::all().filter(names).find(|it| allows(&config.rules, *it))?;
     Some(format!(
-        "`-allowfrom` lists the name `{name}`, and a client that may use {operation} can give that name to another container, which is then let in; `-hostaccess=deny` (SP_HOSTACCESS) refuses that, and so do per-container allowlists (`-proxycontainername=auto`)"
+        "{} lists the name `{name}`, and a client that may use {operation} can give that name to another container, which is then let in; {} refuses that, and so do per-container allowlists ({})",
+        SettingName::AllowFrom,
+        DENY_HOST.or_variable(),
+        SettingName::ProxyContainerName.set_to("auto")
     ))
 }
 
@@ -248,7 +259,7 @@ fn report_limits(limits: &Defaults) {
     );
     for directory in limits.bind_mount_from.iter().flatten() {
         if let Some(danger) = mount_danger(directory) {
-            tracing::warn!(directory = %directory.display(), "`-allowbindmountfrom` lists a directory that {danger}");
+            tracing::warn!(directory = %directory.display(), "{} lists a directory that {danger}", SettingName::AllowBindMountFrom);
         }
     }
 }

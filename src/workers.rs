@@ -32,7 +32,7 @@ struct Worker {
 
 /// Where a connection is served; counts as long as it lives.
 #[derive(Debug)]
-pub struct Desk {
+pub struct Placement {
     /// The runtime of another thread; `None` for the one that calls.
     pub runtime: Option<Handle>,
     /// What is held while it is in use.
@@ -57,13 +57,13 @@ impl Workers {
         Ok(Self { here: Arc::default(), others })
     }
 
-    /// A desk at the thread that has the fewest taken; at the calling one if others have no fewer, because to move costs.
-    pub fn desk(&self) -> Desk {
+    /// Chooses the thread with the fewest connections, and the calling one if no other has fewer, because to move costs.
+    pub fn place(&self) -> Placement {
         let others = self.others.iter().map(|worker| (Some(&worker.runtime), &worker.busy));
         let here = (None, &self.here);
         let all = std::iter::once(here).chain(others);
         let (runtime, busy) = all.min_by_key(|(_, busy)| Arc::strong_count(busy)).unwrap_or(here);
-        Desk { runtime: runtime.cloned(), busy: Arc::clone(busy) }
+        Placement { runtime: runtime.cloned(), busy: Arc::clone(busy) }
     }
 
     /// How many tasks run on the other threads.
@@ -102,17 +102,20 @@ mod tests {
     #[test]
     fn desks_are_taken_evenly_and_given_back() {
         let workers = Workers::start(3).unwrap();
-        let mut taken: Vec<Desk> = (0..9).map(|_| workers.desk()).collect();
-        let count = |taken: &[Desk], thread: Option<&Handle>| {
+        let mut taken: Vec<Placement> = (0..9).map(|_| workers.place()).collect();
+        let count = |taken: &[Placement], thread: Option<&Handle>| {
             let id = thread.map(Handle::id);
-            taken.iter().filter(|desk| desk.runtime.as_ref().map(Handle::id) == id).count()
+            taken
+                .iter()
+                .filter(|placement| placement.runtime.as_ref().map(Handle::id) == id)
+                .count()
         };
         assert_eq!(count(&taken, None), 3);
         for worker in &workers.others {
             assert_eq!(count(&taken, Some(&worker.runtime)), 3);
         }
-        taken.retain(|desk| desk.runtime.is_some());
-        taken.extend((0..3).map(|_| workers.desk()));
+        taken.retain(|placement| placement.runtime.is_some());
+        taken.extend((0..3).map(|_| workers.place()));
         assert_eq!(count(&taken, None), 3);
     }
 
@@ -121,10 +124,10 @@ mod tests {
         let workers = Workers::start(2).unwrap();
         let (alive, ended) = oneshot::channel::<()>();
         let (tell, told) = std::sync::mpsc::channel();
-        let here = workers.desk();
+        let here = workers.place();
         assert!(here.runtime.is_none());
-        let desk = workers.desk();
-        let _held = desk.runtime.unwrap().spawn(async move {
+        let elsewhere = workers.place();
+        let _held = elsewhere.runtime.unwrap().spawn(async move {
             tell.send(std::thread::current().name().map(str::to_owned)).unwrap();
             std::future::pending::<()>().await;
             drop(alive);

@@ -13,12 +13,13 @@ use body_cases::{CASES, Case, Engine, Limits, NO_BUILDS, Want};
 use sockwarden::clauses::{Defaults, Protected, Question};
 use sockwarden::client::{Admission, Client, Container, ContainerId, Identity, Peer};
 use sockwarden::policy::{Body, DeclaredBody, Judgement, Policy};
-use sockwarden::proxy::refusal::{self, Setting};
+use sockwarden::proxy::refusal;
 use sockwarden::request::json::Json;
 use sockwarden::request::{Head, Method, RequestTarget};
 use sockwarden::rule::HostAccess;
 use sockwarden::rule::labels::Rights;
 use sockwarden::rule::{Allowlist, AnchoredRegex, Origin, Rule, RuleSet};
+use sockwarden::wording::{self, Setup};
 
 #[test]
 fn every_case_ends_as_it_must() {
@@ -78,8 +79,8 @@ fn what_one_of_several_lists_may_not_do_none_may() {
         let none: DeclaredBody<()> = DeclaredBody { body: None };
         match policy.judge(&client, protected(Limits::Builder), head, none) {
             Judgement::Denied(denied) => {
-                let setting = Setting { label_prefix: Some("sockwarden"), is_gateway: false };
-                refusal::explain(&client, &denied, setting).message
+                let setup = Setup { label_prefix: Some("sockwarden"), is_gateway: false };
+                wording::explain(&client, &denied, setup).message
             }
             Judgement::Allowed(_) | Judgement::Pending(_) => String::new(),
         }
@@ -142,9 +143,9 @@ fn judge(case: &Case) -> Result<String, (u16, String)> {
     for _ in 0..8 {
         let mut pending = match judgement {
             Judgement::Denied(denied) => {
-                let setting = Setting { label_prefix: Some("sockwarden"), is_gateway: false };
-                let message = refusal::explain(&client(), &denied, setting).message;
-                return Err((refusal::status(&denied.reason).as_u16(), message));
+                let setup = Setup { label_prefix: Some("sockwarden"), is_gateway: false };
+                let message = wording::explain(&client(), &denied, setup).message;
+                return Err((refusal::status_of(&denied.reason).as_u16(), message));
             }
             Judgement::Allowed(allowed) => {
                 let sent = match allowed.body() {

@@ -8,7 +8,7 @@ use crate::request::target::printable;
 use crate::request::{ApiVersion, Operation};
 use crate::rule::Allowlist;
 
-use super::decisions::{Decision, Starts};
+use super::decisions::{Decision, Guarded, Starts};
 use super::inquiry::{Inquiry, Veil};
 use super::names::is_plain;
 use super::protected::Protected;
@@ -18,6 +18,23 @@ use super::violation::{Clause, Verdict, violation};
 /// Whether this is an operation that a client that builds may not use without `allow.labels`.
 pub fn starts_containers(operation: Operation) -> bool {
     Decision::of(operation).starts != Starts::No
+}
+
+/// Whether this is an operation that builds images.
+pub fn builds_images(operation: Operation) -> bool {
+    match Decision::of(operation).guarded {
+        Guarded::Build | Guarded::HiddenBuild => true,
+        Guarded::No
+        | Guarded::Create
+        | Guarded::Exec
+        | Guarded::Commit
+        | Guarded::Import
+        | Guarded::Image
+        | Guarded::Member
+        | Guarded::Network
+        | Guarded::Service
+        | Guarded::ServiceUpdate => false,
+    }
 }
 
 const REACHES: &str =

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fmt;
 
 use crate::request::Method;
+use crate::wording::SettingName;
 
 use super::arguments::Given;
 use super::draft::Draft;
@@ -125,13 +126,12 @@ impl Group {
 
 /// A setting with everything but its name left out; entries of the table override what they have.
 const fn setting(
-    name: &'static str,
-    variable: &'static str,
+    name: SettingName,
     read: fn(&mut Draft, &Given) -> Result<(), Problem>,
 ) -> Setting {
     Setting {
-        name,
-        variable,
+        name: name.name(),
+        variable: name.variable(),
         group: Group::Clients,
         takes: Takes::Nothing,
         default: None,
@@ -162,9 +162,7 @@ macro_rules! allow {
             repeatable: true,
             summary: concat!("Allow ", $name, " for the paths that match"),
             details: $details,
-            ..setting(concat!("allow", $name), concat!("SP_ALLOW_", $name), |draft, given| {
-                draft.allow($method, given)
-            })
+            ..setting(SettingName::allow($method), |draft, given| draft.allow($method, given))
         }
     };
 }
@@ -180,7 +178,7 @@ and believes an address for at most 2 seconds after it was last in an answer; wi
 has it. A container that a name leads to is let in from all its addresses on the engine's networks. \
             Bits of a network beyond its length are ignored, and an IPv4-mapped IPv6 address is the IPv4 address. \
             Over a Unix socket it has no effect: everybody who may open the socket file is let in.",
-        ..setting("allowfrom", "SP_ALLOWFROM", into!(allow_from, values::clients))
+        ..setting(SettingName::AllowFrom, into!(allow_from, values::clients))
     },
     allow!(
         "GET",
@@ -212,26 +210,18 @@ has it. A container that a name leads to is let in from all its addresses on the
             mounts of other containers, services, checkpoints. Not set, host mounts are not limited unless `-hostaccess=deny` is. \
             A container with its own list and without a label `bindmountfrom` keeps this limit. A symbolic link below a listed directory leads \
             wherever it leads: list directories that no client can write to.",
-        ..setting(
-            "allowbindmountfrom",
-            "SP_ALLOWBINDMOUNTFROM",
-            into!(bind_mount_from, values::directories),
-        )
+        ..setting(SettingName::AllowBindMountFrom, into!(bind_mount_from, values::directories))
     },
     Setting {
         group: Group::Requests,
         summary: "Refuse every mount of a path of the host, for all clients, whatever their labels list",
-        ..setting("denyhostmounts", "SP_DENYHOSTMOUNTS", into!(deny_host_mounts, values::switch))
+        ..setting(SettingName::DenyHostMounts, into!(deny_host_mounts, values::switch))
     },
     Setting {
         group: Group::Requests,
         summary: "Refuse NFS and CIFS volumes, for all clients",
         details: "The host mounts them from the network. Without this they are allowed also where host mounts are limited.",
-        ..setting(
-            "denynetworkvolumes",
-            "SP_DENYNETWORKVOLUMES",
-            into!(deny_network_volumes, values::switch),
-        )
+        ..setting(SettingName::DenyNetworkVolumes, into!(deny_network_volumes, values::switch))
     },
     Setting {
         group: Group::Requests,
@@ -241,7 +231,7 @@ has it. A container that a name leads to is let in from all its addresses on the
         details: "`deny` also refuses host mounts, unless `-allowbindmountfrom` or a label lists where they may come from. \
             A container with its own list may say otherwise with the label `hostaccess`. \
             See [What a body may ask](how-requests-are-judged.md#what-a-body-may-ask).",
-        ..setting("hostaccess", "SP_HOSTACCESS", into!(host_access, values::host_access))
+        ..setting(SettingName::HostAccess, into!(host_access, values::host_access))
     },
     Setting {
         group: Group::Sockets,
@@ -249,25 +239,21 @@ has it. A container that a name leads to is let in from all its addresses on the
         default: Some("127.0.0.1"),
         summary: "Listen on this IPv4 or IPv6 address",
         details: "In a container this is usually `0.0.0.0`: on the default address only the container itself can connect.",
-        ..setting("listenip", "SP_LISTENIP", into!(listen_ip, values::address))
+        ..setting(SettingName::ListenIp, into!(listen_ip, values::address))
     },
     Setting {
         group: Group::Sockets,
         takes: Takes::Value("PORT"),
         default: Some("2375"),
         summary: "Listen on this TCP port",
-        ..setting("proxyport", "SP_PROXYPORT", into!(port, values::port))
+        ..setting(SettingName::ProxyPort, into!(port, values::port))
     },
     Setting {
         group: Group::Sockets,
         takes: Takes::Value("PATH"),
         summary: "Listen on this Unix socket instead of a TCP port",
         details: "A socket that is already there is replaced; any other file is left alone and ends the start.",
-        ..setting(
-            "proxysocketendpoint",
-            "SP_PROXYSOCKETENDPOINT",
-            into!(endpoint, values::socket_path_or_none),
-        )
+        ..setting(SettingName::ProxySocketEndpoint, into!(endpoint, values::socket_path_or_none))
     },
     Setting {
         group: Group::Sockets,
@@ -277,24 +263,20 @@ has it. A container that a name leads to is let in from all its addresses on the
         details: "The variable is octal with or without a leading 0. The flag is a number as Go writes it, so octal needs its leading 0: \
             `0600`, `0o600` and `384` are the same, `600` is refused. In YAML put the variable's value in quotes (`\"0660\"`), or it arrives as \
             another number. The owner must be able to read and write, and nobody may do what the owner may not.",
-        ..setting(
-            "proxysocketendpointfilemode",
-            "SP_PROXYSOCKETENDPOINTFILEMODE",
-            into!(endpoint_mode, values::file_mode),
-        )
+        ..setting(SettingName::ProxySocketEndpointFileMode, into!(endpoint_mode, values::file_mode))
     },
     Setting {
         group: Group::Sockets,
         takes: Takes::Value("PATH"),
         default: Some("/var/run/docker.sock"),
         summary: "The engine's Unix socket",
-        ..setting("socketpath", "SP_SOCKETPATH", into!(engine_socket, values::socket_path))
+        ..setting(SettingName::SocketPath, into!(engine_socket, values::socket_path))
     },
     Setting {
         group: Group::Running,
         summary: "Serve `http://127.0.0.1:55555/health` for health checks over HTTP",
         details: "It answers 200 when the engine answers a ping, else 503. `sockwarden healthcheck` works without it.",
-        ..setting("allowhealthcheck", "SP_ALLOWHEALTHCHECK", into!(health_endpoint, values::switch))
+        ..setting(SettingName::AllowHealthCheck, into!(health_endpoint, values::switch))
     },
     Setting {
         group: Group::Running,
@@ -303,17 +285,13 @@ has it. A container that a name leads to is let in from all its addresses on the
         unit: Some("seconds"),
         summary: "Ask the engine this often whether it still answers; 0 for never",
         details: "A failure is logged.",
-        ..setting(
-            "watchdoginterval",
-            "SP_WATCHDOGINTERVAL",
-            into!(watchdog_interval, values::seconds),
-        )
+        ..setting(SettingName::WatchdogInterval, into!(watchdog_interval, values::seconds))
     },
     Setting {
         group: Group::Running,
         summary: "Stop when the watchdog finds that the engine does not answer, with exit code 10",
         details: "Needs `-watchdoginterval`.",
-        ..setting("stoponwatchdog", "SP_STOPONWATCHDOG", into!(stop_on_watchdog, values::switch))
+        ..setting(SettingName::StopOnWatchdog, into!(stop_on_watchdog, values::switch))
     },
     Setting {
         group: Group::Running,
@@ -321,18 +299,14 @@ has it. A container that a name leads to is let in from all its addresses on the
         default: Some("10"),
         unit: Some("seconds"),
         summary: "How long running requests may take to finish after SIGTERM or SIGINT",
-        ..setting(
-            "shutdowngracetime",
-            "SP_SHUTDOWNGRACETIME",
-            into!(shutdown_grace, values::seconds),
-        )
+        ..setting(SettingName::ShutdownGraceTime, into!(shutdown_grace, values::seconds))
     },
     Setting {
         group: Group::Running,
         summary: "Keep what the process gives up at start otherwise: programs, files, ports and system calls that serving does not need",
         details: "For finding out whether the sandbox is in the way of something; \
             see [What the process gives up](threat-model.md#what-the-process-gives-up).",
-        ..setting("nosandbox", "SP_NOSANDBOX", into!(no_sandbox, values::switch))
+        ..setting(SettingName::NoSandbox, into!(no_sandbox, values::switch))
     },
     Setting {
         group: Group::Limits,
@@ -342,8 +316,7 @@ has it. A container that a name leads to is let in from all its addresses on the
         summary: "Refuse a request whose request line and header fields are longer than this together",
         details: "Answered with 431. Build arguments travel in the request line and registry credentials in a field, so a large build may need more.",
         ..setting(
-            "maxheadbytes",
-            "SP_MAXHEADBYTES",
+            SettingName::MaxHeadBytes,
             into!(limits.head_bytes, values::limit, 1024..=1024 * 1024),
         )
     },
@@ -353,7 +326,7 @@ has it. A container that a name leads to is let in from all its addresses on the
         default: Some("100"),
         summary: "Refuse a request with more header fields than this",
         details: "Answered with 431.",
-        ..setting("maxheaders", "SP_MAXHEADERS", into!(limits.head_fields, values::limit, 16..=512))
+        ..setting(SettingName::MaxHeaders, into!(limits.head_fields, values::limit, 16..=512))
     },
     Setting {
         group: Group::Limits,
@@ -362,7 +335,7 @@ has it. A container that a name leads to is let in from all its addresses on the
         unit: Some("seconds"),
         summary: "Refuse a request whose head takes longer than this from its first byte to its last",
         details: "Answered with 408. The time between two requests on a connection does not count.",
-        ..setting("headtimeout", "SP_HEADTIMEOUT", into!(limits.head_timeout, values::time_limit))
+        ..setting(SettingName::HeadTimeout, into!(limits.head_timeout, values::time_limit))
     },
     Setting {
         group: Group::Limits,
@@ -372,8 +345,7 @@ has it. A container that a name leads to is let in from all its addresses on the
         summary: "Refuse a request body that is read to be judged and longer than this",
         details: "Answered with 413. A body that is only passed on, such as an image or a build context, has no limit.",
         ..setting(
-            "maxbodybytes",
-            "SP_MAXBODYBYTES",
+            SettingName::MaxBodyBytes,
             into!(limits.inspected_body_limit, values::limit, 1024..=64 * 1024 * 1024),
         )
     },
@@ -385,8 +357,7 @@ has it. A container that a name leads to is let in from all its addresses on the
         summary: "Refuse a request body that is read to be judged and takes longer than this to arrive",
         details: "Answered with 408. A body that is only passed on may take as long as it likes.",
         ..setting(
-            "bodytimeout",
-            "SP_BODYTIMEOUT",
+            SettingName::BodyTimeout,
             into!(limits.inspected_body_timeout, values::time_limit),
         )
     },
@@ -398,8 +369,7 @@ has it. A container that a name leads to is let in from all its addresses on the
         details: "More are answered with 503 and closed. Each connection may need two file descriptors: if the limit of open files allows fewer, \
             so many are served, and the start says so.",
         ..setting(
-            "maxconnections",
-            "SP_MAXCONNECTIONS",
+            SettingName::MaxConnections,
             into!(limits.connections, values::limit, 1..=1_000_000),
         )
     },
@@ -412,8 +382,7 @@ has it. A container that a name leads to is let in from all its addresses on the
             has one address of it usually has all, or on a Unix socket a user id. Clients that come through a published port may \
             share the address of a gateway, and then this limit.",
         ..setting(
-            "maxconnectionsperclient",
-            "SP_MAXCONNECTIONSPERCLIENT",
+            SettingName::MaxConnectionsPerClient,
             into!(limits.connections_per_client, values::limit, 1..=1_000_000),
         )
     },
@@ -424,8 +393,7 @@ has it. A container that a name leads to is let in from all its addresses on the
         summary: "Carry at most this many streams of one client at once: events, logs, stats, attach, exec and the like",
         details: "More are answered with 429. A client is the same as for `-maxconnectionsperclient`, and what is left below that one is kept for short requests.",
         ..setting(
-            "maxstreamsperclient",
-            "SP_MAXSTREAMSPERCLIENT",
+            SettingName::MaxStreamsPerClient,
             into!(limits.streams_per_client, values::limit, 1..=1_000_000),
         )
     },
@@ -435,11 +403,7 @@ has it. A container that a name leads to is let in from all its addresses on the
         default: Some("4000"),
         summary: "Let at most this many requests wait until it is known which container asks",
         details: "More are answered with 503. One client gets at most a quarter of them. Matters only with per-container allowlists.",
-        ..setting(
-            "maxwaiting",
-            "SP_MAXWAITING",
-            into!(limits.waiting, values::limit, 4..=1_000_000),
-        )
+        ..setting(SettingName::MaxWaiting, into!(limits.waiting, values::limit, 4..=1_000_000))
     },
     Setting {
         group: Group::Limits,
@@ -451,8 +415,7 @@ has it. A container that a name leads to is let in from all its addresses on the
             half of that. What does not fit waits as long as a body may take, and is answered with 503, or with 429 where this client has its \
             share. Other limits that are raised may need more: docs/reliability.md has the formula.",
         ..setting(
-            "maxmemory",
-            "SP_MAXMEMORY",
+            SettingName::MaxMemory,
             into!(limits.memory, values::limit, 16 * 1024 * 1024..=1 << 40),
         )
     },
@@ -462,44 +425,32 @@ has it. A container that a name leads to is let in from all its addresses on the
         default: Some("INFO"),
         summary: "Log this level and above: `DEBUG`, `INFO`, `WARN` or `ERROR`",
         details: "Upper or lower case. Refused requests are logged at `WARN`, allowed ones at `DEBUG`.",
-        ..setting("loglevel", "SP_LOGLEVEL", into!(log_level, values::level))
+        ..setting(SettingName::LogLevel, into!(log_level, values::level))
     },
     Setting {
         group: Group::Logging,
         summary: "Log JSON lines instead of text",
-        ..setting("logjson", "SP_LOGJSON", into!(log_json, values::switch))
+        ..setting(SettingName::LogJson, into!(log_json, values::switch))
     },
     Setting {
         group: Group::Containers,
         takes: Takes::Value("NAME"),
         summary: "The proxy's own container, by name, id or `auto`; switches allowlists in container labels on",
         details: "`auto` finds it by itself.",
-        ..setting(
-            "proxycontainername",
-            "SP_PROXYCONTAINERNAME",
-            into!(own_container, values::own_container),
-        )
+        ..setting(SettingName::ProxyContainerName, into!(own_container, values::own_container))
     },
     Setting {
         group: Group::Containers,
         takes: Takes::Value("PREFIX"),
         summary: "Read labels `PREFIX.allow.get` and the like, instead of those that begin with `socket-proxy` or `sockwarden`",
         details: "Useful when several proxies share an engine. It should not begin with `sockwarden.`, because other sockwardens take unknown labels there for mistakes.",
-        ..setting(
-            "dockerlabelprefix",
-            "SP_DOCKERLABELPREFIX",
-            into!(label_prefixes, values::label_prefixes),
-        )
+        ..setting(SettingName::DockerLabelPrefix, into!(label_prefixes, values::label_prefixes))
     },
     Setting {
         group: Group::Containers,
         summary: "Let labels that come from an image count as the container's own",
         details: "Without it whoever builds an image cannot give rights to the containers made from it.",
-        ..setting(
-            "trustimagelabels",
-            "SP_TRUSTIMAGELABELS",
-            into!(trust_image_labels, values::switch),
-        )
+        ..setting(SettingName::TrustImageLabels, into!(trust_image_labels, values::switch))
     },
 ];
 
@@ -533,6 +484,7 @@ mod tests {
     fn names_are_unique_and_follow_one_rule() {
         let flags: BTreeSet<_> = SETTINGS.iter().map(|setting| setting.name).collect();
         assert_eq!(flags.len(), SETTINGS.len());
+        assert!(SettingName::ALL.iter().all(|setting| flags.contains(setting.name())));
         for setting in SETTINGS {
             let joined = if setting.repeatable { "allow" } else { "" };
             let rest = setting.name.strip_prefix(joined).unwrap();

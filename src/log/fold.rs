@@ -5,8 +5,14 @@
 //! anything, are counted together.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::time::{Duration, Instant};
 
+use tracing::Event;
+use tracing::field::{Field, Visit};
+
+/// The fields of an event that may be folded: what makes it the same as another, and whose it is. Neither is written.
+pub(super) const FOLD: [&str; 2] = ["fold", "fold_client"];
 /// How long repeats of a line are counted before the count is written.
 pub(super) const EVERY: Duration = Duration::from_secs(5);
 /// How many lines are told apart for one client at a time.
@@ -25,8 +31,50 @@ pub(super) struct Key {
     pub(super) client: u64,
 }
 
+impl Key {
+    /// What an event says of that; `None` for one that is always written.
+    pub(super) fn of(event: &Event<'_>) -> Option<Self> {
+        event.metadata().fields().field(FOLD[0])?;
+        let mut key = Self::default();
+        event.record(&mut key);
+        Some(key)
+    }
+}
+
+impl Visit for Key {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        match field.name() {
+            "fold" => self.line = value,
+            "fold_client" => self.client = value,
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
+}
+
 /// A line that stands for others: its fields in order.
 pub(super) type Sample = Vec<(&'static str, String)>;
+
+/// The fields of an event.
+pub(super) fn sample_of(event: &Event<'_>) -> Sample {
+    let mut sample = Sample::default();
+    event.record(&mut Values(&mut sample));
+    sample
+}
+
+/// Keeps an event's values.
+struct Values<'a>(&'a mut Sample);
+
+impl Visit for Values<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.push((field.name(), value.to_owned()));
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0.push((field.name(), format!("{value:?}")));
+    }
+}
 
 /// What was counted of one line.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,7 +90,7 @@ pub(super) struct Repeats {
 /// The lines of the last seconds.
 #[derive(Debug, Default)]
 pub(super) struct Folds {
-    lines: HashMap<Place, Fold>,
+    lines: HashMap<Bucket, Fold>,
     /// How many lines are told apart for each client.
     clients: HashMap<u64, usize>,
     /// When counts were last looked at.
@@ -51,7 +99,7 @@ pub(super) struct Folds {
 
 /// What is counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Place {
+enum Bucket {
     Line(u64),
     /// Whatever else is said of a client.
     OtherLines(u64),
@@ -70,19 +118,19 @@ struct Fold {
 impl Folds {
     /// Notes a line; says whether it is to be written.
     pub(super) fn note(&mut self, now: Instant, key: Key, sample: impl FnOnce() -> Sample) -> bool {
-        if let Some(fold) = self.lines.get_mut(&Place::Line(key.line)) {
+        if let Some(fold) = self.lines.get_mut(&Bucket::Line(key.line)) {
             fold.count += 1;
             return false;
         }
         let of_client = self.clients.get(&key.client).copied().unwrap_or_default();
-        let place = match of_client {
-            _ if self.clients.values().sum::<usize>() >= MOST => Place::OtherClients,
-            MOST_PER_CLIENT.. => Place::OtherLines(key.client),
-            _ => Place::Line(key.line),
+        let bucket = match of_client {
+            _ if self.clients.values().sum::<usize>() >= MOST => Bucket::OtherClients,
+            MOST_PER_CLIENT.. => Bucket::OtherLines(key.client),
+            _ => Bucket::Line(key.line),
         };
-        let is_told_apart = place == Place::Line(key.line);
-        let fold = self.lines.entry(place).or_insert_with(|| {
-            let sample = summary(place, sample());
+        let is_told_apart = bucket == Bucket::Line(key.line);
+        let fold = self.lines.entry(bucket).or_insert_with(|| {
+            let sample = summary(bucket, sample());
             Fold { client: key.client, sample, count: 0, since: now }
         });
         if is_told_apart {
@@ -107,7 +155,7 @@ impl Folds {
         self.looked = Some(now);
         let mut repeats = Vec::new();
         let clients = &mut self.clients;
-        self.lines.retain(|place, fold| {
+        self.lines.retain(|bucket, fold| {
             let elapsed = now.duration_since(fold.since);
             if !all && elapsed < EVERY {
                 return true;
@@ -120,7 +168,7 @@ impl Folds {
             }
             // Another line of this kind is written at once.
             if (count == 0 || all)
-                && matches!(place, Place::Line(_))
+                && matches!(bucket, Bucket::Line(_))
                 && let Some(lines) = clients.get_mut(&fold.client)
             {
                 *lines -= 1;
@@ -136,20 +184,20 @@ impl Folds {
 }
 
 /// What the line with the count says: the fields of the first line, or only what all that is counted there has in common.
-fn summary(place: Place, sample: Sample) -> Sample {
-    let common: &[&str] = match place {
-        Place::Line(_) => {
+fn summary(bucket: Bucket, sample: Sample) -> Sample {
+    let common: &[&str] = match bucket {
+        Bucket::Line(_) => {
             &["client", "method", "path", "operation", "verdict", "reason", "fix", "status", "id"]
         }
-        Place::OtherLines(_) => &["client", "verdict"],
-        Place::OtherClients => &["verdict"],
+        Bucket::OtherLines(_) => &["client", "verdict"],
+        Bucket::OtherClients => &["verdict"],
     };
     let kept = sample.into_iter().filter(|(name, _)| common.contains(name));
     let mut kept: Sample = kept.map(|(name, value)| (name, shortened(value))).collect();
-    let reason = match place {
-        Place::Line(_) => return kept,
-        Place::OtherLines(_) => "more different refusals than are logged one by one",
-        Place::OtherClients => "refusals of more clients than are logged one by one",
+    let reason = match bucket {
+        Bucket::Line(_) => return kept,
+        Bucket::OtherLines(_) => "more different refusals than are logged one by one",
+        Bucket::OtherClients => "refusals of more clients than are logged one by one",
     };
     kept.push(("reason", reason.to_owned()));
     kept
@@ -237,7 +285,7 @@ mod tests {
         };
         assert_eq!(count(Some("a")), 1000 - MOST_PER_CLIENT as u64);
         assert_eq!(count(None), 99_000 - written as u64);
-        let long = summary(Place::Line(1), vec![("reason", "é".repeat(10_000))]);
+        let long = summary(Bucket::Line(1), vec![("reason", "é".repeat(10_000))]);
         assert!(long[0].1.len() <= MOST_VALUE_BYTES + 3);
     }
 }

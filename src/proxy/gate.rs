@@ -15,6 +15,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::StatusCode;
 use tokio::time::{Instant, Sleep};
 
+use super::refusal::{Refusal, Unreadable};
 use crate::bounds::Limit;
 use crate::bounds::memory::{Purse, Taken, Use};
 use crate::config::Limits;
@@ -89,19 +90,15 @@ pub struct Request {
     pub wants_upgrade: bool,
 }
 
-/// Why the gate refused a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A message that the gate stopped.
+#[derive(Debug)]
 pub struct Refused {
-    /// What to answer.
-    pub status: StatusCode,
-    /// What was wrong and what to do.
-    pub message: String,
+    /// Why.
+    pub refusal: Refusal,
     /// The method, where the head got that far.
     pub method: Option<Method>,
     /// The target as it was sent, where the head got that far.
     pub raw_target: Option<String>,
-    /// The limit that was reached, where one was.
-    pub limit: Option<Limit>,
 }
 
 impl Gate {
@@ -212,7 +209,7 @@ impl Gate {
             }
             self.searched = input.len();
             if self.searched >= most {
-                return refuse(Refused::at(Limit::HeadBytes, &self.limits));
+                return refuse(Limit::HeadBytes.into());
             }
             if self.searched > 0 && !self.head_begun {
                 self.head_begun = true;
@@ -222,7 +219,7 @@ impl Gate {
                 && self.memory.is_none()
                 && let Err(limit) = ready!(self.poll_memory(cx))
             {
-                return refuse(Refused::at(limit, &self.limits));
+                return refuse(limit.into());
             }
             match self.incoming.poll_fill(cx) {
                 Poll::Ready(Ok(0)) if self.searched > 0 => {
@@ -233,7 +230,7 @@ impl Gate {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Pending if self.head_begun => {
                     ready!(self.deadline.as_mut().poll(cx));
-                    return refuse(Refused::at(Limit::HeadTime, &self.limits));
+                    return refuse(Limit::HeadTime.into());
                 }
                 Poll::Pending if self.is_first => {
                     ready!(self.deadline.as_mut().poll(cx));
@@ -247,15 +244,23 @@ impl Gate {
 
 impl Refused {
     fn new(status: StatusCode, message: String) -> Self {
-        Self { status, message, method: None, raw_target: None, limit: None }
-    }
-
-    fn at(limit: Limit, limits: &Limits) -> Self {
-        Self { limit: Some(limit), ..Self::new(limit.status(), limit.message(limits)) }
+        Refusal::Gate(Unreadable { status, message }).into()
     }
 
     fn bad(message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message.to_owned())
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, method: None, raw_target: None }
+    }
+}
+
+impl From<Limit> for Refused {
+    fn from(limit: Limit) -> Self {
+        Refusal::from(limit).into()
     }
 }
 
@@ -329,7 +334,7 @@ fn check_head(head: &[u8], limits: &Limits) -> Result<(Request, CheckedFields), 
             ));
         }
         Err(httparse::Error::TooManyHeaders) => {
-            return Err(Refused::at(Limit::HeadFields, limits));
+            return Err(Limit::HeadFields.into());
         }
         Err(httparse::Error::Version) => {
             return Err(Refused::bad(

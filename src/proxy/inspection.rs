@@ -4,11 +4,9 @@
 //! needs to come to an end.
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
 use tokio::time::{Duration, Instant, timeout, timeout_at};
 
-use super::refusal;
-use crate::audit::Outcome;
+use super::refusal::Refusal;
 use crate::bounds::Limit;
 use crate::bounds::memory::{Purse, Taken, Use};
 use crate::config::Limits;
@@ -29,49 +27,32 @@ pub(super) enum Settled<'a> {
     /// With the memory of the body, until it was sent on.
     Allowed(Allowed<ClientBody<'a>>, Option<Taken>),
     Denied(Box<Denied>),
-    /// There is none, because it takes more than it may. Nothing is passed on unread.
-    Limited(Limit),
-    /// There is none, because the body did not come or the engine did not answer.
-    Failed {
-        status: StatusCode,
-        message: String,
-        outcome: Outcome,
-    },
 }
 
 /// Brings a judgement to its end.
+///
+/// # Errors
+/// When there is none: it takes more than it may, the body did not come, or the engine did not answer. Nothing is passed on unread.
 pub(super) async fn settle<'a>(
     engine: &Engine,
     limits: &Limits,
     purse: &Purse,
     judgement: Judgement<ClientBody<'a>>,
-) -> Settled<'a> {
+) -> Result<Settled<'a>, Refusal> {
     let mut judgement = judgement;
     let mut body_memory = None;
     // What was read and answered stays in memory until the judgement ends.
     let mut memory: Option<Taken> = None;
     loop {
         let mut pending = match judgement {
-            Judgement::Allowed(allowed) => return Settled::Allowed(allowed, body_memory),
-            Judgement::Denied(denied) => return Settled::Denied(denied),
+            Judgement::Allowed(allowed) => return Ok(Settled::Allowed(allowed, body_memory)),
+            Judgement::Denied(denied) => return Ok(Settled::Denied(denied)),
             Judgement::Pending(pending) => pending,
         };
         if let Some(body) = pending.take_body() {
-            let bytes = match read(body, limits, purse).await {
-                Ok((bytes, taken)) => {
-                    body_memory = Some(taken);
-                    bytes
-                }
-                Err(Unread::Limited(limit)) => return Settled::Limited(limit),
-                Err(Unread::Broken) => {
-                    let message = "the request body ended early; send it whole";
-                    return failed(StatusCode::BAD_REQUEST, message, Outcome::Aborted);
-                }
-            };
-            match take(purse, limits, Use::Judgement, Json::memory(&bytes)).await {
-                Ok(taken) => memory = Some(taken),
-                Err(limit) => return Settled::Limited(limit),
-            }
+            let (bytes, taken) = read(body, limits, purse).await?;
+            body_memory = Some(taken);
+            memory = Some(take(purse, limits, Use::Judgement, Json::memory(&bytes)).await?);
             judgement = pending.read(bytes);
             continue;
         }
@@ -79,34 +60,18 @@ pub(super) async fn settle<'a>(
             let looking = timeout(limits.inspected_body_timeout, body.is_empty());
             judgement = match looking.await {
                 Ok(Ok(is_empty)) => pending.emptied(is_empty),
-                Ok(Err(_)) => {
-                    let message = "the request body ended early; send it whole";
-                    return failed(StatusCode::BAD_REQUEST, message, Outcome::Aborted);
-                }
-                Err(_) => return Settled::Limited(Limit::BodyTime),
+                Ok(Err(_)) => return Err(Refusal::BrokenBody),
+                Err(_) => return Err(Limit::BodyTime.into()),
             };
             continue;
         }
         for question in pending.questions() {
-            let answer = match engine.answer(&question).await {
-                Ok(answer) => answer,
-                Err(error) => {
-                    let (status, message) = refusal::engine_failure(&error);
-                    // Not by its name: that may come from an answer which the client must not read.
-                    let message = format!("what this names cannot be judged: {message}");
-                    return failed(status, &message, Outcome::EngineFailed);
-                }
-            };
+            let answer = engine.answer(&question).await.map_err(Refusal::Unjudged)?;
             let (answer, bytes) = answer.map_or((None, 0), |(json, bytes)| (Some(json), bytes));
             if pending.answer(question, answer) {
-                let taken = match &mut memory {
-                    Some(memory) => memory.grow(bytes),
-                    none => take(purse, limits, Use::Judgement, bytes)
-                        .await
-                        .map(|taken| *none = Some(taken)),
-                };
-                if let Err(limit) = taken {
-                    return Settled::Limited(limit);
+                match &mut memory {
+                    Some(memory) => memory.grow(bytes)?,
+                    none => *none = Some(take(purse, limits, Use::Judgement, bytes).await?),
                 }
             }
         }
@@ -125,32 +90,32 @@ async fn read(
     mut body: ClientBody<'_>,
     limits: &Limits,
     purse: &Purse,
-) -> Result<(Bytes, Taken), Unread> {
+) -> Result<(Bytes, Taken), Refusal> {
     let most = limits.inspected_body_limit;
     let announced = body.length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
     if announced.is_some_and(|length| length > most) {
-        return Err(Unread::Limited(Limit::BodyBytes));
+        return Err(Limit::BodyBytes.into());
     }
     let mut room = announced.unwrap_or_else(|| FIRST_BYTES.min(most));
     let what = if announced.is_some() { Use::Body } else { Use::Head };
-    let mut taken = take(purse, limits, what, room).await.map_err(Unread::Limited)?;
+    let mut taken = take(purse, limits, what, room).await?;
     let mut bytes = BytesMut::with_capacity(room);
     let mut deadline = Instant::now() + limits.inspected_body_timeout;
     loop {
         let stalls = if bytes.len() + room > LARGE_BYTES { LONGEST_STALL } else { Duration::MAX };
         let until = Instant::now().checked_add(stalls).map_or(deadline, |end| end.min(deadline));
         let data = match timeout_at(until, body.next()).await {
-            Err(_) => return Err(Unread::Limited(Limit::BodyTime)),
+            Err(_) => return Err(Limit::BodyTime.into()),
             Ok(None) => break,
-            Ok(Some(data)) => data.map_err(|_| Unread::Broken)?,
+            Ok(Some(data)) => data.map_err(|_| Refusal::BrokenBody)?,
         };
         let length = bytes.len() + data.len();
         if length > most {
-            return Err(Unread::Limited(Limit::BodyBytes));
+            return Err(Limit::BodyBytes.into());
         }
         if length > room {
             let began = Instant::now();
-            taken = take(purse, limits, Use::Body, most).await.map_err(Unread::Limited)?;
+            taken = take(purse, limits, Use::Body, most).await?;
             room = most;
             // The wait was ours.
             deadline += began.elapsed();
@@ -160,14 +125,4 @@ async fn read(
     }
     taken.shrink(bytes.len());
     Ok((bytes.freeze(), taken))
-}
-
-/// Why a body was not read.
-enum Unread {
-    Limited(Limit),
-    Broken,
-}
-
-fn failed(status: StatusCode, message: &str, outcome: Outcome) -> Settled<'static> {
-    Settled::Failed { status, message: message.to_owned(), outcome }
 }

@@ -12,8 +12,9 @@ use bytes::Bytes;
 use http::StatusCode;
 use tokio::sync::watch;
 
-use super::{After, Stop, refusal, with_sources};
-use crate::audit::{Outcome, Record, Verdict};
+use super::drain::Stop;
+use super::refusal::{Refusal, with_sources};
+use crate::audit::{Outcome, Record};
 use crate::engine::{EngineBody, EngineError};
 use crate::request::Fields;
 use crate::socket::Socket;
@@ -90,15 +91,18 @@ enum Delivery {
 }
 
 impl Reply<'_> {
-    /// Passes on what the engine answered.
+    /// Passes on what the engine answered. Says whether another request may follow.
+    ///
+    /// # Errors
+    /// When the engine failed before the client saw anything of the answer.
     pub(super) async fn stream(
-        mut self,
-        mut record: Record,
+        &mut self,
+        record: &mut Record,
         status: StatusCode,
         fields: &Fields,
         is_dated: bool,
         mut body: EngineBody<'_>,
-    ) -> After {
+    ) -> Result<bool, Refusal> {
         let (delivery, length) = match body.framing() {
             Framing::Length(bytes) => (Delivery::Plain, *bytes),
             Framing::Chunked(_) | Framing::UntilClose if self.is_old => (Delivery::UntilClose, 0),
@@ -160,60 +164,39 @@ impl Reply<'_> {
             }
         });
         let passed: Result<(), Option<EngineError>> = passed.await;
-        if let Err(Some(error)) = &passed
-            && !began
-        {
-            // Nothing came, so the client can still be told.
-            self.out.clear();
-            return self.engine_failed(record, error).await;
-        }
         record.outcome = match &passed {
             Ok(()) => Outcome::Answered,
             Err(None | Some(EngineError::ClientBody)) => Outcome::Aborted,
             Err(Some(_)) => Outcome::EngineFailed,
         };
-        if let Err(Some(error)) = &passed {
-            record.failure = Some(with_sources(error));
+        match passed {
+            Ok(()) => Ok(self.keeps),
+            Err(None) => Ok(false),
+            Err(Some(error)) if began => {
+                record.failure = Some(with_sources(&error));
+                Ok(false)
+            }
+            Err(Some(error)) => {
+                // Nothing came, so the client can still be told.
+                self.out.clear();
+                Err(Refusal::Engine(error))
+            }
         }
-        if passed.is_ok() && self.keeps { After::Next } else { After::Close }
     }
 
-    /// Says that the engine failed, or that the client's body did on its way there.
-    pub(super) async fn engine_failed(mut self, mut record: Record, error: &EngineError) -> After {
-        record.failure = Some(with_sources(error));
-        let (status, message) = refusal::engine_failure(error);
-        let outcome =
-            if status.is_client_error() { Outcome::Aborted } else { Outcome::EngineFailed };
-        self.keeps = false;
-        self.own(record, status, &message, outcome).await
-    }
-
-    /// Gives an answer of our own.
-    pub(super) async fn own(
-        mut self,
-        mut record: Record,
-        status: StatusCode,
-        message: &str,
-        outcome: Outcome,
-    ) -> After {
-        record.status = Some(status);
-        record.outcome = outcome;
-        if let Verdict::Unjudged = record.verdict {
-            record.verdict = Verdict::Refused(message.to_owned());
-        }
-        let body = refusal::body(message, record.id);
-        drop(record);
+    /// Gives an answer of our own. Says whether another request may follow.
+    pub(super) async fn own(mut self, status: StatusCode, body: &[u8]) -> bool {
         self.begin(status, b"Content-Type: application/json\r\n", false, body.len());
         self.out.write(format_args!("Content-Length: {}\r\n\r\n", body.len()));
         if !self.is_to_head {
-            self.out.text(&body);
+            self.out.text(body);
         }
         let written = poll_fn(|cx| self.writer.poll_flush(self.out, cx)).await;
-        if written.is_ok() && self.keeps { After::Next } else { After::Close }
+        written.is_ok() && self.keeps
     }
 
     /// The head behind which the connection leaves HTTP, with the reason phrase that the Engine uses.
-    pub(super) fn hijack(self, status: StatusCode, fields: &Fields) -> Bytes {
+    pub(super) fn hijack(&self, status: StatusCode, fields: &Fields) -> Bytes {
         let is_raw = fields.all("upgrade").next() == Some(b"tcp");
         let phrase = if is_raw { "UPGRADED" } else { phrase(status) };
         let mut head = [self.interim.end(), b"HTTP/1.1 "].concat();

@@ -1,6 +1,6 @@
 //! What people are told about clients: lines in the log when they come and go, and the answer to `sockwarden clients`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use super::ourselves::{Look, Ourselves};
 use super::sessions::Sessions;
 use super::shared::{Shared, lock};
 use crate::clauses::{builds_unlabelled, mount_danger};
-use crate::client::{ContainerId, Identity};
+use crate::client::ContainerId;
 use crate::engine::questions::{ContainerInspect, ContainerRow, Endpoint};
 use crate::engine::{Engine, OwnCall};
 use crate::request::target::printable;
@@ -21,10 +21,6 @@ use crate::rule::HostAccess;
 use crate::rule::labels::Rights;
 use crate::startup::{build_limits, dangers, host_owner};
 
-/// How many clients' last refusals are remembered.
-const REMEMBERED_REFUSALS: usize = 4096;
-/// How much of a refusal is remembered, in characters.
-const LONGEST_REFUSAL: usize = 1024;
 /// How many containers of one network are looked at for the warning about forged addresses.
 const EXAMINED_NEIGHBOURS: usize = 64;
 
@@ -79,30 +75,14 @@ pub(super) struct Reporter {
 /// What was told before.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    /// The last refusal of each client, a bounded number of them.
-    refusals: Mutex<HashMap<ContainerId, String>>,
     /// Whom we have warned of, so that it is said once.
     warned: Mutex<BTreeSet<(ContainerId, String)>>,
 }
 
 impl Reporter {
-    /// Remembers what a client was refused.
-    pub(super) fn refused(&self, identity: &Identity, what: &str) {
-        let Identity::Containers(containers) = identity else { return };
-        // A client may ask for something very long.
-        let what: String = what.chars().take(LONGEST_REFUSAL).collect();
-        let mut refusals = lock(&self.told.refusals);
-        for container in containers.iter() {
-            if refusals.len() < REMEMBERED_REFUSALS || refusals.contains_key(&container.id) {
-                refusals.insert(container.id, what.clone());
-            }
-        }
-    }
-
     /// A container is gone for good.
     pub(super) fn forget(&self, id: ContainerId) {
         lock(&self.told.warned).retain(|(warned, _)| *warned != id);
-        lock(&self.told.refusals).remove(&id);
     }
 
     /// The label prefix that messages suggest.
@@ -110,11 +90,15 @@ impl Reporter {
         self.labels.prefixes.last().map_or("sockwarden", String::as_str)
     }
 
-    /// The clients there are: containers with labels of ours, and those that share a network with us.
+    /// The clients there are: containers with labels of ours, and those that share a network with us. What each was refused last is
+    /// somebody else's knowledge.
     ///
     /// # Errors
     /// When the engine does not answer.
-    pub(super) async fn clients(&self) -> Result<Vec<ClientReport>, Shared> {
+    pub(super) async fn clients(
+        &self,
+        last_refusal: impl Fn(ContainerId) -> Option<String>,
+    ) -> Result<Vec<ClientReport>, Shared> {
         let own = self.ourselves.look();
         let keep = move |row: ContainerRow| {
             let networks = networks_of(&own, &row);
@@ -136,7 +120,7 @@ impl Reporter {
                     broken: matches!(container.rights, Rights::Broken(_)),
                     warnings: self.warnings(&container.rights),
                     connections: self.sessions.count(id),
-                    last_refusal: lock(&self.told.refusals).get(&id).cloned(),
+                    last_refusal: last_refusal(id),
                 });
             }
         }
@@ -164,7 +148,7 @@ impl Reporter {
     }
 
     pub(super) async fn report_clients(&self) {
-        let clients = match self.clients().await {
+        let clients = match self.clients(|_| None).await {
             Ok(clients) => clients,
             Err(error) => {
                 tracing::warn!(
@@ -375,6 +359,7 @@ fn report(client: &ClientReport, message: &'static str) {
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::sync::Mutex;
 
     use super::*;
     use crate::rule::labels::LabelReader;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sockwarden::admission::AdmissionList;
+use sockwarden::audit::Audit;
 use sockwarden::bounds::Bounds;
 use sockwarden::clauses::Defaults;
 use sockwarden::client::{Admission, Peer};
@@ -68,6 +69,7 @@ struct Town {
     feed: Feed,
     registry: Arc<Registry>,
     bounds: Arc<Bounds>,
+    audit: Arc<Audit>,
     proxy: Arc<Proxy>,
     tasks: RefCell<JoinSet<()>>,
     stop: watch::Sender<Stop>,
@@ -111,11 +113,13 @@ impl Town {
         };
         let everybody =
             ["0.0.0.0/0", "::/0"].map(|net| AllowFrom::Net(net.parse().unwrap())).to_vec();
+        let audit = Arc::<Audit>::default();
         let proxy = Arc::new(Proxy::new(
             Policy::new(default, free),
             AdmissionList::new(&everybody),
             door,
             Some(Arc::clone(&registry)),
+            Arc::clone(&audit),
         ));
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&registry).keep_fresh());
@@ -125,6 +129,7 @@ impl Town {
             feed,
             registry,
             bounds,
+            audit,
             proxy,
             tasks: RefCell::new(tasks),
             stop: watch::channel(Stop::Running).0,
@@ -142,9 +147,13 @@ impl Town {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let remote = SocketAddr::new(remote.parse().unwrap(), 40_000);
         let peer = Peer::tcp(remote, local.parse::<IpAddr>().unwrap());
-        let place = self.bounds.admit(&peer).unwrap();
-        let serving =
-            Arc::clone(&self.proxy).serve(Socket::Unix(theirs), peer, place, self.stop.subscribe());
+        let permit = self.bounds.admit(&peer).unwrap();
+        let serving = Arc::clone(&self.proxy).serve(
+            Socket::Unix(theirs),
+            peer,
+            permit,
+            self.stop.subscribe(),
+        );
         self.tasks.borrow_mut().spawn(serving);
         Client::over(ours)
     }
@@ -203,6 +212,29 @@ fn a_container_is_itself_whichever_way_it_comes() {
         town.check("198.51.100.1", OURS, ByDefault).await;
         town.check("2001:db8::1", OURS_6, ByDefault).await;
         town.check("2001:db8::1", LINK_LOCAL, Refused).await;
+    });
+}
+
+/// `sockwarden clients` shows it, for containers and for nobody else.
+#[test]
+fn what_a_client_was_refused_last_is_remembered() {
+    run(async {
+        let town = Town::start(world("net")).await;
+        let last_refusal = async |name: &str| {
+            let clients = town.registry.clients(|id| town.audit.last_refusal(id)).await.unwrap();
+            clients.into_iter().find(|client| client.name == name).unwrap().last_refusal
+        };
+        let mut client = town.client("10.9.0.2", OURS);
+        client.send(get("GET /info", &[])).await;
+        assert_eq!(client.answer().await.status, 200);
+        assert_eq!(last_refusal("a").await, None);
+        for path in ["/version", "/containers/json"] {
+            client.send(get(&format!("GET {path}"), &[])).await;
+            let answer = client.answer().await;
+            let told = last_refusal("a").await.unwrap();
+            assert!(told.contains(path) && answer.message().contains(&told), "{told}");
+        }
+        assert_eq!(last_refusal("b").await, None);
     });
 }
 

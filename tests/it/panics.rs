@@ -105,7 +105,8 @@ fn a_panic_ends_its_own_connection_and_is_counted() {
         let policy = Policy::new(Allowlist { rules, ..Allowlist::default() }, Defaults::default());
         let bounds = Bounds::new(Limits::default(), 100);
         let admitted = AdmissionList::new(&[]);
-        let proxy = Arc::new(Proxy::new(policy, admitted, Engine::new(&engine_path), None));
+        let proxy =
+            Arc::new(Proxy::new(policy, admitted, Engine::new(&engine_path), None, Arc::default()));
         let address = ListenerAddress::Unix { path: path.clone(), mode: 0o600 };
         let listener = Listener::bind(&address).unwrap();
         let (stop, stopped) = watch::channel(Stop::Running);

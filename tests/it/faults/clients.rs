@@ -218,7 +218,7 @@ fn they_connect_and_say_nothing() {
         let waits = async |trial: &Trial| {
             crowded(trial).await;
             let closing = async { trial.program.rest(None).await };
-            timeout(PATIENCE, closing).await.expect("places are given back");
+            timeout(PATIENCE, closing).await.expect("permits are given back");
         };
         trial.suffers(waits).await;
         assert!(trial.program.reached("-maxconnectionsperclient").await >= 300);

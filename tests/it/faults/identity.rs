@@ -198,6 +198,7 @@ impl Town {
             AdmissionList::new(&[]),
             engine_door,
             Some(Arc::clone(&registry)),
+            Arc::default(),
         ));
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&registry).keep_fresh());
@@ -228,9 +229,13 @@ impl Town {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let remote = SocketAddr::new(address.parse().unwrap(), 40_000);
         let peer = Peer::tcp(remote, OURS.parse::<IpAddr>().unwrap());
-        let place = self.bounds.admit(&peer).unwrap();
-        let serving =
-            Arc::clone(&self.proxy).serve(Socket::Unix(theirs), peer, place, self.stop.subscribe());
+        let permit = self.bounds.admit(&peer).unwrap();
+        let serving = Arc::clone(&self.proxy).serve(
+            Socket::Unix(theirs),
+            peer,
+            permit,
+            self.stop.subscribe(),
+        );
         self.tasks.borrow_mut().spawn(serving);
         Client::over(ours)
     }
