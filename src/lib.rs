@@ -1,7 +1,7 @@
 //! sockwarden: a default-deny filtering proxy for the Docker socket.
 //!
-//! The rooms stand bottom-up: a room may use those above it in this file, and none below it. `tests/tidy.rs` reads the order from here, and
-//! holds the table in `ARCHITECTURE.md` against it.
+//! The rooms stand bottom-up: a room may use those above it in this file, and none below it. `tests/house/tidy.rs` reads the order from
+//! here, and holds the table in `ARCHITECTURE.md` against it.
 
 // Method, target, operation, fields: what is asked. Text in, values or a reason out.
 pub mod request;

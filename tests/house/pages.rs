@@ -105,8 +105,8 @@ fn the_tests_that_prove_what_is_known_of_attacks_exist() {
             }
         }
     }
-    assert!(exists("tests/house.rs::no_such_test").is_err());
-    assert!(exists("tests/house.rs::read").is_err(), "a helper is no test");
+    assert!(exists("tests/house/pages.rs::no_such_test").is_err());
+    assert!(exists("tests/house/pages.rs::read").is_err(), "a helper is no test");
     assert!(exists("tests/support/body_cases.rs::\"no such case\"").is_err());
 }
 

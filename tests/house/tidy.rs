@@ -1,5 +1,4 @@
 //! The house keeps its order: a room uses only rooms beneath it, and the rooms that decide do no I/O.
-#![cfg(test)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
