@@ -84,6 +84,124 @@ fn anchors(page: &str) -> Vec<String> {
     anchors
 }
 
+/// What docs/threat-model.md says of bounds without an option, beside the line of the source that sets each.
+const BOUNDS: &[(&str, &str)] = &[
+    ("are left after 128;", "const SPARE_DESCRIPTORS: u64 = 128;"),
+    ("| 32, for 1 second each;", "const FAREWELLS: usize = 32;"),
+    ("| 32, for 1 second each;", "const LINGER: Duration = Duration::from_secs(1);"),
+    (
+        "first request | 60 seconds |",
+        "const FIRST_BYTE_DEADLINE: Duration = Duration::from_mins(1);",
+    ),
+    ("chunk's size; trailers | 1 KiB;", "const MAX_CHUNK_LINE_BYTES: usize = 1024;"),
+    ("chunk's size; trailers | 1 KiB; 8 KiB |", "const MAX_TRAILER_BYTES: usize = 8 * 1024;"),
+    (
+        "engine's answer; the lines between its chunks; trailers | 256 KiB",
+        "const MAX_HEAD_BYTES: usize = 256 * 1024;",
+    ),
+    ("| 256 KiB and 100 fields;", "const MAX_FIELDS: usize = 100;"),
+    ("reads none | 64 KiB and 30 seconds", "const MAX_DISCARDED_BYTES: usize = 64 * 1024;"),
+    (
+        "reads none | 64 KiB and 30 seconds",
+        "const DISCARD_DEADLINE: Duration = Duration::from_secs(30);",
+    ),
+    ("more than 256 KiB that stands still | 5 seconds", "const LARGE_BYTES: usize = 256 * 1024;"),
+    (
+        "more than 256 KiB that stands still | 5 seconds",
+        "const LONGEST_STALL: Duration = Duration::from_secs(5);",
+    ),
+    ("judged | 128 levels,", "const MAX_DEPTH: usize = 128;"),
+    ("levels, 65,536 values,", "const MAX_VALUES: usize = 65_536;"),
+    ("makes us look up | 64 |", "const MAX_QUESTIONS: usize = 64;"),
+    ("2 seconds each, not again", "const LOOKUP_DEADLINE: Duration = Duration::from_secs(2);"),
+    (
+        "not again within 200 milliseconds",
+        "const ASK_AGAIN: Duration = Duration::from_millis(200);",
+    ),
+    ("; 64 addresses of a name", "const MOST_ADDRESSES: usize = 64;"),
+    (
+        "to a busy engine | 10 seconds |",
+        "const CONNECT_PATIENCE: Duration = Duration::from_secs(10);",
+    ),
+    ("5 in all, 60 for a list", "const ANSWER_DEADLINE: Duration = Duration::from_secs(5);"),
+    ("5 in all, 60 for a list", "const LIST_DEADLINE: Duration = Duration::from_mins(1);"),
+    ("held: 512 KiB for a judgement,", "const MOST_ANSWER_BYTES: usize = 512 * 1024;"),
+    ("256 KiB for a container in a list,", "const MOST_ROW_BYTES: usize = 256 * 1024;"),
+    ("4 MiB for a network;", "const MOST_OBJECT_BYTES: usize = 4 * 1024 * 1024;"),
+    ("of an event 16 KiB.", "const MOST_EVENT_BYTES: usize = 16 * 1024;"),
+    ("for judgements at once | 16;", "const MOST_QUESTIONS: usize = 16;"),
+    ("rights | 32 KiB each,", "const MOST_LABEL_BYTES: usize = 32 * 1024;"),
+    ("64 KiB for a container,", "const MOST_LABEL_BYTES_IN_ALL: usize = 64 * 1024;"),
+    ("32 MiB for all in one list.", "const MOST_LISTED_LABEL_BYTES: usize = 32 * 1024 * 1024;"),
+    ("does not know | 2 seconds,", "const UNKNOWN_PATIENCE: Duration = Duration::from_secs(2);"),
+    (
+        "gets no bytes | 1 second |",
+        "const HALF_CLOSED_PATIENCE: Duration = Duration::from_secs(1);",
+    ),
+    ("has ended | 60 seconds without a byte", "const SILENCE: Duration = Duration::from_mins(1);"),
+    ("wait to be written | 4 MiB;", "const QUEUED_BYTES: usize = 4 * 1024 * 1024;"),
+    ("count every 5 seconds; 16 kinds", "const EVERY: Duration = Duration::from_secs(5);"),
+    ("16 kinds for each client", "const MOST_PER_CLIENT: usize = 16;"),
+    ("and 512 for all at a time", "const MOST: usize = 512;"),
+    ("Health questions at once | 16 |", "const MAX_CLIENTS: usize = 16;"),
+    ("then 1 second to close", "const CLOSING_DEADLINE: Duration = Duration::from_secs(1);"),
+    ("after 30 seconds of silence", "const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);"),
+    (
+        "further probes every 10 seconds",
+        "const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);",
+    ),
+];
+
+#[test]
+fn the_bounds_that_the_threat_model_states_are_those_of_the_source() {
+    let page = read("docs/threat-model.md").replace('\n', " ");
+    let source: String = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).concat();
+    for (words, line) in BOUNDS {
+        assert!(page.contains(words), "docs/threat-model.md does not say `{words}`");
+        assert!(source.contains(line), "no source says `{line}`; docs/threat-model.md: `{words}`");
+    }
+    // Those with an option: `-option`, and its default.
+    let reference = read("docs/reference.md");
+    let default_of = |option: &str| {
+        let row = reference.lines().find(|row| row.starts_with(&format!("| `-{option}=")))?;
+        amount(&row.split(" | ").nth(2)?.replace('`', ""))
+    };
+    let stated = page.split("`-").skip(1).filter_map(|rest| {
+        let (option, behind) = rest.split_once("`, ")?;
+        Some((option, amount(behind)?, default_of(option)))
+    });
+    let stated: Vec<_> = stated.collect();
+    assert!(stated.len() == 11, "{stated:?}");
+    for (option, amount, default) in stated {
+        assert_eq!(Some(amount), default, "`-{option}`");
+    }
+}
+
+/// The amount that a text begins with, such as `10,000` or `64 KiB`.
+fn amount(text: &str) -> Option<u64> {
+    let mut words = text.split([' ', ';']);
+    let number = words.next()?.trim_end_matches('.').replace(',', "");
+    let number: u64 = number.parse().ok()?;
+    Some(match words.next().map(|unit| unit.trim_end_matches(',')) {
+        Some("KiB") => number << 10,
+        Some("MiB") => number << 20,
+        _ => number,
+    })
+}
+
+/// The text of every source file in a directory.
+fn sources(directory: &Path) -> Vec<String> {
+    let mut texts = Vec::new();
+    for path in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            texts.extend(sources(&path));
+        } else {
+            texts.push(fs::read_to_string(&path).unwrap());
+        }
+    }
+    texts
+}
+
 /// Each row of docs/known-attacks.md ends with the tests that prove it: `file::name`, or `file::"words of a case"`.
 #[test]
 fn the_tests_that_prove_what_is_known_of_attacks_exist() {
