@@ -25,8 +25,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::request::json::{Json, fold};
-use crate::request::target::printable;
 use crate::request::{Head, Method};
+use crate::text::printable;
 
 use crate::rule::{Allowlist, HostAccess};
 pub use answers::Answers;

@@ -21,6 +21,7 @@ use crate::run;
 use crate::run::Ended;
 use crate::sandbox;
 use crate::startup;
+use crate::text::escaped;
 use crate::workers::{self, Workers};
 
 /// The exit codes that users may rely on.
@@ -173,7 +174,7 @@ fn print_out(text: &str) -> anyhow::Result<u8> {
 fn complain(text: &str) {
     let mut lines = String::new();
     for line in text.lines() {
-        let _ = writeln!(lines, "sockwarden: {line}");
+        let _ = writeln!(lines, "sockwarden: {}", escaped(line));
     }
     // Nobody is left to tell when standard error is gone.
     let _ = std::io::stderr().write_all(lines.as_bytes());

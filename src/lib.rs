@@ -3,6 +3,9 @@
 //! The rooms stand bottom-up: a room may use those above it in this file, and none below it. `tests/house/tidy.rs` reads the order from
 //! here, and holds the table in `ARCHITECTURE.md` against it.
 
+// Text that others wrote, made fit to be read.
+pub mod text;
+
 // Method, target, operation, fields: what is asked. Text in, values or a reason out.
 pub mod request;
 

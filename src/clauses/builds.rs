@@ -4,9 +4,9 @@
 //! labels anyway.
 
 use crate::request::json::Json;
-use crate::request::target::printable;
 use crate::request::{ApiVersion, Operation};
 use crate::rule::Allowlist;
+use crate::text::printable;
 
 use super::identity::Protected;
 use super::look::Veil;

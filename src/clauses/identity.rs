@@ -10,9 +10,9 @@
 use std::collections::BTreeSet;
 
 use crate::request::json::{Json, Keys, Object};
-use crate::request::target::printable;
 use crate::rule::labels::is_reserved;
 use crate::rule::labels::keys::CREATOR_LABEL as CREATOR;
+use crate::text::printable;
 
 use super::look::Veil;
 use super::mounts::array;

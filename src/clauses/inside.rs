@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::request::json::Json;
-use crate::request::target::printable;
+use crate::text::printable;
 
 use super::mounts::mount_danger;
 use super::values::capabilities;

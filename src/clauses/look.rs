@@ -6,8 +6,8 @@
 
 use crate::request::Method;
 use crate::request::json::Json;
-use crate::request::target::printable;
 use crate::rule::{Allowlist, Match};
+use crate::text::printable;
 
 use super::{Answers, Clause, Review, Verdict, Violation, is_plain, violation};
 

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::request::json::{Json, Object, fold};
-use crate::request::target::printable;
+use crate::text::printable;
 
 use super::look::Veil;
 use super::{Clause, Mounts, Question, Review, Verdict, Violation, is_plain, violation};

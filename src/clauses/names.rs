@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::request::json::{Json, Object};
-use crate::request::target::printable;
+use crate::text::printable;
 
 use super::mounts::array;
 use super::{Clause, HostAccess, Review, Verdict, Violation, violation};

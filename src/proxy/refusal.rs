@@ -14,10 +14,10 @@ use crate::client::{Client, Container, Identity, WhyUnknown};
 use crate::config::Limits;
 use crate::engine::EngineError;
 use crate::policy::{Denied, DenyReason, MAX_QUESTIONS};
-use crate::request::target::printable;
 use crate::request::{ApiVersion, Head};
 use crate::rule::labels::{LabelError, Rights};
 use crate::rule::{Allowlist, Origin};
+use crate::text::printable;
 
 /// The status a refusal is answered with; method and path as the peer's users know them.
 pub fn status(reason: &DenyReason) -> StatusCode {

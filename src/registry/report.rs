@@ -13,11 +13,11 @@ use crate::clauses::{builds_unlabelled, mount_danger};
 use crate::client::{ContainerId, Identity, Peer};
 use crate::engine::OwnCall;
 use crate::engine::own::{ContainerInspect, ContainerRow, Endpoint};
-use crate::request::target::printable;
 use crate::rule::Allowlist;
 use crate::rule::HostAccess;
 use crate::rule::labels::Rights;
 use crate::startup::{build_limits, dangers, host_owner};
+use crate::text::printable;
 
 /// How many clients' last refusals are remembered.
 const REMEMBERED_REFUSALS: usize = 4096;
