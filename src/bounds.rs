@@ -3,6 +3,7 @@
 //! A limit protects the others. So each is kept per client address first, and only then for all together: whoever reaches a limit alone
 //! is refused alone. Nothing in here waits, but for memory.
 
+mod limits;
 pub mod memory;
 
 use std::collections::HashMap;
@@ -17,9 +18,10 @@ use http::StatusCode;
 use serde::Serialize;
 
 use crate::client::Peer;
-use crate::config::Limits;
 use crate::request::json::Json;
 use memory::{Budget, Purse};
+
+pub use limits::Limits;
 
 /// How often what was reached is told in the log.
 const TELL_EVERY: Duration = Duration::from_secs(5);

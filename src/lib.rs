@@ -15,6 +15,9 @@ pub mod rule;
 // What bodies, parameters and names may ask for.
 pub mod clauses;
 
+// What a list gives away beyond what its operations are called.
+pub mod risks;
+
 // Who asks.
 pub mod client;
 
@@ -23,9 +26,6 @@ pub mod policy;
 
 // One record per request.
 pub mod audit;
-
-// Flags and variables, from one table, to values that can be used as they are. Reads words, opens nothing.
-pub mod config;
 
 // What clients may take of us, how much is taken, and which limits were reached.
 pub mod bounds;
@@ -45,9 +45,6 @@ pub mod wire;
 // The engine's socket and its two doors: `Link::send` for clients, `Engine::ask_for` for our own reading.
 pub mod engine;
 
-// What is checked and said before the first client comes.
-pub mod startup;
-
 // Which container is asking, and which connections must end because it is gone.
 pub mod registry;
 
@@ -57,14 +54,20 @@ pub mod admission;
 // Health and the list of clients, on a private socket for our own subcommands; health on TCP too where it is switched on.
 pub mod admin;
 
-// What the process gives up before it serves anybody.
-pub mod sandbox;
-
 // One client connection, from accept to its last record.
 pub mod proxy;
 
 // The listening socket and the connections that come in.
 pub mod listen;
+
+// Every room's settings: flags and variables, from one table, to values that can be used as they are. Reads words, opens nothing.
+pub mod config;
+
+// What is checked and said before the first client comes.
+pub mod startup;
+
+// What the process gives up before it serves anybody.
+pub mod sandbox;
 
 // `serve`, from a configuration to the way it ended.
 pub mod run;

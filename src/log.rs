@@ -5,6 +5,7 @@
 //! that say the same again are counted too, see `log/fold.rs`.
 
 mod fold;
+mod settings;
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
@@ -21,9 +22,10 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter}
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::config::LogSettings;
 use crate::text::is_printable;
 use fold::{Folds, Key, Repeats, Sample};
+
+pub use settings::LogSettings;
 
 /// How much may wait for the writing thread, in bytes; a line has some 400.
 const QUEUED_BYTES: usize = 4 * 1024 * 1024;

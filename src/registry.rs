@@ -27,13 +27,12 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use networks::{Found, Networks};
-pub use own::OwnContainerError;
+pub use own::{OwnContainer, OwnContainerError};
 pub use report::{ClientReport, NetworkReport};
 pub use sessions::{Cut, Session};
 
 use crate::clauses::{Defaults, Protected};
 use crate::client::{Container, ContainerId, Identity, Peer, WhyUnknown};
-use crate::config::OwnContainer;
 use crate::engine::own::{ContainerInspect, ContainerRow, ImageInspect};
 use crate::engine::{Engine, EngineError, OwnCall};
 use crate::request::json::skim::Wanted;

@@ -16,8 +16,8 @@ use http::StatusCode;
 use tokio::time::{Instant, Sleep};
 
 use crate::bounds::Limit;
+use crate::bounds::Limits;
 use crate::bounds::memory::{Purse, Taken, Use};
-use crate::config::Limits;
 use crate::request::fields::{MAX_CONNECTION_OPTIONS, is_token_byte};
 use crate::request::{Head, Method, RequestTarget, TargetError};
 use crate::socket::Socket;

@@ -9,9 +9,9 @@ use serde::Serializer as _;
 
 use crate::audit::RecordId;
 use crate::bounds::Limit;
+use crate::bounds::Limits;
 use crate::clauses::{Clause, builds_unlabelled, starts_containers};
 use crate::client::{Client, Container, Identity, WhyUnknown};
-use crate::config::Limits;
 use crate::engine::EngineError;
 use crate::policy::{Denied, DenyReason, MAX_QUESTIONS};
 use crate::request::{ApiVersion, Head};

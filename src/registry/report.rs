@@ -13,10 +13,10 @@ use crate::clauses::{builds_unlabelled, mount_danger};
 use crate::client::{ContainerId, Identity, Peer};
 use crate::engine::OwnCall;
 use crate::engine::own::{ContainerInspect, ContainerRow, Endpoint};
+use crate::risks::{build_limits, dangers, host_owner};
 use crate::rule::Allowlist;
 use crate::rule::HostAccess;
 use crate::rule::labels::Rights;
-use crate::startup::{build_limits, dangers, host_owner};
 use crate::text::printable;
 
 /// How many clients' last refusals are remembered.

@@ -24,7 +24,7 @@ fn rooms() -> Vec<String> {
 }
 
 /// The rooms that decide: text and values in, values out.
-const PURE: &[&str] = &["text", "request", "rule", "clauses", "client", "policy"];
+const PURE: &[&str] = &["text", "request", "rule", "clauses", "risks", "client", "policy"];
 
 /// What a room that decides has no business with: other people's time, files, sockets and logs.
 const IMPURE: &[&str] = &[
