@@ -19,7 +19,7 @@ fn map() -> Vec<(String, String)> {
 }
 
 /// The names of the rooms, bottom-up.
-fn rooms() -> Vec<String> {
+pub(crate) fn rooms() -> Vec<String> {
     map().into_iter().map(|(room, _)| room).collect()
 }
 
@@ -124,12 +124,12 @@ fn the_rooms_are_where_they_are_looked_for() {
     assert!(files_of("proxy").iter().any(|(_, text)| text.contains("crate::policy")));
 }
 
-fn source() -> PathBuf {
+pub(crate) fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
 /// The files of a room with their text, without comments and tests.
-fn files_of(room: &str) -> Vec<(String, String)> {
+pub(crate) fn files_of(room: &str) -> Vec<(String, String)> {
     let mut files = Vec::new();
     let mut directories = vec![source().join(room)];
     let mut paths = vec![source().join(format!("{room}.rs"))];
