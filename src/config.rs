@@ -11,6 +11,7 @@ mod mistake;
 pub mod options;
 mod reference;
 mod services;
+mod subcommand;
 mod values;
 mod warnings;
 
@@ -37,6 +38,7 @@ use self::draft::Draft;
 pub use self::draft::Place;
 pub use self::mistake::{Mistake, Mistakes};
 pub use self::reference::{help, help_of, reference};
+pub use self::subcommand::{Arguments, Parsed, arguments_of};
 
 /// Everything a user can set for `serve`, checked.
 #[derive(Debug, Clone)]

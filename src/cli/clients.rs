@@ -6,9 +6,8 @@ use std::fmt::Write as _;
 use anyhow::Context as _;
 use serde::Deserialize;
 
-use super::{asks_for_help, complain, exit, misused, parse_pid, print_out, small_runtime};
+use super::terminal::{self, complain, exit, print_out, small_runtime};
 use crate::admin;
-use crate::config;
 use crate::registry::ClientReport;
 use crate::text::escaped;
 
@@ -19,12 +18,9 @@ struct Answer {
 }
 
 pub(super) fn run(args: &[OsString]) -> anyhow::Result<u8> {
-    if asks_for_help(args) {
-        return print_out(&config::help_of("clients"));
-    }
-    let pid = match parse_pid(args) {
+    let pid = match terminal::pid("clients", args) {
         Ok(pid) => pid,
-        Err(what) => return Ok(misused(&what, &config::help_of("clients"))),
+        Err(ended) => return ended,
     };
     let (status, body) = small_runtime()?.block_on(admin::ask(pid, "/clients"))?;
     if !status.is_success() {
