@@ -11,7 +11,7 @@ mod shares;
 use http::StatusCode;
 
 pub use limits::Limits;
-pub use shares::{Bounds, LimitUsage, OpenStream, Place, Usage, Waiting};
+pub use shares::{Bounds, LimitUsage, OpenStream, Place, Usage, WaitingRequest};
 
 /// A limit that can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

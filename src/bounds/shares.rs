@@ -248,7 +248,7 @@ pub struct OpenStream {
 
 /// A waiting request's room; given back when dropped.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct WaitingRequest {
     _held: Held,
 }
 
@@ -278,11 +278,11 @@ impl Place {
     ///
     /// # Errors
     /// When this client, or all together, have enough that wait.
-    pub fn wait(&self) -> Result<Waiting, Limit> {
+    pub fn wait(&self) -> Result<WaitingRequest, Limit> {
         let most = self.bounds().limits.waiting;
         let one = (most / WAITING_SHARE).max(1);
         self.take(|share| &mut share.waiting, (one, Limit::Waiting), (most, Limit::Waiting))
-            .map(|held| Waiting { _held: held })
+            .map(|held| WaitingRequest { _held: held })
     }
 
     fn take(&self, count: Count, one: (usize, Limit), all: (usize, Limit)) -> Result<Held, Limit> {
