@@ -328,7 +328,7 @@ fn private_pid(line: &str, namespace: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Limits;
+    use crate::bounds::Limits;
 
     #[track_caller]
     fn check(name: &str, want: Option<u32>) {

@@ -4,7 +4,7 @@
 //! one that nothing admits yet waits for the names, until each was looked up once more. A container that has addresses on several
 //! networks is admitted on all of them, though Docker's DNS tells only one: the engine says whether two addresses are the same container's.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,6 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::client::{Admission, Peer};
-use crate::config::AllowFrom;
 use crate::registry::{Found, Networks};
 
 /// How long an address that a name resolved to is believed, unless its container is said to be gone before.
@@ -29,6 +28,34 @@ const ASK_AGAIN: Duration = Duration::from_millis(200);
 const LOOKUP_DEADLINE: Duration = Duration::from_secs(2);
 /// How many addresses of one name are remembered.
 const MOST_ADDRESSES: usize = 64;
+
+/// One entry of `allowfrom`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowFrom {
+    /// An address or a network; IPv4-mapped IPv6 is written as IPv4.
+    Net(IpNet),
+    /// A host name, resolved when somebody connects.
+    Host(String),
+}
+
+impl AllowFrom {
+    /// The host name, of an entry that is one.
+    pub fn host(&self) -> Option<String> {
+        match self {
+            Self::Net(_) => None,
+            Self::Host(name) => Some(name.clone()),
+        }
+    }
+}
+
+impl fmt::Display for AllowFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Net(net) => write!(f, "{net}"),
+            Self::Host(name) => f.write_str(name),
+        }
+    }
+}
 
 /// Turns a host name into addresses.
 pub trait Resolver: Debug + Send + Sync + 'static {

@@ -31,9 +31,9 @@ mod values;
 mod violation;
 
 use crate::request::json::Json;
-use crate::request::target::printable;
 use crate::request::{Head, Method, Operation};
 use crate::rule::{Allowlist, HostAccess};
+use crate::text::printable;
 
 pub use answers::Answers;
 pub use builds::{builds_images, builds_unlabelled, starts_containers};

@@ -3,10 +3,9 @@
 mod clients;
 mod request;
 mod signals;
+mod terminal;
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -22,18 +21,7 @@ use crate::run::Ended;
 use crate::sandbox;
 use crate::startup;
 use crate::workers::{self, Workers};
-
-/// The exit codes that users may rely on.
-mod exit {
-    /// Stopped because somebody asked.
-    pub(super) const STOPPED: u8 = 0;
-    /// Failed while running, or a request that was answered with an error.
-    pub(super) const FAILED: u8 = 1;
-    /// A configuration, an engine socket, a port or a directory that cannot be used: serving did not begin.
-    pub(super) const UNUSABLE: u8 = 2;
-    /// The watchdog found the engine silent; the peer's number.
-    pub(super) const WATCHDOG: u8 = 10;
-}
+use terminal::{complain, exit, print_out, small_runtime};
 
 /// More worker threads than this gain nothing in front of one engine.
 const MOST_WORKERS: usize = 4;
@@ -120,12 +108,9 @@ fn serve(
 }
 
 fn healthcheck(args: &[OsString]) -> anyhow::Result<u8> {
-    if asks_for_help(args) {
-        return print_out(&config::help_of("healthcheck"));
-    }
-    let pid = match parse_pid(args) {
+    let pid = match terminal::pid("healthcheck", args) {
         Ok(pid) => pid,
-        Err(what) => return Ok(misused(&what, &config::help_of("healthcheck"))),
+        Err(ended) => return ended,
     };
     let (status, body) = small_runtime()?.block_on(admin::ask(pid, "/health"))?;
     print_out(&String::from_utf8_lossy(&body))?;
@@ -135,51 +120,7 @@ fn healthcheck(args: &[OsString]) -> anyhow::Result<u8> {
 /// The help of a subcommand where one is named, else all of it.
 fn help(words: &[OsString]) -> String {
     match words.first().and_then(|word| word.to_str()) {
-        Some(name @ ("request" | "healthcheck" | "clients")) => config::help_of(name),
+        Some(name) if name != "serve" => config::help_of(name),
         _ => config::help(),
     }
-}
-
-/// Whether help is asked for, in any of Go's spellings, wherever it stands.
-fn asks_for_help(args: &[OsString]) -> bool {
-    args.iter().any(|arg| ["-h", "--h", "-help", "--help"].iter().any(|help| arg == help))
-}
-
-/// The one option of the subcommands that ask a running sockwarden.
-fn parse_pid(args: &[OsString]) -> Result<Option<u32>, String> {
-    let is_flag = |flag: &OsString| flag == "-pid" || flag == "--pid";
-    match args {
-        [] => Ok(None),
-        [flag, pid] if is_flag(flag) => {
-            let number = pid.to_str().and_then(|pid| pid.parse().ok());
-            number.map(Some).ok_or_else(|| format!("`{}` is not a process id", pid.display()))
-        }
-        _ => Err("nothing but `-pid PID` is taken here".to_owned()),
-    }
-}
-
-fn small_runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the runtime cannot be started")
-}
-
-fn print_out(text: &str) -> anyhow::Result<u8> {
-    std::io::stdout().write_all(text.as_bytes()).context("standard output cannot be written")?;
-    Ok(exit::STOPPED)
-}
-
-fn complain(text: &str) {
-    let mut lines = String::new();
-    for line in text.lines() {
-        let _ = writeln!(lines, "sockwarden: {line}");
-    }
-    // Nobody is left to tell when standard error is gone.
-    let _ = std::io::stderr().write_all(lines.as_bytes());
-}
-
-fn misused(what: &str, usage: &str) -> u8 {
-    complain(&format!("{what}\n{usage}"));
-    exit::UNUSABLE
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::rule::Allowlist;
 use crate::rule::labels::{LabelError, Rights};
+use crate::text::escaped;
 
 /// The other end of a connection, as the kernel names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +178,7 @@ impl Container {
 
 impl fmt::Display for Container {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
+        f.write_str(&escaped(&self.name))
     }
 }
 
@@ -245,5 +246,13 @@ mod tests {
         for wrong in ["", "0123", &id.to_uppercase(), &format!("{id}0"), &"g".repeat(64)] {
             assert_eq!(ContainerId::parse(wrong), None);
         }
+    }
+
+    #[test]
+    fn a_name_does_not_turn_a_line_round() {
+        let id = ContainerId::parse(&"a".repeat(64)).unwrap();
+        let name = "we\u{202e}b".to_owned();
+        let container = Container { id, name, rights: Rights::Unlabelled };
+        assert_eq!(container.to_string(), r"we\u{202e}b");
     }
 }

@@ -6,10 +6,12 @@
 mod arguments;
 mod commands;
 mod draft;
+mod given;
 mod mistake;
 pub mod options;
 mod reference;
 mod services;
+mod subcommand;
 mod values;
 mod warnings;
 
@@ -17,21 +19,26 @@ mod warnings;
 mod tests;
 
 use std::ffi::OsString;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
+use crate::admission::AllowFrom;
+use crate::bounds::Limits;
 use crate::clauses::Defaults;
+use crate::engine::Watchdog;
+use crate::listen::ListenerAddress;
+use crate::log::LogSettings;
+use crate::registry::OwnContainer;
 use crate::rule::RuleSet;
 
-use self::arguments::{CommandLine, Given};
+use self::arguments::{CommandLine, Written};
 use self::draft::Draft;
 
+pub use self::draft::Place;
 pub use self::mistake::{Mistake, Mistakes};
 pub use self::reference::{help, help_of, reference};
+pub use self::subcommand::{Arguments, Parsed, arguments_of};
 
 /// Everything a user can set for `serve`, checked.
 #[derive(Debug, Clone)]
@@ -119,143 +126,55 @@ impl Config {
         mistakes.extend(in_variables);
         mistakes.extend(draft.contradiction());
         if mistakes.is_empty() {
-            Ok(Loaded::Serve(Box::new(draft.into_config())))
+            Ok(Loaded::Serve(Box::new(draft.into())))
         } else {
             Err(Mistakes::new(mistakes))
         }
     }
 }
 
-/// Where the process runs, as far as a configuration can be surprising there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// In a container, where its own address is what others reach.
-    Container,
-    /// On the host, or nobody knows.
-    Elsewhere,
-}
-
-fn apply(draft: &mut Draft, given: Vec<Result<Given, Mistake>>) -> Vec<Mistake> {
-    given.into_iter().filter_map(|given| given.and_then(|given| draft.apply(given)).err()).collect()
-}
-
-/// Where the proxy listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ListenerAddress {
-    /// A TCP address.
-    Tcp(SocketAddr),
-    /// A Unix socket, created with this file mode.
-    Unix {
-        /// Its path.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-}
-
-impl fmt::Display for ListenerAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "tcp://{address}"),
-            Self::Unix { path, .. } => write!(f, "unix://{}", path.display()),
-        }
-    }
-}
-
-/// One entry of `allowfrom`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AllowFrom {
-    /// An address or a network; IPv4-mapped IPv6 is written as IPv4.
-    Net(IpNet),
-    /// A host name, resolved when somebody connects.
-    Host(String),
-}
-
-impl AllowFrom {
-    /// The host name, of an entry that is one.
-    pub fn host(&self) -> Option<String> {
-        match self {
-            Self::Net(_) => None,
-            Self::Host(name) => Some(name.clone()),
-        }
-    }
-}
-
-impl fmt::Display for AllowFrom {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Net(net) => net.fmt(f),
-            Self::Host(name) => name.fmt(f),
-        }
-    }
-}
-
-/// How the engine is watched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Watchdog {
-    /// The time between two checks.
-    pub interval: Duration,
-    /// Whether the proxy ends when a check fails.
-    pub stop: bool,
-}
-
-/// What one client, and all of them together, may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// The longest request head, in bytes: request line and fields together.
-    pub head_bytes: usize,
-    /// The most fields of a request head.
-    pub head_fields: usize,
-    /// How long a head may take from its first byte to its last.
-    pub head_timeout: Duration,
-    /// The longest body that is read to be judged, in bytes. Bodies that are only passed on have no limit.
-    pub inspected_body_limit: usize,
-    /// How long a body that is read to be judged may take to arrive.
-    pub inspected_body_timeout: Duration,
-    /// Connections at once.
-    pub connections: usize,
-    /// Connections at once of one client address.
-    pub connections_per_client: usize,
-    /// Streams at once of one client address: answers that go on for as long as somebody listens, and what leaves HTTP.
-    pub streams_per_client: usize,
-    /// Requests at once that wait until it is known which container asks. One client address gets a quarter of them.
-    pub waiting: usize,
-    /// How much the process may grow by, whatever clients do, in bytes.
-    pub memory: usize,
-}
-
-impl Default for Limits {
-    /// A test holds these against the defaults in the table.
-    fn default() -> Self {
+impl From<Draft> for Config {
+    fn from(draft: Draft) -> Self {
+        let warnings = warnings::of(&draft);
+        let rules = draft.effective_rules().cloned().collect::<RuleSet>();
+        let listener = match draft.endpoint {
+            Some(path) => ListenerAddress::Unix { path, mode: draft.endpoint_mode },
+            None => ListenerAddress::Tcp(SocketAddr::new(draft.listen_ip, draft.port)),
+        };
+        let interval = Some(draft.watchdog_interval).filter(|interval| !interval.is_zero());
+        let engine_socket = draft.engine_socket.to_string_lossy().into_owned();
+        let admitted = draft.allow_from.iter().filter_map(AllowFrom::host).collect();
         Self {
-            head_bytes: 64 * 1024,
-            head_fields: 100,
-            head_timeout: Duration::from_secs(10),
-            inspected_body_limit: 4 * 1024 * 1024,
-            inspected_body_timeout: Duration::from_secs(30),
-            connections: 10_000,
-            connections_per_client: 1000,
-            streams_per_client: 900,
-            waiting: 4000,
-            memory: 96 * 1024 * 1024,
+            listener,
+            allow_from: draft.allow_from,
+            engine_socket: draft.engine_socket,
+            rules,
+            bodies: Defaults {
+                bind_mount_from: draft.bind_mount_from,
+                deny_host_mounts: draft.deny_host_mounts,
+                deny_network_volumes: draft.deny_network_volumes,
+                host_access: draft.host_access,
+                admitted,
+                engine_socket,
+            },
+            health_endpoint: draft.health_endpoint,
+            watchdog: interval.map(|interval| Watchdog { interval, stop: draft.stop_on_watchdog }),
+            shutdown_grace: draft.shutdown_grace,
+            limits: draft.limits,
+            sandbox: !draft.no_sandbox,
+            log: LogSettings { level: draft.log_level, json: draft.log_json },
+            own_container: draft.own_container,
+            label_prefixes: draft.label_prefixes,
+            trust_image_labels: draft.trust_image_labels,
+            warnings,
         }
     }
 }
 
-/// What is logged, and how.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogSettings {
-    /// The least level that is written.
-    pub level: tracing::Level,
-    /// JSON lines instead of text.
-    pub json: bool,
-}
-
-/// How the proxy's own container is found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OwnContainer {
-    /// By looking at our own cgroup, mounts and host name.
-    Auto,
-    /// By this exact name or id.
-    Named(String),
+/// Puts what was written into the draft, in order; what is wrong with it comes back.
+fn apply(draft: &mut Draft, written: Vec<Result<Written, Mistake>>) -> Vec<Mistake> {
+    let mut mistake = |written: Result<Written, Mistake>| {
+        written.and_then(|it| it.setting.apply(draft, it.given)).err()
+    };
+    written.into_iter().filter_map(&mut mistake).collect()
 }

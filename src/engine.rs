@@ -6,6 +6,7 @@ mod link;
 pub mod questions;
 pub mod told;
 mod transfer;
+mod watchdog;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use tokio::sync::Semaphore;
 pub use link::{Answer, AnswerBody, EngineEnd, Link};
 pub use questions::{EngineVersion, OwnCall};
 pub use transfer::EngineBody;
+pub use watchdog::Watchdog;
 
 use crate::bounds::memory::Purse;
 use crate::request::ApiVersion;

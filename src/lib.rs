@@ -1,7 +1,10 @@
 //! sockwarden: a default-deny filtering proxy for the Docker socket.
 //!
-//! The rooms stand bottom-up: a room may use those above it in this file, and none below it. `tests/tidy.rs` reads the order from here, and
-//! holds the table in `ARCHITECTURE.md` against it.
+//! The rooms stand bottom-up: a room may use those above it in this file, and none below it. `tests/house/tidy.rs` reads the order from
+//! here, and holds the table in `ARCHITECTURE.md` against it.
+
+// Text that others wrote, made fit to be read.
+pub mod text;
 
 // Method, target, operation, fields: what is asked. Text in, values or a reason out.
 pub mod request;
@@ -11,6 +14,9 @@ pub mod rule;
 
 // What bodies, parameters and names may ask for.
 pub mod clauses;
+
+// What a list gives away beyond what its operations are called.
+pub mod risks;
 
 // Who asks.
 pub mod client;
@@ -23,9 +29,6 @@ pub mod wording;
 
 // One record per request, and the sinks that take it.
 pub mod audit;
-
-// Flags and variables, from one table, to values that can be used as they are. Reads words, opens nothing.
-pub mod config;
 
 // What clients may take of us, how much is taken, and which limits were reached.
 pub mod bounds;
@@ -45,9 +48,6 @@ pub mod wire;
 // The engine's socket and its two doors: `Link::send` for clients, `Engine::ask_for` for our own reading.
 pub mod engine;
 
-// What is checked and said before the first client comes.
-pub mod startup;
-
 // Which container is asking, and which connections must end because it is gone.
 pub mod registry;
 
@@ -60,14 +60,20 @@ pub mod identity;
 // Health and the list of clients, on a private socket for our own subcommands; health on TCP too where it is switched on.
 pub mod admin;
 
-// What the process gives up before it serves anybody.
-pub mod sandbox;
-
 // One client connection, from accept to its last record.
 pub mod proxy;
 
 // The listening socket and the connections that come in.
 pub mod listen;
+
+// Every room's settings: flags and variables, from one table, to values that can be used as they are. Reads words, opens nothing.
+pub mod config;
+
+// What is checked and said before the first client comes.
+pub mod startup;
+
+// What the process gives up before it serves anybody.
+pub mod sandbox;
 
 // `serve`, from a configuration to the way it ended.
 pub mod run;

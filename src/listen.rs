@@ -1,5 +1,6 @@
 //! The listening socket: TCP, or a Unix socket with the mode it was asked for, and the connections that come in.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -15,7 +16,6 @@ use tokio::time::Instant;
 
 use crate::bounds::Bounds;
 use crate::client::Peer;
-use crate::config::ListenerAddress;
 use crate::proxy::{self, Proxy, Stop};
 use crate::socket::Socket;
 use crate::wording::SettingName;
@@ -40,6 +40,29 @@ const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// Connections for which there was no room and which get a moment to see why; beyond that they are closed at once.
 const FAREWELLS: usize = 32;
+
+/// Where the proxy listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenerAddress {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// A Unix socket, created with this file mode.
+    Unix {
+        /// Its path.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+impl fmt::Display for ListenerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Unix { path, .. } => write!(f, "unix://{}", path.display()),
+        }
+    }
+}
 
 /// A bound listener.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 
 mod fold;
 mod queue;
+mod settings;
 mod time;
 
 use std::fmt::{self, Write as _};
@@ -21,10 +22,12 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::config::LogSettings;
+use crate::text::is_printable;
 use fold::{FOLD, Key, Repeats, sample_of};
 use queue::{Queue, Sink};
 use time::write_time;
+
+pub use settings::LogSettings;
 
 /// How much room is kept for the next lines, in bytes.
 const KEPT_BYTES: usize = 64 * 1024;
@@ -342,15 +345,19 @@ fn kind(byte: u8) -> u8 {
     KINDS.get(usize::from(byte)).copied().unwrap_or(ESCAPED)
 }
 
-/// A JSON string without raw control characters.
+/// A JSON string in which a reader sees every character.
 struct Json<'a>(&'a str);
 
 impl fmt::Display for Json<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = serde_json::to_string(self.0).map_err(|_| fmt::Error)?;
-        // serde_json leaves DEL and the C1 controls as they are; a terminal may not.
+        // serde_json leaves what it need not escape, such as DEL and what turns a line round; a terminal obeys it.
         text.chars().try_for_each(|c| {
-            if c.is_control() { write!(f, "\\u{:04x}", c as u32) } else { f.write_char(c) }
+            if is_printable(c) {
+                return f.write_char(c);
+            }
+            let mut units = [0; 2];
+            c.encode_utf16(&mut units).iter().try_for_each(|unit| write!(f, "\\u{unit:04x}"))
         })
     }
 }
@@ -361,9 +368,10 @@ struct Text<'a>(&'a str);
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bare = !self.0.is_empty()
-            && self.0.chars().all(|c| {
-                !c.is_whitespace() && !c.is_control() && c != '"' && c != '=' && c != '\\'
-            });
+            && self
+                .0
+                .chars()
+                .all(|c| c != ' ' && is_printable(c) && c != '"' && c != '=' && c != '\\');
         if bare { f.write_str(self.0) } else { write!(f, "{:?}", self.0) }
     }
 }
@@ -436,6 +444,10 @@ mod tests {
         check("a\nlevel=ERROR", "\"a\\nlevel=ERROR\"", "\"a\\nlevel=ERROR\"");
         check("\u{1b}[31m", "\"\\u{1b}[31m\"", "\"\\u001b[31m\"");
         check("\u{7f}\u{85}", "\"\\u{7f}\\u{85}\"", "\"\\u007f\\u0085\"");
+        // What would turn the rest of the line round, and what nobody sees.
+        check("a\u{202e}b", "\"a\\u{202e}b\"", "\"a\\u202eb\"");
+        check("\u{200b}\u{2028}", "\"\\u{200b}\\u{2028}\"", "\"\\u200b\\u2028\"");
+        check("\u{e0041}", "\"\\u{e0041}\"", "\"\\udb40\\udc41\"");
         check("say \"hi\"", "\"say \\\"hi\\\"\"", "\"say \\\"hi\\\"\"");
     }
 }

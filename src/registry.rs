@@ -28,14 +28,13 @@ use std::sync::Arc;
 
 pub use directory::LabelPolicy;
 pub use networks::{Found, Networks};
-pub use own_container::OwnContainerError;
+pub use own_container::{OwnContainer, OwnContainerError};
 pub use recognise::Recognised;
 pub use report::{ClientReport, NetworkReport};
 pub use sessions::{Cut, Session};
 
 use crate::clauses::Protected;
 use crate::client::{ContainerId, Peer};
-use crate::config::OwnContainer;
 use crate::engine::Engine;
 use crate::request::json::skim::Wanted;
 use crate::rule::labels::is_policy;

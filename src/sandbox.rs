@@ -21,7 +21,10 @@ use seccompiler::{
     SeccompRule, TargetArch,
 };
 
-use crate::config::{AllowFrom, Config, ListenerAddress, OwnContainer};
+use crate::admission::AllowFrom;
+use crate::config::Config;
+use crate::listen::ListenerAddress;
+use crate::registry::OwnContainer;
 
 /// Gives everything up that serving by this configuration does not need, for this thread and those it starts from now on.
 pub fn enter(config: &Config) -> Entered {

@@ -5,11 +5,14 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use crate::bounds::Bounds;
-use crate::clauses::{Defaults, mount_danger, starts_containers};
-use crate::config::{AllowFrom, Config, Limits, ListenerAddress, Place};
+use crate::admission::AllowFrom;
+use crate::bounds::{Bounds, Limits};
+use crate::clauses::{Defaults, mount_danger};
+use crate::config::{Config, Place};
 use crate::engine::{Engine, EngineError};
+use crate::listen::ListenerAddress;
 use crate::request::{Method, Operation};
+use crate::risks::{allows, build_limits, dangers, host_owner};
 use crate::rule::HostAccess;
 use crate::rule::RuleSet;
 use crate::wording::{Named, SettingName};
@@ -264,133 +267,10 @@ fn report_limits(limits: &Defaults) {
     }
 }
 
-/// What these rules allow and a client does not get, because they allow builds as well, where rights come from labels.
-pub fn build_limits(rules: &RuleSet) -> String {
-    let starts: Vec<&str> = Operation::all()
-        .filter(|operation| starts_containers(*operation) && allows(rules, *operation))
-        .map(Operation::id)
-        .collect();
-    match starts.as_slice() {
-        [] => "may build, and so neither make nor start containers".to_owned(),
-        starts => format!("may build, and so not use {}", starts.join(", ")),
-    }
-}
-
-/// The operation through which a client with these rules owns the host, if there is one: what it creates may do anything there.
-pub fn host_owner(rules: &RuleSet, host_access: HostAccess) -> Option<Operation> {
-    let allowed = |operation: &Operation| is_owning(*operation) && allows(rules, *operation);
-    Operation::all().find(allowed).filter(|_| host_access == HostAccess::Allow)
-}
-
-/// The operations that create what runs with whatever access to the host its body asks for.
-fn is_owning(operation: Operation) -> bool {
-    matches!(
-        operation.id(),
-        "ContainerCreate"
-            | "Grpc"
-            | "PluginCreate"
-            | "PluginPull"
-            | "PluginUpgrade"
-            | "ServiceCreate"
-            | "ServiceUpdate"
-            | "Session"
-            | "SwarmJoin"
-    )
-}
-
-/// The operations whose risk `hostaccess=deny` takes away.
-fn is_kept_inside(operation: Operation) -> bool {
-    is_owning(operation)
-        || matches!(
-            operation.id(),
-            "CheckpointCreate"
-                | "CheckpointDelete"
-                | "NetworkCreate"
-                | "PluginEnable"
-                | "PluginSet"
-                | "PutContainerArchive"
-                | "SwarmInit"
-                | "SwarmUpdate"
-                | "VolumeCreate"
-        )
-}
-
-/// The allowed operations that give something away where the host may be reached like this, each with its sentence.
-pub fn dangers(rules: &RuleSet, access: HostAccess) -> Vec<(Operation, &'static str)> {
-    let mut dangers = risks(rules);
-    dangers.retain(|(operation, _)| access == HostAccess::Allow || !is_kept_inside(*operation));
-    dangers
-}
-
-/// The allowed operations that give something away, each with its sentence.
-///
-/// Whether a pattern allows an operation is tried on paths of it: with several API versions, and with names and ids of the usual shapes
-/// and with the words the patterns themselves hold.
-pub fn risks(rules: &RuleSet) -> Vec<(Operation, &'static str)> {
-    Operation::all()
-        .filter_map(|operation| Some((operation, operation.risk()?)))
-        .filter(|(operation, _)| allows(rules, *operation))
-        .collect()
-}
-
-fn allows(rules: &RuleSet, operation: Operation) -> bool {
-    let (Some(method), Some(template)) = (operation.method(), operation.template()) else {
-        return false;
-    };
-    rules.of(method).iter().any(|rule| {
-        let pattern = rule.path.as_str();
-        names_in(pattern, template)
-            .chain(NAMES.iter().copied())
-            .flat_map(|name| {
-                VERSIONS.iter().map(move |version| format!("{version}{}", fill(template, name)))
-            })
-            .any(|path| rule.path.is_match(&path))
-    })
-}
-
-/// The words of a pattern that could be names, and what it holds between the fixed parts of the template.
-fn names_in<'a>(pattern: &'a str, template: &str) -> impl Iterator<Item = &'a str> {
-    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let words = pattern.split(move |c| !is_word(c)).filter(|word| !word.is_empty());
-    let (prefix, rest) = template.split_once('{').unwrap_or((template, ""));
-    let suffix = rest.split_once('}').map_or("", |(_, suffix)| suffix);
-    let between = pattern
-        .split_once(prefix)
-        .and_then(|(_, rest)| rest.split_once(suffix))
-        .map(|(name, _)| name);
-    words.chain(between)
-}
-
-const VERSIONS: &[&str] =
-    &["", "/v1.24", "/v1.41", "/v1.43", "/v1.44", "/v1.47", "/v1.51", "/v1.55"];
-const NAMES: &[&str] = &[
-    "x",
-    "my-app_1",
-    "3f4e5d6c7b8a",
-    "3f4e5d6c7b8a9f0e1d2c3b4a5968778695a4b3c2d1e0f9a8b7c6d5e4f3a2b1c0",
-    "42",
-    "APP",
-    "lib/app:1.0",
-];
-
-fn fill(template: &str, name: &str) -> String {
-    let mut filled = String::new();
-    let mut rest = template;
-    while let Some((before, behind)) = rest.split_once('{') {
-        filled.push_str(before);
-        filled.push_str(name);
-        rest = behind.split_once('}').map_or("", |(_, rest)| rest);
-    }
-    filled + rest
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::config::Loaded;
-    use crate::rule::{AnchoredRegex, Origin, Rule};
 
     #[test]
     fn a_container_is_known_by_what_its_engine_left() {
@@ -409,30 +289,6 @@ mod tests {
         check("proc/self/cgroup", "0::/user.slice/user-1000.slice\n", Place::Elsewhere);
         check("proc/self/cgroup", "0::/\n", Place::Elsewhere);
         check("etc/hostname", "x", Place::Elsewhere);
-    }
-
-    #[track_caller]
-    fn check(method: Method, pattern: &str, want: &[&str]) {
-        let path = Arc::new(AnchoredRegex::new(pattern).unwrap());
-        let rules =
-            RuleSet::from_iter([Rule { origin: Origin::Flag("-allow".to_owned()), method, path }]);
-        let ids: Vec<_> = risks(&rules).iter().map(|(operation, _)| operation.id()).collect();
-        assert_eq!(ids, want, "{pattern}");
-    }
-
-    #[test]
-    fn risky_operations_are_found_however_narrow_the_pattern() {
-        check(Method::Get, r"/v1\..{1,2}/(version|containers/json|events.*)", &[]);
-        check(Method::Post, r"(/v[\d.]+)?/containers/create", &["ContainerCreate"]);
-        check(Method::Post, r"/v1\.\d+/containers/watchtower/exec", &["ContainerExec"]);
-        check(Method::Post, r"/containers/[a-f0-9]{64}/exec", &["ContainerExec"]);
-        check(Method::Post, r"/v1\.43/containers/[^/]+/(start|stop|restart)", &[]);
-        check(
-            Method::Get,
-            r"/v1\..{1,2}/containers/.*",
-            &["ContainerAttachWebsocket", "ContainerExport", "ContainerArchive"],
-        );
-        check(Method::Post, r"/v1\.\d+/images/registry.local/app/push", &["ImagePush"]);
     }
 
     #[test]
@@ -455,37 +311,5 @@ mod tests {
         ] {
             assert_eq!(taker(quiet), None, "{quiet:?}");
         }
-    }
-
-    #[test]
-    fn who_builds_is_told_what_that_costs() {
-        let rules = |pattern: &str| {
-            let path = Arc::new(AnchoredRegex::new(pattern).unwrap());
-            let origin = Origin::Flag("-allow".to_owned());
-            RuleSet::from_iter([Rule { origin, method: Method::Post, path }])
-        };
-        assert_eq!(
-            build_limits(&rules("/(build|containers/(create|x/start))")),
-            "may build, and so not use ContainerCreate, ContainerStart"
-        );
-        assert_eq!(
-            build_limits(&rules("/build")),
-            "may build, and so neither make nor start containers"
-        );
-    }
-
-    #[test]
-    fn who_may_create_owns_the_host_unless_that_is_denied() {
-        let owner = |pattern: &str, access| {
-            let path = Arc::new(AnchoredRegex::new(pattern).unwrap());
-            let origin = Origin::Flag("-allow".to_owned());
-            let rules = RuleSet::from_iter([Rule { origin, method: Method::Post, path }]);
-            host_owner(&rules, access).map(Operation::id)
-        };
-        let create = r"/v1\.\d+/(containers/create|containers/[^/]+/start)";
-        assert_eq!(owner(create, HostAccess::Allow), Some("ContainerCreate"));
-        assert_eq!(owner(create, HostAccess::Deny), None);
-        assert_eq!(owner(r"/v1\.\d+/containers/[^/]+/start", HostAccess::Allow), None);
-        assert_eq!(owner(r"/v1\.\d+/services/create", HostAccess::Allow), Some("ServiceCreate"));
     }
 }

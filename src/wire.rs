@@ -4,8 +4,10 @@ mod client_body;
 pub mod framing;
 mod incoming;
 mod outgoing;
+mod reading;
 
 pub use client_body::{ClientBody, Interim};
 pub use framing::Framing;
 pub use incoming::Incoming;
 pub use outgoing::Outgoing;
+pub use reading::{Reading, Sender, Unclear};

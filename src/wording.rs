@@ -10,9 +10,9 @@ use crate::clauses::{Clause, builds_images, builds_unlabelled, starts_containers
 use crate::client::{Client, Container, Identity, WhyUnknown};
 use crate::policy::{Denied, DenyReason, MAX_QUESTIONS};
 use crate::request::Head;
-use crate::request::target::printable;
 use crate::rule::Allowlist;
 use crate::rule::labels::{LabelError, Rights};
+use crate::text::printable;
 use suggestion::{suggested_label, suggested_pattern};
 
 pub use setting::{Named, SettingName};

@@ -1,7 +1,7 @@
-//! See tests/corpus/config.rs, which the ordinary tests run on the corpus as well.
+//! See tests/judge/corpus/config.rs, which the ordinary tests run on the corpus as well.
 #![no_main]
 
-#[path = "../../tests/corpus/config.rs"]
+#[path = "../../tests/judge/corpus/config.rs"]
 mod property;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| property::check(input));

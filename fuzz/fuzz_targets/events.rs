@@ -1,7 +1,7 @@
-//! See tests/corpus/events.rs, which the ordinary tests run on the corpus as well.
+//! See tests/judge/corpus/events.rs, which the ordinary tests run on the corpus as well.
 #![no_main]
 
-#[path = "../../tests/corpus/events.rs"]
+#[path = "../../tests/judge/corpus/events.rs"]
 mod property;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| property::check(input));

@@ -1,7 +1,7 @@
-//! See tests/corpus/gate.rs, which the ordinary tests run on the corpus as well.
+//! See tests/judge/corpus/gate.rs, which the ordinary tests run on the corpus as well.
 #![no_main]
 
-#[path = "../../tests/corpus/gate.rs"]
+#[path = "../../tests/judge/corpus/gate.rs"]
 mod property;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| property::check(input));

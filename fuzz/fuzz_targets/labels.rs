@@ -1,7 +1,7 @@
-//! See tests/corpus/labels.rs, which the ordinary tests run on the corpus as well.
+//! See tests/judge/corpus/labels.rs, which the ordinary tests run on the corpus as well.
 #![no_main]
 
-#[path = "../../tests/corpus/labels.rs"]
+#[path = "../../tests/judge/corpus/labels.rs"]
 mod property;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| property::check(input));

@@ -1,7 +1,7 @@
-//! See tests/corpus/target.rs, which the ordinary tests run on the corpus as well.
+//! See tests/judge/corpus/target.rs, which the ordinary tests run on the corpus as well.
 #![no_main]
 
-#[path = "../../tests/corpus/target.rs"]
+#[path = "../../tests/judge/corpus/target.rs"]
 mod property;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| property::check(input));

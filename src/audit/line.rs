@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::record::{Decision, Outcome, Record};
 use crate::policy::Grant;
-use crate::request::target::printable;
 use crate::request::{Method, Operation};
+use crate::text::printable;
 
 /// The longest advice that is logged. A pattern for a path of kilobytes is in the answer alone.
 const LONGEST_FIX_BYTES: usize = 1024;

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::config::Limits;
+use super::limits::Limits;
 use crate::wording::SettingName;
 
 const MIB: usize = 1024 * 1024;

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::{Address, Limit};
+use super::Limit;
+use super::address::Address;
 
 /// What memory is taken for, in the order in which one request takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

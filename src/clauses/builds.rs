@@ -4,9 +4,9 @@
 //! labels anyway.
 
 use crate::request::json::Json;
-use crate::request::target::printable;
 use crate::request::{ApiVersion, Operation};
 use crate::rule::Allowlist;
+use crate::text::printable;
 
 use super::decisions::{Decision, Guarded, Starts};
 use super::inquiry::{Inquiry, Veil};

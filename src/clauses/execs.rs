@@ -2,8 +2,8 @@
 
 use crate::request::Method;
 use crate::request::json::Json;
-use crate::request::target::printable;
 use crate::rule::AnchoredRegex;
+use crate::text::printable;
 
 use super::inquiry::{Inquiry, Veil};
 use super::names::is_plain;

@@ -1,8 +1,8 @@
 //! Nobody takes a name that decides who is let in.
 
 use crate::request::json::Json;
-use crate::request::target::printable;
 use crate::rule::HostAccess;
+use crate::text::printable;
 
 use super::decisions::{Decision, Gives};
 use super::host::look_at_previous;

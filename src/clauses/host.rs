@@ -4,7 +4,7 @@
 //! anything of it. The facts are those of moby's `api/types/container` and `daemon/` up to API 1.55.
 
 use crate::request::json::{Json, Object, fold};
-use crate::request::target::printable;
+use crate::text::printable;
 
 use ipnet::IpNet;
 

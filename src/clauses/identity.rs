@@ -8,8 +8,8 @@
 //! and the network namespaces of others stay out of its reach all the same.
 
 use crate::request::json::{Json, Keys, Object};
-use crate::request::target::printable;
 use crate::rule::labels::keys::CREATOR_LABEL as CREATOR;
+use crate::text::printable;
 
 use super::builds::{guard_build_network, guard_hidden_build, starts_nothing_built};
 use super::decisions::{Decision, Guarded, Own};

@@ -6,9 +6,10 @@
 //! `…_found` or given to `look` on the spot.
 
 use crate::request::json::Json;
-use crate::request::target::printable;
 use crate::request::{Head, Method};
 use crate::rule::{Allowlist, HostAccess, Match};
+
+use crate::text::printable;
 
 use super::answers::Answers;
 use super::known::hidden_since;

@@ -5,7 +5,7 @@
 //! judged (`host.rs`, `mounts.rs`); what may stand in it is.
 
 use crate::request::json::{Json, Object, folds_alike};
-use crate::request::target::printable;
+use crate::text::printable;
 
 use super::violation::{Verdict, host};
 

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::request::json::{Json, Object, fold};
-use crate::request::target::printable;
+use crate::text::printable;
 
 use super::inquiry::{Inquiry, Veil};
 use super::known::{VOLUME, fields_are_known};

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use crate::request::json::Json;
-use crate::request::target::printable;
+use crate::text::printable;
 
 use super::inquiry::{Inquiry, Veil};
 use super::known::READONLY_PATHS;

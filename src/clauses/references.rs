@@ -4,8 +4,8 @@
 //! is what is sent by id: a reference that the walk did not find would be neither.
 
 use crate::request::json::{Json, Object};
-use crate::request::target::printable;
 use crate::request::{Head, ObjectKind};
+use crate::text::printable;
 
 use super::decisions::{Decision, Refers};
 use super::values::array;

@@ -1,4 +1,4 @@
-//! What the table of `tests/clauses.rs` does not say: engines that find another object than the one that was named, and what programs
+//! What the table of `tests/judge/clauses.rs` does not say: engines that find another object than the one that was named, and what programs
 //! that create containers anew send back.
 
 mod builds;

@@ -1,7 +1,7 @@
 //! What the values of single fields may say without reaching past the container.
 
 use crate::request::json::{Json, Object};
-use crate::request::target::printable;
+use crate::text::printable;
 
 use super::known::{
     DEFAULT_CAPABILITIES, LOG_CONFIG, LOG_DRIVERS, LOG_OPTIONS, Shape, holds_known,

@@ -1,15 +1,15 @@
 //! `sockwarden clients`: who the running proxy knows, and what each may do.
 
 use std::ffi::OsString;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
 use anyhow::Context as _;
 use serde::Deserialize;
 
-use super::{asks_for_help, complain, exit, misused, parse_pid, print_out, small_runtime};
+use super::terminal::{self, complain, exit, print_out, small_runtime};
 use crate::admin;
-use crate::config;
 use crate::registry::ClientReport;
+use crate::text::escaped;
 
 #[derive(Deserialize)]
 struct Answer {
@@ -18,12 +18,9 @@ struct Answer {
 }
 
 pub(super) fn run(args: &[OsString]) -> anyhow::Result<u8> {
-    if asks_for_help(args) {
-        return print_out(&config::help_of("clients"));
-    }
-    let pid = match parse_pid(args) {
+    let pid = match terminal::pid("clients", args) {
         Ok(pid) => pid,
-        Err(what) => return Ok(misused(&what, &config::help_of("clients"))),
+        Err(ended) => return ended,
     };
     let (status, body) = small_runtime()?.block_on(admin::ask(pid, "/clients"))?;
     if !status.is_success() {
@@ -52,45 +49,35 @@ fn table(clients: &[ClientReport]) -> String {
     }
     let mut text = String::new();
     for client in clients {
-        let name = Line(&client.name);
-        let (id, state) = (Line(&client.id), Line(&client.state));
+        let name = escaped(&client.name);
+        let (id, state) = (escaped(&client.id), escaped(&client.state));
         let _ = writeln!(text, "{name}  {id}  {state}  {} open connections", client.connections);
         for network in &client.networks {
             let note = if network.shared { "" } else { " (not shared with the proxy)" };
             let addresses = network.addresses.join("  ");
-            let name = Line(&network.network);
-            let _ = writeln!(text, "    network  {name}  {}{note}", Line(&addresses));
+            let name = escaped(&network.network);
+            let _ = writeln!(text, "    network  {name}  {}{note}", escaped(&addresses));
         }
-        let _ = writeln!(text, "    may      {}", Line(&client.rights));
+        let _ = writeln!(text, "    may      {}", escaped(&client.rights));
         for warning in &client.warnings {
-            let _ = writeln!(text, "    warning  {}", Line(warning));
+            let _ = writeln!(text, "    warning  {}", escaped(warning));
         }
         if let Some(refusal) = &client.last_refusal {
-            let _ = writeln!(text, "    refused  {}", Line(refusal));
+            let _ = writeln!(text, "    refused  {}", escaped(refusal));
         }
     }
     text
-}
-
-/// A text that stays on its line: a label's key or value may hold what a terminal would obey.
-struct Line<'a>(&'a str);
-
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| {
-            if c.is_control() { write!(f, "{}", c.escape_debug()) } else { f.write_char(c) }
-        })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::registry::NetworkReport;
+    use crate::text::is_printable;
 
     #[test]
     fn what_others_wrote_does_not_speak_to_the_terminal() {
-        let evil = "a\u{1b}[2J\r\nb\u{9b}1m".to_owned();
+        let evil = "a\u{1b}[2J\r\nb\u{9b}1m\u{202e}c\u{2066}".to_owned();
         let network =
             NetworkReport { network: evil.clone(), addresses: vec![evil.clone()], shared: true };
         let client = ClientReport {
@@ -106,7 +93,7 @@ mod tests {
         };
         let text = table(&[client]);
         assert_eq!(text.lines().count(), 5, "{text:?}");
-        assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
-        assert!(text.contains(r"    may      a\u{1b}[2J\r\nb\u{9b}1m"), "{text}");
+        assert!(text.chars().all(|c| c == '\n' || is_printable(c)), "{text:?}");
+        assert!(text.contains(r"    may      a\u{1b}[2J\r\nb\u{9b}1m\u{202e}c\u{2066}"), "{text}");
     }
 }

@@ -13,8 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 
-use super::{asks_for_help, complain, exit, misused, print_out, small_runtime};
-use crate::config;
+use super::terminal::{arguments, complain, exit, misused, small_runtime};
+use crate::config::Parsed;
 
 const DEFAULT_HOST: &str = "tcp://127.0.0.1:2375";
 
@@ -36,63 +36,26 @@ pub(super) fn run(
     args: &[OsString],
     env: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> anyhow::Result<u8> {
-    if is_help(args) {
-        return print_out(&config::help_of("request"));
-    }
+    let parsed = match arguments("request", args) {
+        Ok(parsed) => parsed,
+        Err(ended) => return ended,
+    };
     let docker_host = env
         .into_iter()
         .find(|(name, _)| name == "DOCKER_HOST")
         .and_then(|(_, value)| value.into_string().ok());
-    match parse(args, docker_host.filter(|host| !host.is_empty())) {
+    match asked(parsed, docker_host.filter(|host| !host.is_empty())) {
         Ok(asked) => small_runtime()?.block_on(ask(asked)),
-        Err(what) => Ok(misused(&what, &config::help_of("request"))),
+        Err(what) => Ok(misused(&what, "request")),
     }
 }
 
-/// Whether help is asked for; what follows `-host` or `-data` is a value.
-fn is_help(args: &[OsString]) -> bool {
-    let takes_value =
-        |arg: &OsString| ["-host", "--host", "-data", "--data"].iter().any(|flag| arg == flag);
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        if takes_value(arg) {
-            args.next();
-        } else if asks_for_help(std::slice::from_ref(arg)) {
-            return true;
-        }
-    }
-    false
-}
-
-fn parse(args: &[OsString], docker_host: Option<String>) -> Result<Asked, String> {
-    let mut host = docker_host.unwrap_or_else(|| DEFAULT_HOST.to_owned());
-    let mut data = None;
-    let mut words = Vec::new();
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        let arg = arg.to_str().ok_or_else(|| format!("`{}` is not UTF-8", arg.display()))?;
-        let Some(flag) = arg.strip_prefix('-').map(|flag| flag.strip_prefix('-').unwrap_or(flag))
-        else {
-            words.push(arg.to_owned());
-            continue;
-        };
-        let (name, value) = flag
-            .split_once('=')
-            .map_or((flag, None), |(name, value)| (name, Some(value.to_owned())));
-        let mut value = || {
-            let next = || args.next().and_then(|next| next.to_str()).map(str::to_owned);
-            value.clone().or_else(next).ok_or_else(|| format!("`-{name}` needs a value"))
-        };
-        match name {
-            "host" => host = value()?,
-            "data" => data = Some(value()?),
-            _ => return Err(format!("`{arg}` is no option of `request`")),
-        }
-    }
-    let [method, path] = <[String; 2]>::try_from(words).map_err(|words| {
-        format!("`request` takes a method and a path, not {} words", words.len())
-    })?;
-    Ok(Asked { host: parse_host(&host)?, method, path, data })
+fn asked(parsed: Parsed, docker_host: Option<String>) -> Result<Asked, String> {
+    let host = parsed.flag("host").map(str::to_owned).or(docker_host);
+    let data = parsed.flag("data").map(str::to_owned);
+    let [method, path] = <[String; 2]>::try_from(parsed.words)
+        .map_err(|words| format!("there are {} words", words.len()))?;
+    Ok(Asked { host: parse_host(host.as_deref().unwrap_or(DEFAULT_HOST))?, method, path, data })
 }
 
 fn parse_host(host: &str) -> Result<Host, String> {
@@ -172,37 +135,17 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(args: &[&str], want: Result<(&str, &str, &str), &str>) {
-        let args: Vec<OsString> = args.iter().map(OsString::from).collect();
-        let got =
-            parse(&args, None).map(|asked| (format!("{:?}", asked.host), asked.method, asked.path));
-        let want = want
-            .map(|(host, method, path)| (host.to_owned(), method.to_owned(), path.to_owned()))
-            .map_err(str::to_owned);
-        assert_eq!(got, want);
+    fn check(host: &str, want: Result<Host, &str>) {
+        assert_eq!(parse_host(host), want.map_err(str::to_owned));
     }
 
     #[test]
-    fn command_lines_are_read() {
-        check(&["GET", "/_ping"], Ok(("Tcp(\"127.0.0.1:2375\")", "GET", "/_ping")));
-        check(&["-host=tcp://proxy", "GET", "/info"], Ok(("Tcp(\"proxy:2375\")", "GET", "/info")));
-        check(
-            &["--host", "unix:///run/x.sock", "GET", "/info"],
-            Ok(("Unix(\"/run/x.sock\")", "GET", "/info")),
-        );
-        check(&["GET"], Err("`request` takes a method and a path, not 1 words"));
-        check(&["-hots=x", "GET", "/"], Err("`-hots=x` is no option of `request`"));
-        check(&["GET", "/", "-data"], Err("`-data` needs a value"));
-        check(
-            &["-host=ssh://x", "GET", "/"],
-            Err("`ssh://x` is no host; use tcp://host:port or unix:///path"),
-        );
-    }
-
-    #[test]
-    fn help_is_told_from_a_value() {
-        let helps = |args: &[&str]| is_help(&args.iter().map(OsString::from).collect::<Vec<_>>());
-        assert!(helps(&["--help"]) && helps(&["GET", "-h"]) && helps(&["-host", "x", "-help"]));
-        assert!(!helps(&["-data", "-h", "GET", "/"]) && !helps(&["-data=-h", "GET", "/"]));
+    fn hosts_are_read_as_docker_writes_them() {
+        let tcp = |address: &str| Ok(Host::Tcp(address.to_owned()));
+        check(DEFAULT_HOST, tcp("127.0.0.1:2375"));
+        check("tcp://proxy", tcp("proxy:2375"));
+        check("http://proxy:1/", tcp("proxy:1"));
+        check("unix:///run/x.sock", Ok(Host::Unix("/run/x.sock".into())));
+        check("ssh://x", Err("`ssh://x` is no host; use tcp://host:port or unix:///path"));
     }
 }

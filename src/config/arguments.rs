@@ -11,16 +11,16 @@ use std::os::unix::ffi::OsStrExt as _;
 use crate::rule::Origin;
 
 use super::commands::COMMANDS;
+use super::given::Given;
 use super::mistake::{Mistake, nearest, printable};
 use super::options::{SETTINGS, Setting, Takes};
 use super::services;
 
-/// A value for a setting, and where it was written.
+/// A setting, and what somebody wrote for it.
 #[derive(Debug)]
-pub(super) struct Given {
+pub(super) struct Written {
     pub(super) setting: &'static Setting,
-    pub(super) origin: Origin,
-    pub(super) value: OsString,
+    pub(super) given: Given,
 }
 
 /// What the words of a command line amount to.
@@ -28,7 +28,7 @@ pub(super) enum CommandLine {
     Help,
     Version,
     /// In the order they were written.
-    Flags(Vec<Result<Given, Mistake>>),
+    Flags(Vec<Result<Written, Mistake>>),
 }
 
 /// Cuts the words into flags and values as Go's package `flag` does: `-x` is `--x`, the value follows after `=` or as the next
@@ -79,7 +79,7 @@ pub(super) fn flags(words: impl IntoIterator<Item = OsString>) -> CommandLine {
 #[derive(Debug, Default)]
 pub(super) struct Variables {
     /// Those that set something, and those that are mistakes, by name.
-    pub(super) given: Vec<Result<Given, Mistake>>,
+    pub(super) given: Vec<Result<Written, Mistake>>,
     /// The names of those that describe a Kubernetes service or a Docker link that happens to be called `sp`.
     pub(super) of_services: Vec<String>,
 }
@@ -102,7 +102,7 @@ pub(super) fn variables(env: impl IntoIterator<Item = (OsString, OsString)>) -> 
             // A repeatable variable takes any suffix, and so does a service's name.
             Some(setting) if !is_of_service || name == *setting.variable => {
                 let origin = Origin::Env(printable(&name));
-                variables.given.push(Ok(Given { setting, origin, value }));
+                variables.given.push(Ok(Written { setting, given: Given { origin, value } }));
             }
             _ if is_of_service => variables.of_services.push(printable(&name)),
             _ => variables.given.push(Err(unknown_variable(&name))),
@@ -152,7 +152,7 @@ fn value_of(
     setting: &'static Setting,
     value: Option<&OsStr>,
     words: &mut Peekable<impl Iterator<Item = OsString>>,
-) -> Result<Given, Mistake> {
+) -> Result<Written, Mistake> {
     let flag = setting.flag();
     let value = match (value, setting.takes) {
         (Some(value), _) => value.to_owned(),
@@ -166,7 +166,8 @@ fn value_of(
             })?
         }
     };
-    Ok(Given { setting, origin: Origin::Flag(flag), value })
+    let origin = Origin::Flag(flag);
+    Ok(Written { setting, given: Given { origin, value } })
 }
 
 fn unexpected(word: &OsStr, first: bool, after: Option<&Setting>) -> Mistake {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,19 +10,18 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv4Net};
 use tracing::Level;
 
-use crate::clauses::Defaults;
+use crate::admission::AllowFrom;
+use crate::bounds::Limits;
+use crate::registry::OwnContainer;
 use crate::request::Method;
 use crate::rule::HostAccess;
-use crate::rule::{Origin, Rule, RuleSet};
+use crate::rule::{Origin, Rule};
 
-use super::arguments::Given;
+use super::given::Given;
 use super::mistake::{Mistake, Problem, printable};
-use super::{
-    AllowFrom, Config, Limits, ListenerAddress, LogSettings, OwnContainer, Place, Watchdog, values,
-    warnings,
-};
+use super::values;
 
-/// One field per setting, named as in [`Config`] where they agree.
+/// One field per setting, named as in [`Config`](super::Config) where they agree.
 #[derive(Debug)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -94,22 +93,9 @@ impl Default for Draft {
 }
 
 impl Draft {
-    /// Takes a value over; it replaces what was read for the same setting before.
-    pub(super) fn apply(&mut self, given: Given) -> Result<(), Mistake> {
-        match (given.setting.read)(self, &given) {
-            Ok(()) => {
-                self.written.insert(given.setting.name, (given.origin, given.value));
-                Ok(())
-            }
-            Err(Problem { part, text }) => {
-                let value = part.map_or(given.value, OsString::from);
-                Err(Mistake::Value {
-                    origin: given.origin,
-                    value: printable(&value),
-                    problem: text,
-                })
-            }
-        }
+    /// Remembers where a setting was written, and what.
+    pub(super) fn note(&mut self, setting: &'static str, given: Given) {
+        self.written.insert(setting, (given.origin, given.value));
     }
 
     /// Adds a pattern to what is allowed.
@@ -147,41 +133,13 @@ impl Draft {
             path: printable(endpoint.as_os_str()),
         })
     }
+}
 
-    /// Puts the configuration together.
-    pub(super) fn into_config(self) -> Config {
-        let warnings = warnings::of(&self);
-        let rules = self.effective_rules().cloned().collect::<RuleSet>();
-        let listener = match self.endpoint {
-            Some(path) => ListenerAddress::Unix { path, mode: self.endpoint_mode },
-            None => ListenerAddress::Tcp(SocketAddr::new(self.listen_ip, self.port)),
-        };
-        let interval = Some(self.watchdog_interval).filter(|interval| !interval.is_zero());
-        let admitted = self.allow_from.iter().filter_map(AllowFrom::host).collect();
-        let engine_socket = self.engine_socket.to_string_lossy().into_owned();
-        Config {
-            listener,
-            allow_from: self.allow_from,
-            engine_socket: self.engine_socket,
-            rules,
-            bodies: Defaults {
-                bind_mount_from: self.bind_mount_from,
-                deny_host_mounts: self.deny_host_mounts,
-                deny_network_volumes: self.deny_network_volumes,
-                host_access: self.host_access,
-                admitted,
-                engine_socket,
-            },
-            health_endpoint: self.health_endpoint,
-            watchdog: interval.map(|interval| Watchdog { interval, stop: self.stop_on_watchdog }),
-            shutdown_grace: self.shutdown_grace,
-            limits: self.limits,
-            sandbox: !self.no_sandbox,
-            log: LogSettings { level: self.log_level, json: self.log_json },
-            own_container: self.own_container,
-            label_prefixes: self.label_prefixes,
-            trust_image_labels: self.trust_image_labels,
-            warnings,
-        }
-    }
+/// Where the process runs, as far as a configuration can be surprising there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In a container, where its own address is what others reach.
+    Container,
+    /// On the host, or nobody knows.
+    Elsewhere,
 }

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::rule::Origin;
+use crate::text::escaped_bytes;
 
 /// Everything that is wrong with one command line and environment, at least one thing. Prints one per line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,24 +126,9 @@ impl<T: Into<String>> From<T> for Problem {
     }
 }
 
-/// The text with everything escaped that a terminal or a log would not print as it is; bytes that are not UTF-8 as `\xff`.
-///
-/// Backslashes stay as they are, because a pattern is full of them and must be recognised by the person who wrote it.
+/// A word or value for a message; see [`crate::text`].
 pub(super) fn printable(text: &OsStr) -> String {
-    let mut printed = String::new();
-    for chunk in text.as_bytes().utf8_chunks() {
-        for character in chunk.valid().chars() {
-            match character {
-                '\\' | '\'' | '"' => printed.push(character),
-                _ => printed.extend(character.escape_debug()),
-            }
-        }
-        for byte in chunk.invalid() {
-            // Writing to a String cannot fail.
-            let _ = write!(printed, "\\x{byte:02x}");
-        }
-    }
-    printed
+    escaped_bytes(text.as_bytes())
 }
 
 /// The name that was probably meant: the nearest by edits, or the only one that contains what was typed.

@@ -1,14 +1,14 @@
 //! The one table of settings. The parser, `--help` and `docs/reference.md` read it and know no setting of their own.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 
 use crate::request::Method;
 use crate::wording::SettingName;
 
-use super::arguments::Given;
 use super::draft::Draft;
-use super::mistake::Problem;
+use super::given::Given;
+use super::mistake::{Mistake, Problem, printable};
 use super::values;
 
 /// One thing a user can set: a flag and a variable.
@@ -44,6 +44,21 @@ impl Setting {
     /// Whether the flag stands alone and never takes the next word.
     pub fn is_switch(&self) -> bool {
         matches!(self.takes, Takes::Nothing)
+    }
+
+    /// Takes a value over into the draft; it replaces what was read for this setting before.
+    pub(super) fn apply(&self, draft: &mut Draft, given: Given) -> Result<(), Mistake> {
+        match (self.read)(draft, &given) {
+            Ok(()) => {
+                draft.note(self.name, given);
+                Ok(())
+            }
+            Err(Problem { part, text }) => {
+                let value = part.map_or(given.value, OsString::from);
+                let value = printable(&value);
+                Err(Mistake::Value { origin: given.origin, value, problem: text })
+            }
+        }
     }
 
     pub(super) fn by_flag(name: &OsStr) -> Option<&'static Self> {
@@ -468,8 +483,7 @@ mod tests {
             let Some(default) = setting.default else { continue };
             for origin in [Origin::Flag(setting.flag()), Origin::Env(setting.variable.to_owned())] {
                 let mut draft = Draft::default();
-                (setting.read)(&mut draft, &Given { setting, origin, value: default.into() })
-                    .unwrap();
+                (setting.read)(&mut draft, &Given { origin, value: default.into() }).unwrap();
                 assert_eq!(
                     format!("{draft:?}"),
                     format!("{:?}", Draft::default()),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::commands::{COMMANDS, EXIT_CODES};
+use super::commands::{COMMANDS, Command, EXIT_CODES};
 use super::options::{Group, Setting, Takes};
 use crate::rule::labels::keys::KEYS;
 
@@ -13,7 +13,7 @@ pub fn help() -> String {
     let mut page = String::from("A default-deny filtering proxy for the Docker socket.\n\n");
     for (index, command) in COMMANDS.iter().enumerate() {
         let name = if index == 0 { "[serve]" } else { command.name };
-        let usage = format!("  sockwarden {name} {}", command.operands);
+        let usage = format!("  sockwarden {name} {}", command.operands());
         entry(&mut page, &usage, command.summary, INDENT, WIDTH);
     }
     page.push_str(CONVENTIONS);
@@ -38,12 +38,13 @@ pub fn help_of(name: &str) -> String {
     const WIDTH: usize = 100;
     const INDENT: usize = 20;
     let mut page = String::new();
-    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else { return help() };
-    line(&mut page, &format!("usage: sockwarden {} {}", command.name, command.operands));
+    let Some(command) = Command::named(name) else { return help() };
+    line(&mut page, &format!("usage: sockwarden {} {}", command.name, command.operands()));
     entry(&mut page, "", &format!("{}.", command.summary), 0, WIDTH);
     page.push('\n');
-    for (option, text) in command.options {
-        entry(&mut page, &format!("  {option}"), text, INDENT, WIDTH);
+    for flag in command.flags {
+        let usage = format!("  -{}={}", flag.name, flag.placeholder);
+        entry(&mut page, &usage, flag.summary, INDENT, WIDTH);
     }
     entry(&mut page, "  -help, -h", "Print this", INDENT, WIDTH);
     page
@@ -72,7 +73,7 @@ pub fn reference() -> String {
     }
     page.push_str("\n## Subcommands\n\n| Command | Meaning |\n|---|---|\n");
     for command in COMMANDS {
-        let words = format!("sockwarden {} {}", command.name, command.operands);
+        let words = format!("sockwarden {} {}", command.name, command.operands());
         line(&mut page, &format!("| `{}` | {}. |", words.trim_end(), command.summary));
     }
     page.push_str("\n## Exit codes\n\n| Code | When |\n|---|---|\n");
@@ -243,8 +244,8 @@ mod tests {
             let help = help_of(command.name);
             assert!(help.starts_with(&format!("usage: sockwarden {} ", command.name)), "{help}");
             assert!(!help.contains("\n\n\n"), "{help}");
-            for (option, _) in command.options {
-                assert!(help.contains(option), "{help}");
+            for flag in command.flags {
+                assert!(help.contains(&format!("-{}={}", flag.name, flag.placeholder)), "{help}");
             }
             for line in help.lines() {
                 assert!(line.chars().count() <= 100 && line == line.trim_end(), "{line}");

@@ -29,7 +29,7 @@ fn config(words: &[&str], variables: &[(&str, &str)]) -> Config {
 
 /// A setting has this effect when it comes as a flag, in each of Go's four spellings, and when it comes as a variable.
 #[track_caller]
-fn check_both<T: PartialEq + fmt::Debug>(
+fn check_both<T: PartialEq + std::fmt::Debug>(
     name: &str,
     value: &str,
     field: impl Fn(Config) -> T,

@@ -10,12 +10,13 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tracing::Level;
 
+use crate::admission::AllowFrom;
+use crate::registry::OwnContainer;
 use crate::rule::HostAccess;
 use crate::rule::{AnchoredRegex, Origin, truth};
 
-use super::arguments::Given;
+use super::given::Given;
 use super::mistake::{Problem, printable};
-use super::{AllowFrom, OwnContainer};
 
 /// What Go's `strconv.ParseBool` takes.
 pub(super) fn switch(given: &Given) -> Result<bool, Problem> {

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use crate::admission::AllowFrom;
 use crate::request::Method;
 use crate::rule::{Origin, Rule};
 
-use super::draft::Draft;
+use super::draft::{Draft, Place};
 use super::mistake::printable;
-use super::{AllowFrom, Place, values};
+use super::values;
 
 /// All of them, a line each, in the order of the table of settings.
 pub(super) fn of(draft: &Draft) -> Vec<String> {

@@ -10,9 +10,8 @@ use http::StatusCode;
 
 use super::EngineError;
 use crate::request::Head;
-use crate::request::fields::{Fields, MAX_CONNECTION_OPTIONS, connection_options, is_hop_by_hop};
-use crate::wire::Framing;
-use crate::wire::framing::Chunk;
+use crate::request::fields::{Fields, is_hop_by_hop};
+use crate::wire::{Framing, Reading, Sender, Unclear};
 
 /// The longest head of an answer, in bytes.
 pub const MAX_HEAD_BYTES: usize = 256 * 1024;
@@ -101,9 +100,12 @@ impl AnswerHead {
         let status = response.code.and_then(|code| StatusCode::from_u16(code).ok());
         let status = status.ok_or(MALFORMED)?;
         let has_no_body = to_head_request || matches!(status.as_u16(), 100..=199 | 204 | 304);
-        let mut reading = Reading::default();
+        let mut reading = Reading::new(Sender::Engine, response.version.unwrap_or_default());
         for field in response.headers.iter() {
-            reading.note(field.name, field.value)?;
+            reading.note(field.name, field.value).map_err(unclear)?;
+            if reading.has_too_many_options() {
+                return Err(EngineError::TooLarge);
+            }
         }
         // RFC 9110 section 8.6.
         let has_no_length = matches!(status.as_u16(), 100..=199 | 204);
@@ -124,19 +126,10 @@ impl AnswerHead {
             }
             is_dated |= field.name.eq_ignore_ascii_case("date");
         }
-        let framing = match (reading.length, reading.chunked) {
-            _ if has_no_body => Framing::Length(0),
-            (Some(_), true) => {
-                return Err(EngineError::NotHttp("a length beside a transfer coding"));
-            }
-            (Some(length), false) => Framing::Length(length),
-            (None, true) => Framing::Chunked(Chunk::Size),
-            (None, false) => Framing::UntilClose,
-        };
-        let keeps = response.version == Some(1)
-            && !reading.says(b"close")
-            && framing != Framing::UntilClose;
-        let upgrade = reading.upgrade.map(<[u8]>::to_vec);
+        let framing =
+            if has_no_body { Framing::Length(0) } else { reading.framing().map_err(unclear)? };
+        let keeps = reading.keeps(&framing);
+        let upgrade = reading.upgrade().map(<[u8]>::to_vec);
         input.advance(length);
         Ok(Some(Self { status, fields, upgrade, is_dated, framing, keeps }))
     }
@@ -144,50 +137,13 @@ impl AnswerHead {
 
 const MALFORMED: EngineError = EngineError::NotHttp("its head is malformed");
 
-/// What the fields of a head say of it.
-#[derive(Debug, Default)]
-struct Reading<'a> {
-    length: Option<u64>,
-    chunked: bool,
-    /// The options of the connection, which name fields that belong to it.
-    named: Vec<&'a [u8]>,
-    upgrade: Option<&'a [u8]>,
-}
-
-impl<'a> Reading<'a> {
-    /// Whether this is among the connection's options.
-    fn says(&self, option: &[u8]) -> bool {
-        self.named.iter().any(|it| it.eq_ignore_ascii_case(option))
-    }
-
-    fn note(&mut self, name: &str, value: &'a [u8]) -> Result<(), EngineError> {
-        if name.eq_ignore_ascii_case("content-length") {
-            let is_plain = value.len() <= 19 && value.iter().all(u8::is_ascii_digit);
-            let digits = std::str::from_utf8(value).ok().filter(|_| is_plain);
-            let length = digits.and_then(|digits| digits.parse().ok());
-            let length = length.ok_or(EngineError::NotHttp("its length is not a number"))?;
-            if self.length.replace(length).is_some() {
-                return Err(EngineError::NotHttp("more than one length"));
-            }
-        } else if name.eq_ignore_ascii_case("transfer-encoding") {
-            if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
-                return Err(EngineError::NotHttp("a transfer coding that is not `chunked`"));
-            }
-            self.chunked = true;
-        } else if name.eq_ignore_ascii_case("connection") {
-            if value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
-                self.named.extend(connection_options(value));
-            } else {
-                self.named.push(b"close");
-            }
-            if self.named.len() > MAX_CONNECTION_OPTIONS {
-                return Err(EngineError::TooLarge);
-            }
-        } else if name.eq_ignore_ascii_case("upgrade") {
-            self.upgrade = Some(value);
-        }
-        Ok(())
-    }
+fn unclear(why: Unclear) -> EngineError {
+    EngineError::NotHttp(match why {
+        Unclear::Length => "its length is not a number",
+        Unclear::Lengths => "more than one length",
+        Unclear::Coding => "a transfer coding that is not `chunked`",
+        Unclear::LengthAndCoding => "a length beside a transfer coding",
+    })
 }
 
 #[cfg(test)]
@@ -195,7 +151,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::request::fields::MAX_CONNECTION_OPTIONS;
     use crate::request::{Method, RequestTarget};
+    use crate::wire::framing::Chunk;
 
     fn head(bytes: &str) -> Result<Option<AnswerHead>, EngineError> {
         AnswerHead::take(&mut BytesMut::from(bytes), false)

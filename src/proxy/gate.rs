@@ -17,13 +17,12 @@ use tokio::time::{Instant, Sleep};
 
 use super::refusal::{Refusal, Unreadable};
 use crate::bounds::Limit;
+use crate::bounds::Limits;
 use crate::bounds::memory::{Purse, Taken, Use};
-use crate::config::Limits;
-use crate::request::fields::{MAX_CONNECTION_OPTIONS, connection_options, is_token_byte};
+use crate::request::fields::{MAX_CONNECTION_OPTIONS, is_token_byte};
 use crate::request::{Head, Method, RequestTarget, TargetError};
 use crate::socket::Socket;
-use crate::wire::framing::Chunk;
-use crate::wire::{ClientBody, Framing, Incoming, Interim};
+use crate::wire::{ClientBody, Framing, Incoming, Interim, Reading, Sender, Unclear};
 
 /// The longest target that can be sent on, in bytes.
 const MAX_TARGET_BYTES: usize = u16::MAX as usize - 1;
@@ -250,6 +249,19 @@ impl Refused {
     fn bad(message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message.to_owned())
     }
+
+    fn unclear(why: Unclear) -> Self {
+        Self::bad(match why {
+            Unclear::Length => "the Content-Length is not a number; send one",
+            Unclear::Lengths => "there is more than one Content-Length; send one",
+            Unclear::Coding => {
+                "the Transfer-Encoding is not exactly one `chunked` on HTTP/1.1; send the body plainly"
+            }
+            Unclear::LengthAndCoding => {
+                "there is a Content-Length beside a Transfer-Encoding; send one of them"
+            }
+        })
+    }
 }
 
 impl From<Refusal> for Refused {
@@ -399,34 +411,16 @@ struct CheckedFields {
 
 /// The fields that say how long the message is and how the connection goes on, and the ones that two readers may weigh differently.
 fn check_fields(fields: &[httparse::Header<'_>], minor: u8) -> Result<CheckedFields, Refused> {
-    let mut length = None;
-    let mut chunked = false;
+    let mut reading = Reading::new(Sender::Client, minor);
     let mut hosts = 0;
-    let mut connection = Vec::new();
-    let mut wants_upgrade = false;
     let mut expects_interim = false;
     for field in fields {
         let is = |name: &str| field.name.eq_ignore_ascii_case(name);
         if field.name.is_empty() {
             return Err(Refused::bad("a field has no name; send it as RFC 9110 section 5.1 says"));
         }
-        if is("content-length") {
-            let is_plain = field.value.len() <= 19 && field.value.iter().all(u8::is_ascii_digit);
-            let text = std::str::from_utf8(field.value).ok().filter(|_| is_plain);
-            let value = text
-                .and_then(|text| text.parse::<u64>().ok())
-                .ok_or_else(|| Refused::bad("the Content-Length is not a number; send one"))?;
-            if length.replace(value).is_some() {
-                return Err(Refused::bad("there is more than one Content-Length; send one"));
-            }
-        } else if is("transfer-encoding") {
-            if chunked || minor == 0 || !field.value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
-                return Err(Refused::bad(
-                    "the Transfer-Encoding is not exactly one `chunked` on HTTP/1.1; send the body plainly",
-                ));
-            }
-            chunked = true;
-        } else if is("host") {
+        reading.note(field.name, field.value).map_err(Refused::unclear)?;
+        if is("host") {
             hosts += 1;
         } else if is("expect") {
             if !field.value.trim_ascii().eq_ignore_ascii_case(b"100-continue") {
@@ -435,33 +429,19 @@ fn check_fields(fields: &[httparse::Header<'_>], minor: u8) -> Result<CheckedFie
             }
             // RFC 9110 section 10.1.1: HTTP/1.0 has no interim answers.
             expects_interim = minor > 0;
-        } else if is("connection") {
-            connection.extend(connection_options(field.value));
-        } else if is("upgrade") {
-            wants_upgrade = true;
         }
     }
     if hosts > 1 || (hosts == 0 && minor > 0) {
         return Err(Refused::bad("the request needs exactly one Host field; send one"));
     }
-    let framing = match (length, chunked) {
-        (Some(_), true) => {
-            return Err(Refused::bad(
-                "there is a Content-Length beside a Transfer-Encoding; send one of them",
-            ));
-        }
-        (Some(length), false) => Framing::Length(length),
-        (None, true) => Framing::Chunked(Chunk::Size),
-        (None, false) => Framing::Length(0),
-    };
-    if connection.len() > MAX_CONNECTION_OPTIONS {
+    let framing = reading.framing().map_err(Refused::unclear)?;
+    if reading.has_too_many_options() {
         return Err(Refused::bad(&format!(
             "the Connection field has more than {MAX_CONNECTION_OPTIONS} options; send fewer"
         )));
     }
-    let says = |option: &[u8]| connection.iter().any(|it| it.eq_ignore_ascii_case(option));
-    // RFC 9112 section 9.3: HTTP/1.0 has to ask for what HTTP/1.1 takes for granted.
-    let keeps = !says(b"close") && (minor > 0 || says(b"keep-alive"));
+    let keeps = reading.keeps(&framing);
+    let wants_upgrade = reading.upgrade().is_some();
     Ok(CheckedFields { framing, keeps, wants_upgrade, expects_interim })
 }
 

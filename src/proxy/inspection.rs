@@ -8,8 +8,8 @@ use tokio::time::{Duration, Instant, timeout, timeout_at};
 
 use super::refusal::Refusal;
 use crate::bounds::Limit;
+use crate::bounds::Limits;
 use crate::bounds::memory::{Purse, Taken, Use};
-use crate::config::Limits;
 use crate::engine::Engine;
 use crate::policy::{Allowed, Denied, Judgement};
 use crate::request::json::Json;

@@ -10,9 +10,9 @@ use serde::Serializer as _;
 
 use crate::audit::{Decision, Outcome, Record, RecordId};
 use crate::bounds::Limit;
+use crate::bounds::Limits;
 use crate::clauses::Clause;
 use crate::client::WhyUnknown;
-use crate::config::Limits;
 use crate::engine::EngineError;
 use crate::policy::DenyReason;
 use crate::wording::{self, Explanation};

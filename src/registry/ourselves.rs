@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use super::directory::LabelPolicy;
 use super::fresh::Fresh;
+use super::own_container::OwnContainer;
 use super::own_container::{self, OwnContainerError};
 use super::own_networks::OwnNetworks;
 use super::shared::{Shared, lock};
 use crate::clauses::{OwnTask, Protected, is_full_id};
 use crate::client::ContainerId;
-use crate::config::OwnContainer;
 use crate::engine::questions::{ContainerInspect, NetworkInspect};
 use crate::engine::{Engine, EngineError, OwnCall};
 

@@ -5,13 +5,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::ContainerId;
-use crate::config::OwnContainer;
 use crate::engine::questions::ContainerInspect;
 use crate::engine::{Engine, EngineError, OwnCall};
 
 /// How often our own container is looked for at start, and the pause between: the peer's number of tries.
 pub(super) const TRIES: u32 = 3;
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
+
+/// How the proxy's own container is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnContainer {
+    /// By looking at our own cgroup, mounts and host name.
+    Auto,
+    /// By this exact name or id.
+    Named(String),
+}
 
 /// Why our own container was not found.
 #[derive(Debug, thiserror::Error)]

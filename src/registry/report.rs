@@ -15,11 +15,11 @@ use crate::clauses::{builds_unlabelled, mount_danger};
 use crate::client::ContainerId;
 use crate::engine::questions::{ContainerInspect, ContainerRow, Endpoint};
 use crate::engine::{Engine, OwnCall};
-use crate::request::target::printable;
+use crate::risks::{build_limits, dangers, host_owner};
 use crate::rule::Allowlist;
 use crate::rule::HostAccess;
 use crate::rule::labels::Rights;
-use crate::startup::{build_limits, dangers, host_owner};
+use crate::text::printable;
 
 /// How many containers of one network are looked at for the warning about forged addresses.
 const EXAMINED_NEIGHBOURS: usize = 64;

@@ -9,7 +9,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -560,24 +559,4 @@ const fn is_libpod_byte(byte: u8) -> bool {
 /// What Go's `url.QueryEscape` leaves alone: the narrowest set, understood by every reader.
 const fn is_query_byte(byte: u8) -> bool {
     is_unreserved(byte)
-}
-
-/// A text for a message, shortened and without control characters.
-pub fn printable(text: &str) -> Cow<'_, str> {
-    const MOST_CHARS: usize = 512;
-    let is_short = text.len() <= MOST_CHARS;
-    // Most are ASCII, which is seen faster.
-    let is_plain = |text: &str| text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-    if is_short && (is_plain(text) || text.chars().all(|c| !c.is_control())) {
-        return Cow::Borrowed(text);
-    }
-    let mut short: String = text
-        .chars()
-        .take(MOST_CHARS)
-        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
-        .collect();
-    if text.chars().nth(MOST_CHARS).is_some() {
-        short.push('…');
-    }
-    Cow::Owned(short)
 }

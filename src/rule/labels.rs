@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock, Weak};
 
 use super::HostAccess;
 use super::{Allowlist, AnchoredRegex, Origin, PatternError, Rule, truth};
+use crate::text::shortened;
 use keys::{Key, Slip};
 
 /// What the labels of a container give it.
@@ -148,7 +149,7 @@ impl LabelReader {
                 let key = short(key);
                 Err(match slip {
                     Slip::Name { given, nearest } => {
-                        LabelError::UnknownName { key, given, nearest }
+                        LabelError::UnknownName { key, given: short(&given), nearest }
                     }
                     Slip::Key { nearest } => LabelError::UnknownKey { key, nearest },
                     Slip::NotThere { instead } => LabelError::NotThere { key, instead },
@@ -210,10 +211,7 @@ impl From<Draft> for Allowlist {
 }
 
 fn short(text: &str) -> String {
-    match text.char_indices().nth(MOST_CHARS) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
+    shortened(text, MOST_CHARS).into_owned()
 }
 
 fn set_once<T: PartialEq>(slot: &mut Option<T>, value: T, key: &str) -> Result<(), LabelError> {

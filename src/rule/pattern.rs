@@ -16,6 +16,7 @@ mod slips;
 mod translate;
 mod unicode_class;
 
+use crate::text::escape_into;
 use regex::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -197,12 +198,7 @@ fn excerpt(pattern: &str, offset_bytes: usize) -> String {
             continue;
         }
         cut = false;
-        // these three have an escape of their own, which would not be what the user wrote
-        if matches!(c, '\\' | '"' | '\'') {
-            excerpt.push(c);
-        } else {
-            excerpt.extend(c.escape_debug());
-        }
+        escape_into(&mut excerpt, std::iter::once(c));
     }
     excerpt
 }

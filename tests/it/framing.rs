@@ -1,6 +1,6 @@
 //! Where a message begins and ends: what two readers could cut differently is refused, and the connection with it.
 
-use sockwarden::config::Limits;
+use sockwarden::bounds::Limits;
 
 use crate::fake_engine::{Connection, Reply, Request};
 use crate::support::{Answer, Setup, Stage, get, run, with_body};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sockwarden::config::Limits;
+use sockwarden::bounds::Limits;
 use tokio::time::timeout;
 
 use crate::fake_engine::{CHUNKED, PATIENCE, Reply, Step, UPGRADED, docker_like};
@@ -13,7 +13,7 @@ async fn limited(change: impl FnOnce(&mut Limits)) -> Stage {
     let setup = Setup::allowing_all()
         .with(|config| {
             config.allow_from =
-                vec![sockwarden::config::AllowFrom::Net("127.0.0.0/8".parse().unwrap())];
+                vec![sockwarden::admission::AllowFrom::Net("127.0.0.0/8".parse().unwrap())];
             change(&mut config.limits);
         })
         .script(|request| match request.path() {

@@ -86,7 +86,7 @@ fn an_answer_holds_what_is_read_of_it() {
 async fn stage(patience: Duration) -> Stage {
     let setup = Setup::allowing_all().with(|config| {
         config.allow_from =
-            vec![sockwarden::config::AllowFrom::Net("127.0.0.0/8".parse().unwrap())];
+            vec![sockwarden::admission::AllowFrom::Net("127.0.0.0/8".parse().unwrap())];
         config.limits.inspected_body_timeout = patience;
     });
     setup.start().await

@@ -8,14 +8,16 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sockwarden::admission::AdmissionList;
+use sockwarden::admission::AllowFrom;
 use sockwarden::audit::Audit;
 use sockwarden::bounds::Bounds;
+use sockwarden::bounds::Limits;
 use sockwarden::clauses::Defaults;
 use sockwarden::client::{Admission, Peer};
-use sockwarden::config::{AllowFrom, Limits, OwnContainer};
 use sockwarden::engine::Engine;
 use sockwarden::policy::Policy;
 use sockwarden::proxy::{Proxy, Stop};
+use sockwarden::registry::OwnContainer;
 use sockwarden::registry::{LabelPolicy, Networks, OwnContainerError, Registry};
 use sockwarden::request::Method;
 use sockwarden::rule::HostAccess;

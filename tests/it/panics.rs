@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use sockwarden::admission::AdmissionList;
 use sockwarden::bounds::Bounds;
+use sockwarden::bounds::Limits;
 use sockwarden::clauses::Defaults;
-use sockwarden::config::{Limits, ListenerAddress};
 use sockwarden::engine::Engine;
 use sockwarden::listen::Listener;
+use sockwarden::listen::ListenerAddress;
 use sockwarden::policy::Policy;
 use sockwarden::proxy::{Proxy, Stop};
 use sockwarden::rule::{Allowlist, AnchoredRegex, Origin, Rule, RuleSet};

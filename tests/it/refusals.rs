@@ -1,6 +1,6 @@
 //! What a client is told when it is refused: enough to change the configuration, and an id to find it in the log.
 
-use sockwarden::config::AllowFrom;
+use sockwarden::admission::AllowFrom;
 
 use crate::support::{Answer, Setup, get, run, with_body};
 

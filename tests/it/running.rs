@@ -3,7 +3,8 @@
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::time::{Duration, Instant};
 
-use sockwarden::config::{ListenerAddress, Watchdog};
+use sockwarden::engine::Watchdog;
+use sockwarden::listen::ListenerAddress;
 use sockwarden::run::{Ended, StartError, serve};
 use sockwarden::workers::Workers;
 use tokio::sync::oneshot;

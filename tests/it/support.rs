@@ -4,7 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockwarden::config::{AllowFrom, Config, Limits, ListenerAddress, LogSettings};
+use sockwarden::admission::AllowFrom;
+use sockwarden::bounds::Limits;
+use sockwarden::config::Config;
+use sockwarden::listen::ListenerAddress;
+use sockwarden::log::LogSettings;
 use sockwarden::request::Method;
 use sockwarden::rule::{AnchoredRegex, Origin, Rule, RuleSet};
 use sockwarden::run::{Ended, StartError, serve};

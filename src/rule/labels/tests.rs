@@ -1,6 +1,7 @@
 //! What labels give, key by key.
 
 use super::*;
+use crate::text::{escaped, is_printable};
 
 fn rights_under(prefixes: &[&str], labels: &[(&str, &str)]) -> Rights {
     let labels =
@@ -32,7 +33,22 @@ fn check_mistake(prefixes: &[&str], key: &str, value: &str, want: &str) {
         assert!(matches!(rights, Rights::Broken(_)), "{key}: {rights}");
         let text = rights.to_string();
         assert!(text.contains(want), "`{want}` is not in `{text}`");
-        assert!(text.contains(&format!("label `{key}`")), "{text}");
+        assert!(text.contains(&format!("label `{}`", escaped(key))), "{text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_label_is_told_in_characters_that_show() {
+    for (key, value) in [
+        ("sockwarden.bindmountfrom", "srv\u{202e}\n\u{1b}[2J"),
+        ("sockwarden.hostaccess", "de\u{200b}ny"),
+        ("sockwarden.allow.g\u{202e}et", "/a"),
+        ("sockwarden.allow.get", "/a\u{202e}("),
+        ("sockwarden.allow.get", "(?\u{202e})"),
+        ("sockwarden.\u{2066}get", "/a"),
+    ] {
+        let text = rights_under(BOTH, &[(key, value)]).to_string();
+        assert!(text.contains(r"\u{") && text.chars().all(is_printable), "{text:?}");
     }
 }
 

@@ -11,6 +11,7 @@
 
 use super::cursor::Cursor;
 use super::unicode_class::unicode_class;
+use crate::text::escaped;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -265,7 +266,8 @@ impl Translator<'_> {
                     ));
                 }
                 Some(c) => {
-                    let problem = format!("`{}` is not a flag", c.escape_debug());
+                    let problem =
+                        format!("`{}` is not a flag", escaped(c.encode_utf8(&mut [0; 4])));
                     return Err(fault(
                         flag_at,
                         problem,

@@ -7,7 +7,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use sockwarden::config::Limits;
+use sockwarden::bounds::Limits;
 use sockwarden::proxy::gate::{Gate, Next};
 use sockwarden::request::{Method, RequestTarget};
 use sockwarden::socket::Socket;

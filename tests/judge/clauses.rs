@@ -1,7 +1,6 @@
-//! Every case of `support/body_cases.rs`, tried against the judge alone. What the engine would do with it is tried in `e2e/`.
-#![cfg(test)]
+//! Every case of `tests/support/body_cases.rs`, tried against the judge alone. What the engine would do with it is tried in `e2e/`.
 
-#[path = "support/body_cases.rs"]
+#[path = "../support/body_cases.rs"]
 mod body_cases;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,4 @@
 //! What clients send in confidence does not show in anything that is printed for debugging.
-#![cfg(test)]
 
 use sockwarden::clauses::Defaults;
 use sockwarden::client::{Admission, Client, Identity, Peer};

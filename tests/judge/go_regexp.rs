@@ -5,7 +5,7 @@
 
 use sockwarden::rule::AnchoredRegex;
 
-const CORPUS: &str = include_str!("data/go_regexp.tsv");
+const CORPUS: &str = include_str!("../data/go_regexp.tsv");
 
 #[test]
 fn patterns_mean_what_they_mean_to_go() {

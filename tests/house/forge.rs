@@ -2,14 +2,13 @@
 //!
 //! A case is `tests/forge/NAME.rs`. With a `NAME.stderr` beside it, it must fail to compile with exactly that message; without one it must
 //! compile. The cases are compiled against the library that was just built for this test, so a case costs about a second.
-#![cfg(test)]
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The messages are those of the compiler that `rust-toolchain.toml` pins; `UPDATE_EXPECT=1 cargo test --test forge` writes them again.
+/// The messages are those of the compiler that `rust-toolchain.toml` pins; `UPDATE_EXPECT=1 cargo test --test house forge::` writes them again.
 #[test]
 fn programs_that_cheat_do_not_compile() {
     let update = std::env::var_os("UPDATE_EXPECT").is_some();

@@ -1,8 +1,7 @@
 //! The judge against an oracle: random policies, clients and requests, judged by the program and by fifty lines that share nothing with
 //! it. Patterns are made from a small grammar, which prints them for the program and matches them for the oracle.
 //!
-//! Every run tries some thousand pairs. `ORACLE_PAIRS=1000000 cargo test --test oracle` tries a million, and `ORACLE_SEED=2` others.
-#![cfg(test)]
+//! Every run tries some thousand pairs. `ORACLE_PAIRS=1000000 cargo test --test judge oracle::` tries a million, and `ORACLE_SEED=2` others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

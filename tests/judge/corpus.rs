@@ -1,5 +1,4 @@
 //! What the fuzz targets hold to be true, and their corpora, tried on every run of the tests. `just fuzz` looks for more.
-#![cfg(test)]
 
 mod answer;
 mod config;
