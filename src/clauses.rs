@@ -10,6 +10,7 @@ mod answers;
 mod builds;
 mod decisions;
 mod execs;
+mod fields;
 mod free_names;
 mod host;
 mod identity;
@@ -37,6 +38,7 @@ use crate::text::printable;
 
 pub use answers::Answers;
 pub use builds::{builds_images, builds_unlabelled, starts_containers};
+pub use decisions::Gains;
 pub use mounts::mount_danger;
 pub use names::Names;
 pub use pin::pin;

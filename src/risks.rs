@@ -3,7 +3,7 @@
 //! Whether a pattern allows an operation is tried on paths of it: with several API versions, and with names and ids of the usual shapes
 //! and with the words that the patterns themselves hold.
 
-use crate::clauses::starts_containers;
+use crate::clauses::{Gains, starts_containers};
 use crate::request::Operation;
 use crate::rule::HostAccess;
 use crate::rule::RuleSet;
@@ -22,47 +22,16 @@ pub fn build_limits(rules: &RuleSet) -> String {
 
 /// The operation through which a client with these rules owns the host, if there is one: what it creates may do anything there.
 pub fn host_owner(rules: &RuleSet, host_access: HostAccess) -> Option<Operation> {
-    let allowed = |operation: &Operation| is_owning(*operation) && allows(rules, *operation);
+    let allowed =
+        |operation: &Operation| Gains::of(*operation) == Gains::Owns && allows(rules, *operation);
     Operation::all().find(allowed).filter(|_| host_access == HostAccess::Allow)
-}
-
-/// The operations that create what runs with whatever access to the host its body asks for.
-fn is_owning(operation: Operation) -> bool {
-    matches!(
-        operation.id(),
-        "ContainerCreate"
-            | "Grpc"
-            | "PluginCreate"
-            | "PluginPull"
-            | "PluginUpgrade"
-            | "ServiceCreate"
-            | "ServiceUpdate"
-            | "Session"
-            | "SwarmJoin"
-    )
-}
-
-/// The operations whose risk `hostaccess=deny` takes away.
-fn is_kept_inside(operation: Operation) -> bool {
-    is_owning(operation)
-        || matches!(
-            operation.id(),
-            "CheckpointCreate"
-                | "CheckpointDelete"
-                | "NetworkCreate"
-                | "PluginEnable"
-                | "PluginSet"
-                | "PutContainerArchive"
-                | "SwarmInit"
-                | "SwarmUpdate"
-                | "VolumeCreate"
-        )
 }
 
 /// The allowed operations that give something away where the host may be reached like this, each with its sentence.
 pub fn dangers(rules: &RuleSet, access: HostAccess) -> Vec<(Operation, &'static str)> {
     let mut dangers = risks(rules);
-    dangers.retain(|(operation, _)| access == HostAccess::Allow || !is_kept_inside(*operation));
+    dangers
+        .retain(|(operation, _)| access == HostAccess::Allow || Gains::of(*operation) == Gains::No);
     dangers
 }
 

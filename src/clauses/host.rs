@@ -8,10 +8,12 @@ use crate::text::printable;
 
 use ipnet::IpNet;
 
+use super::fields::{
+    BESIDE, CONFIG, CONTAINER_SPEC, ENDPOINT, EXEC, HOST_CONFIG, IPAM, NETWORK, SERVICE, TASK,
+};
 use super::inquiry::{Inquiry, Veil};
 use super::known::{
-    BESIDE, CONFIG, CONTAINER_SPEC, ENDPOINT, EXEC, GATEWAY_MODES, HOST_CONFIG, IPAM, MASKED_PATHS,
-    NETWORK, NETWORK_OPTIONS, PRIVATE_ADDRESSES, READONLY_PATHS, SERVICE, Shape, TASK, Table,
+    GATEWAY_MODES, MASKED_PATHS, NETWORK_OPTIONS, PRIVATE_ADDRESSES, READONLY_PATHS, Shape, Table,
     UNKNOWN, find, holds_known,
 };
 use super::mounts::{host_mounts, refused, spec_mounts};

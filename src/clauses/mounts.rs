@@ -8,8 +8,9 @@ use std::path::Path;
 use crate::request::json::{Json, Object, fold};
 use crate::text::printable;
 
+use super::fields::VOLUME;
 use super::inquiry::{Inquiry, Veil};
-use super::known::{VOLUME, fields_are_known};
+use super::known::fields_are_known;
 use super::names::is_plain;
 use super::question::Question;
 use super::references::{Config, Reference, Site, mounts_of_others};

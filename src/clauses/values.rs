@@ -3,9 +3,8 @@
 use crate::request::json::{Json, Object};
 use crate::text::printable;
 
-use super::known::{
-    DEFAULT_CAPABILITIES, LOG_CONFIG, LOG_DRIVERS, LOG_OPTIONS, Shape, holds_known,
-};
+use super::fields::LOG_CONFIG;
+use super::known::{DEFAULT_CAPABILITIES, LOG_DRIVERS, LOG_OPTIONS, Shape, holds_known};
 use super::violation::{Clause, Verdict, Violation, host, violation};
 
 /// The members of an object.

@@ -4,9 +4,9 @@
 
 use std::collections::VecDeque;
 
-use super::EngineError;
-use super::questions::Event;
+use super::error::EngineError;
 use super::told::EVENT;
+use super::told::Event;
 use crate::request::json::skim::{NotJson, Record, Shape, Skimmer, Wanted};
 
 /// How much of an event is kept at most, in bytes; its fields have limits of their own that add up to less.

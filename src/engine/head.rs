@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 use bytes::{Buf, BytesMut};
 use http::StatusCode;
 
-use super::EngineError;
+use super::error::EngineError;
 use crate::request::Head;
 use crate::request::fields::{Fields, is_hop_by_hop};
 use crate::wire::{Framing, Reading, Sender, Unclear};

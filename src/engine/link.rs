@@ -7,9 +7,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 
+use super::door::Engine;
+use super::error::EngineError;
 use super::head::AnswerHead;
 use super::transfer::{EngineBody, Exchange, RequestBody, Upload, UploadError};
-use super::{Engine, EngineError};
+
 use crate::bounds::memory::{Purse, Taken};
 use crate::policy::{Allowed, Body};
 use crate::request::{Fields, Method};
@@ -26,8 +28,15 @@ pub struct Link {
     purse: Option<Purse>,
 }
 
+impl Engine {
+    /// The engine side of one client connection, at the expense of that client. Nothing is opened before the first request.
+    pub fn link(&self, purse: Option<Purse>) -> Link {
+        Link::new(self.clone(), purse)
+    }
+}
+
 impl Link {
-    pub(super) fn new(engine: Engine, purse: Option<Purse>) -> Self {
+    fn new(engine: Engine, purse: Option<Purse>) -> Self {
         Self { engine, idle: None, purse }
     }
 

@@ -7,14 +7,15 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::door::{Engine, OwnConnection};
+use super::error::EngineError;
 use super::events::EventReader;
-use super::{Engine, EngineError};
 use crate::clauses::Question;
 use crate::client::ContainerId;
 use crate::request::ApiVersion;
@@ -125,8 +126,6 @@ const MOST_ROW_BYTES: usize = 256 * 1024;
 const MOST_PING_BYTES: usize = 64 * 1024;
 /// How much of an answer is read at once, in bytes; its head must fit too.
 const READ_BYTES: usize = 32 * 1024;
-/// Questions of judgements that are under way at once.
-pub(super) const MOST_QUESTIONS: usize = 16;
 const NO_JSON: &str = "its answer is not the JSON it should be";
 const TOO_LONG: &str = "it has more to say of an object than is read";
 /// How long the engine may take over one, and be silent over a long one.
@@ -135,13 +134,6 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 const LIST_DEADLINE: Duration = Duration::from_mins(1);
 /// How many idle connections of ours are kept.
 const MOST_IDLE: usize = 4;
-
-/// A connection for our own questions.
-#[derive(Debug)]
-pub(super) struct OwnConnection {
-    sender: SendRequest<Empty<Bytes>>,
-    _driver: JoinSet<()>,
-}
 
 impl Engine {
     /// Asks one of our own questions, and keeps of the answer what is listed: nothing else of it is ever held.

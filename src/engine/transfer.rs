@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 
-use super::EngineError;
+use super::error::EngineError;
 use super::head::{AnswerHead, BodyLength, request_head};
 use crate::request::{Head, Method};
 use crate::socket::Socket;

@@ -10,7 +10,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use super::Method;
+use super::method::Method;
 pub use parameters::{Parameter, Reading};
 
 /// Makes [`Operation`] and its table of rows from one list, so that neither can lack what the other has.

@@ -12,8 +12,8 @@ mod tests;
 use std::fmt;
 use std::ops::Range;
 
-use super::Method;
 use super::json::folds_alike;
+use super::method::Method;
 use super::operation::{self, Operation, Parameter, Reading};
 
 /// A request target in origin-form (RFC 9112 section 3.2.1) that every reader understands alike.

@@ -3,7 +3,7 @@ use sockwarden::policy::{Body, Grant, Judgement, Pending};
 use sockwarden::request::Head;
 
 fn begin(head: Head) -> Judgement<()> {
-    Pending::begin(head, Body::None, Grant::Ping, Vec::new(), Default::default(), None)
+    Pending::begin(head, Body::None, Grant::Ping, Default::default())
 }
 
 fn main() {}

@@ -110,7 +110,12 @@ fn the_rooms_that_decide_compare_no_identifiers() {
             assert!(!text.contains("operation.id()"), "{file} reads an operation's identifier");
             // The rows of clauses/decisions.rs are one match without a wildcard.
             let is_table = file.ends_with("clauses/decisions.rs");
-            for line in text.lines().filter(|line| line.contains("Operation::")) {
+            let decides = |line: &&str| {
+                line.replace("Operation::all()", "")
+                    .replace("Operation::id", "")
+                    .contains("Operation::")
+            };
+            for line in text.lines().filter(decides) {
                 assert!(is_table, "{file} decides about an operation by itself: {line}");
             }
             if is_table {

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::{env, fs};
 
 use super::*;
-use crate::clauses::known::{self, Shape, Table};
+use crate::clauses::fields;
+use crate::clauses::known::{Shape, Table};
 
 #[test]
 fn a_field_that_nobody_knows_is_refused_however_deep_it_stands() {
@@ -139,18 +140,18 @@ fn write_shape(page: &mut String, place: &str, reason: &str, shape: &Shape) {
 
 fn page() -> String {
     let mut page = String::from(
-        "<!-- Printed from the tables in src/clauses/known.rs. To change it change them, then run `UPDATE_EXPECT=1 cargo test`. -->\n\n# Fields of bodies\n\nWith `-hostaccess=deny`, sockwarden knows these fields to stay inside the container, each for the reason beside it. A field that is not in here is\neither judged by its value ([How requests are judged](how-requests-are-judged.md)), or it is refused. `[]` is a list, `.*` are keys of the client's\nchoice. Keys are found in any case, as the engine finds them.\n",
+        "<!-- Printed from the tables in src/clauses/fields.rs. To change it change them, then run `UPDATE_EXPECT=1 cargo test`. -->\n\n# Fields of bodies\n\nWith `-hostaccess=deny`, sockwarden knows these fields to stay inside the container, each for the reason beside it. A field that is not in here is\neither judged by its value ([How requests are judged](how-requests-are-judged.md)), or it is refused. `[]` is a list, `.*` are keys of the client's\nchoice. Keys are found in any case, as the engine finds them.\n",
     );
     for (title, tables) in [
-        ("`POST /containers/create`", &[known::CONFIG, known::BESIDE][..]),
-        ("`HostConfig`, and `POST /containers/{name}/update`", &[known::HOST_CONFIG]),
-        ("A container's place on a network", &[known::ENDPOINT]),
-        ("`POST /containers/{name}/exec`", &[known::EXEC]),
-        ("`POST /networks/create`", &[known::NETWORK]),
-        ("`POST /volumes/create`", &[known::VOLUME]),
-        ("`POST /services/create` and `/services/{id}/update`", &[known::SERVICE]),
-        ("A service's `TaskTemplate`", &[known::TASK]),
-        ("A service's `ContainerSpec`", &[known::CONTAINER_SPEC]),
+        ("`POST /containers/create`", &[fields::CONFIG, fields::BESIDE][..]),
+        ("`HostConfig`, and `POST /containers/{name}/update`", &[fields::HOST_CONFIG]),
+        ("A container's place on a network", &[fields::ENDPOINT]),
+        ("`POST /containers/{name}/exec`", &[fields::EXEC]),
+        ("`POST /networks/create`", &[fields::NETWORK]),
+        ("`POST /volumes/create`", &[fields::VOLUME]),
+        ("`POST /services/create` and `/services/{id}/update`", &[fields::SERVICE]),
+        ("A service's `TaskTemplate`", &[fields::TASK]),
+        ("A service's `ContainerSpec`", &[fields::CONTAINER_SPEC]),
     ] {
         writeln!(page, "\n## {title}\n\n| Field | Why it stays inside: it |\n|---|---|").unwrap();
         for table in tables {

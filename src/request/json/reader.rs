@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use super::{Json, JsonError, Keys, MAX_DEPTH, Number, Object, fold, fold_char, plain_length};
+use super::value::{
+    Json, JsonError, Keys, MAX_DEPTH, Number, Object, fold, fold_char, plain_length,
+};
 
 /// Reads a document whole.
 ///

@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::keep::{Keep, MOST_KEY_BYTES, MOST_LABEL_BYTES};
-use super::{MAX_DEPTH, write_string};
+use super::value::{MAX_DEPTH, write_string};
 use state::{Escape, Open, Part, State, is_number, is_word};
 
 /// What is read.

@@ -1,12 +1,134 @@
-//! A request whose head is allowed and whose content has to be looked at.
+//! What comes of a judgement: a request that may be sent, one that may not, or one whose content has to be looked at first.
+//!
+//! They stand in one file because their fields are private to it: nothing else makes an [`Allowed`].
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::clauses::{Answers, Question, Terms, Violation, examine, pin};
-use crate::request::json::{Json, Keys};
+use crate::client::WhyUnknown;
+use crate::request::json::{Json, JsonError, Keys};
 use crate::request::{BodyKind, Head};
+use crate::rule::Rule;
+use crate::rule::labels::LabelError;
 
-use super::{Allowed, Body, Denied, DenyReason, Grant, Judgement};
+/// The verdict on a request.
+#[must_use]
+#[derive(Debug)]
+pub enum Judgement<B> {
+    /// It may go to the engine.
+    Allowed(Allowed<B>),
+    /// Its head is allowed; what it carries has to be looked at.
+    Pending(Box<Pending<B>>),
+    /// It may not.
+    Denied(Box<Denied>),
+}
+
+/// A request that was judged and may be sent, exactly as it is.
+///
+/// ```compile_fail
+/// // Only the judge makes one; tests/forge holds the cases with their errors.
+/// let allowed: sockwarden::policy::Allowed<()> = sockwarden::policy::Allowed {};
+/// ```
+#[derive(Debug)]
+pub struct Allowed<B> {
+    head: Head,
+    body: Body<B>,
+    grant: Grant,
+}
+
+/// What happens to the body of an allowed request.
+pub enum Body<B> {
+    /// There is none.
+    None,
+    /// It goes to the engine as it comes.
+    Forward(B),
+    /// It was read and judged, and this is what was understood.
+    Judged(String),
+    /// It is read and thrown away: JSON that some client libraries add to every POST and that the operation never reads.
+    Discard(B),
+}
+
+impl<B> fmt::Debug for Body<B> {
+    /// Not what is in it: a container's environment is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::None => "None",
+            Self::Forward(_) => "Forward",
+            Self::Judged(_) => "Judged",
+            Self::Discard(_) => "Discard",
+        })
+    }
+}
+
+impl<B> Allowed<B> {
+    /// What allowed it.
+    pub fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// The head that will be sent.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// What happens to its body.
+    pub fn body(&self) -> &Body<B> {
+        &self.body
+    }
+
+    /// Takes it apart for sending; the engine room is the only caller.
+    pub(crate) fn into_parts(self) -> (Head, Body<B>) {
+        (self.head, self.body)
+    }
+}
+
+/// What allowed a request.
+#[derive(Debug, Clone)]
+pub enum Grant {
+    /// A rule.
+    Rule(Arc<Rule>),
+    /// `GET` and `HEAD /_ping` are open to every admitted client.
+    Ping,
+}
+
+/// A request that may not be sent, and why.
+#[derive(Debug)]
+pub struct Denied {
+    /// What was asked.
+    pub head: Head,
+    /// Why not.
+    pub reason: DenyReason,
+}
+
+/// Why a request may not be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DenyReason {
+    /// The client is not in `allowfrom`.
+    NotAdmitted,
+    /// It might be a container, and nobody can say which.
+    UnknownClient(WhyUnknown),
+    /// Its container's labels are wrong.
+    BrokenLabels(Arc<[LabelError]>),
+    /// No rule is for the method.
+    NoMethod,
+    /// No rule is for the path.
+    NoPath,
+    /// The operation reads no body, and the client sent one that is not JSON.
+    BodyNotTaken,
+    /// The body is a form, whose fields would override the query that was judged.
+    FormBody,
+    /// We do not know the operation, and the content type is none whose reading we know.
+    UnknownBody,
+    /// The body is coded, so that what is judged would not be what the engine reads.
+    CodedBody,
+    /// The body has not one reading.
+    UnclearBody(JsonError),
+    /// It names more objects than are looked up for one request.
+    TooManyNames,
+    /// What it carries goes beyond what its rule allows.
+    Violation(Violation),
+}
 
 /// A request on its way through the second half of the judgement: its body is taken out and read, the engine is asked what names mean,
 /// and [`Pending::judge`] ends it.
