@@ -15,6 +15,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -27,7 +28,7 @@ use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
 use crate::identity::{Asker, Sources, Visitor};
 use crate::policy::{Allowed, DeclaredBody, Denied, Policy};
 use crate::registry::Registry;
-use crate::request::{AnswerKind, Head, Method};
+use crate::request::{AnswerKind, Method};
 use crate::socket::Socket;
 use crate::wire::{ClientBody, Outgoing};
 use crate::wording::{self, Setup};
@@ -301,6 +302,9 @@ impl Connection {
         }
     }
 
+    /// Judges one request and carries it, or refuses it. Says what follows.
+    ///
+    /// What waits is written out in here: each async function in between would hold what it is given twice, for every open stream.
     async fn answer(
         &self,
         request: Request,
@@ -327,45 +331,36 @@ impl Connection {
         // A body that nobody will read would have to be read before the next request.
         let may_follow_refusal = body.is_none() && !wants_upgrade;
         let carried = async {
-            let (allowed, memory) = self.judge(head, body, &mut record).await?;
+            let (allowed, memory) = {
+                let Asker { client, protected } = self.visitor.who(&self.permit).await?;
+                if let Identity::Containers(containers) = &client.identity {
+                    record.client = Arc::from(client.to_string());
+                    record.containers = Some(Arc::clone(containers));
+                }
+                let declared = DeclaredBody { body };
+                let judgement = self.proxy.policy.judge(&client, protected, head, declared);
+                let (engine, limits) = (&self.proxy.engine, self.permit.bounds().limits());
+                match inspection::settle(engine, limits, &self.purse, judgement).await? {
+                    Settled::Allowed(allowed, memory) => (allowed, memory),
+                    Settled::Denied(denied) => return Err(self.denied(&client, *denied)),
+                }
+            };
+            record.decision = Decision::Allowed(allowed.grant().clone());
             running = self.proxy.finite.enter(allowed.head().answer());
             self.carry(allowed, memory, link, &mut record, &mut reply).await
+        }
+        .await;
+        let refusal = match carried {
+            Ok(Carried::Answered { keeps: true }) => return After::Next,
+            Ok(Carried::Answered { keeps: false }) => return After::Close,
+            Ok(Carried::Tunnel(tunnel)) => {
+                return After::HandOver(Box::new(HandOver { tunnel, record }));
+            }
+            Err(refusal) => refusal,
         };
-        match carried.await {
-            Ok(Carried::Answered { keeps: true }) => After::Next,
-            Ok(Carried::Answered { keeps: false }) => After::Close,
-            Ok(Carried::Tunnel(tunnel)) => After::HandOver(Box::new(HandOver { tunnel, record })),
-            Err(refusal) => {
-                reply.keeps &= may_follow_refusal;
-                self.refuse(refusal, record, reply).await
-            }
-        }
-    }
-
-    /// Says whether a request may go to the engine, with the memory of its body.
-    ///
-    /// # Errors
-    /// Why it may not, or why nobody can say.
-    async fn judge<'a>(
-        &self,
-        head: Head,
-        body: Option<ClientBody<'a>>,
-        record: &mut Record,
-    ) -> Result<(Allowed<ClientBody<'a>>, Option<Taken>), Refusal> {
-        let Asker { client, protected } = self.visitor.who(&self.permit).await?;
-        if let Identity::Containers(containers) = &client.identity {
-            record.client = Arc::from(client.to_string());
-            record.containers = Some(Arc::clone(containers));
-        }
-        let judgement = self.proxy.policy.judge(&client, protected, head, DeclaredBody { body });
-        let limits = self.permit.bounds().limits();
-        match inspection::settle(&self.proxy.engine, limits, &self.purse, judgement).await? {
-            Settled::Allowed(allowed, memory) => {
-                record.decision = Decision::Allowed(allowed.grant().clone());
-                Ok((allowed, memory))
-            }
-            Settled::Denied(denied) => Err(self.denied(&client, *denied)),
-        }
+        reply.keeps &= may_follow_refusal;
+        let (status, body) = self.refuse(refusal, record, &mut reply);
+        if reply.own(status, &body).await { After::Next } else { After::Close }
     }
 
     /// What the policy does not allow, in words.
@@ -412,24 +407,22 @@ impl Connection {
         }
     }
 
-    /// Answers in the engine's place and writes down why. Nothing else refuses a request.
-    async fn refuse(
+    /// Writes down why a request is refused, and says what it is answered in the engine's place. Nothing else refuses one.
+    fn refuse(
         &self,
         refusal: Refusal,
         mut record: OpenRecord,
-        mut reply: Reply<'_>,
-    ) -> After {
+        reply: &mut Reply<'_>,
+    ) -> (StatusCode, Vec<u8>) {
         let bounds = self.permit.bounds();
         if let Some(limit) = refusal.limit() {
             bounds.reached(limit, &record.client);
         }
         reply.keeps &= !refusal.ends_connection();
-        let status = refusal.status();
-        let body = refusal.body(record.id, bounds.limits());
-        refusal.note(&mut record, bounds.limits());
+        let answer = (refusal.status(), refusal.body(record.id, bounds.limits()));
         // The log has it before the client does.
-        drop(record);
-        if reply.own(status, &body).await { After::Next } else { After::Close }
+        refusal.note(&mut record, bounds.limits());
+        answer
     }
 
     /// Answers a message that the gate stopped.
@@ -440,7 +433,7 @@ impl Connection {
         record.path = raw_target
             .map(|raw| raw.split('?').next().unwrap_or_default().to_owned())
             .unwrap_or_default();
-        let reply = Reply {
+        let mut reply = Reply {
             writer: &self.writer,
             out,
             interim: gate.interim(),
@@ -448,6 +441,7 @@ impl Connection {
             is_old: false,
             keeps: false,
         };
-        self.refuse(refusal, record, reply).await;
+        let (status, body) = self.refuse(refusal, record, &mut reply);
+        reply.own(status, &body).await;
     }
 }

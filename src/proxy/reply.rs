@@ -185,7 +185,7 @@ impl Reply<'_> {
     }
 
     /// Gives an answer of our own. Says whether another request may follow.
-    pub(super) async fn own(mut self, status: StatusCode, body: &[u8]) -> bool {
+    pub(super) async fn own(&mut self, status: StatusCode, body: &[u8]) -> bool {
         self.begin(status, b"Content-Type: application/json\r\n", false, body.len());
         self.out.write(format_args!("Content-Length: {}\r\n\r\n", body.len()));
         if !self.is_to_head {

@@ -47,7 +47,7 @@ pub(super) fn suggested_label(head: &Head, prefix: &str, list: Option<&Allowlist
 /// A name for what was asked: the operation's, or the words of its path.
 fn label_name(head: &Head) -> String {
     if head.operation.template().is_some() {
-        return head.operation.id().to_ascii_lowercase();
+        return head.operation.to_string().to_ascii_lowercase();
     }
     let path = head.target.path();
     let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
