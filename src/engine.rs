@@ -4,6 +4,8 @@ pub mod events;
 pub mod head;
 mod link;
 pub mod questions;
+#[cfg(test)]
+pub(crate) mod scripted;
 pub mod told;
 mod transfer;
 
@@ -40,6 +42,9 @@ pub struct Engine {
     seats: Arc<Semaphore>,
     /// The labels that we read.
     labels: Wanted,
+    /// What a test has in place of the socket, for our own questions.
+    #[cfg(test)]
+    scripted: Option<scripted::Scripted>,
 }
 
 impl Engine {
@@ -52,6 +57,8 @@ impl Engine {
             idle: Arc::default(),
             seats: Arc::new(Semaphore::new(questions::MOST_QUESTIONS)),
             labels: Wanted::default(),
+            #[cfg(test)]
+            scripted: None,
         }
     }
 
