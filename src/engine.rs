@@ -6,6 +6,8 @@ pub mod events;
 pub mod head;
 mod link;
 pub mod questions;
+#[cfg(test)]
+pub(crate) mod scripted;
 pub mod told;
 mod transfer;
 mod watchdog;

@@ -123,3 +123,6 @@ fn changed_hands(before: &Identity, now: &Identity) -> bool {
     };
     before.first().map(|container| container.id) != now.first().map(|container| container.id)
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,8 @@ mod epoch;
 mod follow;
 mod fresh;
 mod known;
+#[cfg(test)]
+pub(crate) mod mistakes;
 pub mod network;
 mod networks;
 mod ourselves;

@@ -36,6 +36,9 @@ pub struct Engine {
     pub(super) seats: Arc<Semaphore>,
     /// The labels that we read.
     pub(super) labels: Wanted,
+    /// What a test has in place of the socket, for our own questions.
+    #[cfg(test)]
+    pub(super) scripted: Option<super::scripted::Scripted>,
 }
 
 impl Engine {
@@ -48,6 +51,8 @@ impl Engine {
             idle: Arc::default(),
             seats: Arc::new(Semaphore::new(MOST_QUESTIONS)),
             labels: Wanted::default(),
+            #[cfg(test)]
+            scripted: None,
         }
     }
 
@@ -102,4 +107,17 @@ const BACKLOG_PAUSE: Duration = Duration::from_millis(10);
 pub(super) struct OwnConnection {
     pub(super) sender: SendRequest<Empty<Bytes>>,
     pub(super) _driver: JoinSet<()>,
+}
+
+#[cfg(test)]
+impl Engine {
+    /// An engine that answers our own questions on what `dial` opens; it cannot be reached while there is nothing.
+    pub(crate) fn scripted(
+        dial: impl Fn() -> Option<tokio::io::DuplexStream> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            scripted: Some(super::scripted::Scripted(Arc::new(dial))),
+            ..Self::new(Path::new(""))
+        }
+    }
 }

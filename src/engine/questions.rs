@@ -10,6 +10,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -393,18 +394,11 @@ impl Engine {
     }
 
     async fn own_connection(&self) -> Result<OwnConnection, EngineError> {
-        let socket = self.connect().await?;
-        let (sender, connection) = http1::Builder::new()
-            .max_buf_size(READ_BYTES)
-            .handshake(TokioIo::new(SharedSocket(socket)))
-            .await
-            .map_err(|error| EngineError::Broken(error.into()))?;
-        let mut driver = JoinSet::new();
-        driver.spawn(async move {
-            // Its failure reaches whoever waits for the answer.
-            let _ = connection.await;
-        });
-        Ok(OwnConnection { sender, _driver: driver })
+        #[cfg(test)]
+        if let Some(scripted) = &self.scripted {
+            return handshake(scripted.dial()?).await;
+        }
+        handshake(SharedSocket(self.connect().await?)).await
     }
 
     fn put_back(&self, connection: OwnConnection) {
@@ -413,6 +407,23 @@ impl Engine {
             idle.push(connection);
         }
     }
+}
+
+/// Begins to speak HTTP.
+async fn handshake(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<OwnConnection, EngineError> {
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(READ_BYTES)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| EngineError::Broken(error.into()))?;
+    let mut driver = JoinSet::new();
+    driver.spawn(async move {
+        // Its failure reaches whoever waits for the answer.
+        let _ = connection.await;
+    });
+    Ok(OwnConnection { sender, _driver: driver })
 }
 
 /// Reads what was kept of an answer.

@@ -75,7 +75,10 @@ impl Directory {
         let result = query
             .get(|| async {
                 let row = self.engine.container_row(id).await.map_err(Arc::new)?;
-                let Some(entry) = row.and_then(Entry::new) else { return Ok(None) };
+                let Some(entry) = row.and_then(Entry::new) else {
+                    self.known.expect_no_longer(id);
+                    return Ok(None);
+                };
                 let owner = self.owner(&entry).await?;
                 let container = self.read(entry).await?;
                 self.known.remember(Arc::clone(&container), owner);
@@ -94,6 +97,7 @@ impl Directory {
     pub(super) async fn list(&self) -> Result<(), Shared> {
         self.all
             .get(|| async {
+                let awaited = self.known.awaited();
                 let mut kept = 0;
                 let keep = |row| {
                     let mut entry = Entry::new(row)?;
@@ -117,7 +121,7 @@ impl Directory {
                     };
                     next.remember(container, owner);
                 }
-                self.known.replace(next, &images);
+                self.known.replace(next, &images, &awaited);
                 Ok(())
             })
             .await

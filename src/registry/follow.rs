@@ -104,16 +104,19 @@ impl Follower {
         // The engine may have been replaced by another version.
         self.engine.negotiate().await.map_err(Arc::new)?;
         let events = self.engine.events().await.map_err(Arc::new)?;
+        // Nobody heard of those who departed before this moment. Connections that are open by now are looked at below; one that is opened
+        // later, with an answer from before, would be looked at by nobody.
+        self.sessions.assume_departures();
         let (queue, mut queued) = mpsc::channel(QUEUED_EVENTS);
         // Both end with this stretch.
         let mut reading = JoinSet::new();
         reading.spawn(Arc::clone(self).read(events, queue));
         let mut background = JoinSet::new();
-        self.resync().await?;
-        if !self.epoch.is_fresh() {
-            *stretch = stretch.next();
-            self.epoch.begin(*stretch);
-            self.reporter.report_clients().await;
+        // Once the reader has ended, events are missed: nothing that takes its time may go on as if they were not.
+        tokio::select! {
+            biased;
+            ended = reading.join_next() => return Ok(reader_ended(ended)),
+            begun = self.begin(stretch) => begun?,
         }
         let seats = Seats {
             questions: Arc::new(Semaphore::new(MOST_QUESTIONS)),
@@ -130,9 +133,24 @@ impl Follower {
                 // At once, whatever is still queued: from here on events are missed.
                 ended = reading.join_next() => return Ok(reader_ended(ended)),
                 Some(_) = background.join_next(), if !background.is_empty() => {}
-                _ = relist.tick() => self.resync().await?,
+                _ = relist.tick() => tokio::select! {
+                    biased;
+                    ended = reading.join_next() => return Ok(reader_ended(ended)),
+                    done = self.resync() => done?,
+                },
             }
         }
+    }
+
+    /// Lists everything, and from then on what events say is all that is missing.
+    async fn begin(&self, stretch: &mut Stretch) -> Result<(), Shared> {
+        self.resync().await?;
+        if !self.epoch.is_fresh() {
+            *stretch = stretch.next();
+            self.epoch.begin(*stretch);
+            self.reporter.report_clients().await;
+        }
+        Ok(())
     }
 
     /// Reads events as fast as they come. What must end at once ends here; the rest is queued.
@@ -153,6 +171,12 @@ impl Follower {
 
     fn end_what_ended(&self, event: &Event) {
         match (event.kind.as_str(), event.docker_action()) {
+            // It may be known only after it speaks, if the engine is slow, or fails.
+            ("container", "create") => {
+                if let Some(id) = ContainerId::parse(&event.actor.id) {
+                    self.directory.known().expect(id);
+                }
+            }
             ("container", "die" | "destroy") => {
                 if let Some(id) = ContainerId::parse(&event.actor.id) {
                     self.sessions.depart(id, None, "its container has stopped");

@@ -24,6 +24,8 @@ pub(super) struct Containers {
     by_id: HashMap<ContainerId, Arc<Container>>,
     /// Who shares whose network namespace (`network_mode: container:…`), by the one that has the address.
     sharers: HashMap<ContainerId, BTreeSet<ContainerId>>,
+    /// Those that were said to have been created, and that nothing else is known of yet: each may share with anybody.
+    awaited: BTreeSet<ContainerId>,
 }
 
 /// Nobody asked about it yet, or it is gone.
@@ -39,6 +41,33 @@ impl Known {
     /// Notes a container, and the one whose network namespace it shares.
     pub(super) fn remember(&self, container: Arc<Container>, shares_with: Option<ContainerId>) {
         lock(&self.containers).remember(container, shares_with);
+    }
+
+    /// A container was created, and the engine has yet to say more of it.
+    pub(super) fn expect(&self, id: ContainerId) {
+        let mut containers = lock(&self.containers);
+        if !containers.by_id.contains_key(&id) {
+            containers.awaited.insert(id);
+        }
+    }
+
+    /// The engine has no such container.
+    pub(super) fn expect_no_longer(&self, id: ContainerId) {
+        lock(&self.containers).awaited.remove(&id);
+    }
+
+    /// The containers that the engine has yet to say more of.
+    pub(super) fn awaited(&self) -> BTreeSet<ContainerId> {
+        lock(&self.containers).awaited.clone()
+    }
+
+    /// Whether the engine has said of every container with whom it shares.
+    pub(super) fn knows_all_sharers(&self) -> bool {
+        #[cfg(test)]
+        if super::mistakes::is_made(super::mistakes::Mistake::ForgetsSharers) {
+            return true;
+        }
+        lock(&self.containers).awaited.is_empty()
     }
 
     /// The container is gone for good.
@@ -70,10 +99,18 @@ impl Known {
         found
     }
 
-    /// These are all the containers there are, and all the images they have.
-    pub(super) fn replace(&self, containers: Containers, images: &BTreeSet<String>) {
+    /// These are all the containers there are, and all the images they have; those that were `awaited` before are among them, or gone.
+    pub(super) fn replace(
+        &self,
+        mut containers: Containers,
+        images: &BTreeSet<String>,
+        awaited: &BTreeSet<ContainerId>,
+    ) {
         lock(&self.images).retain(|image, _| images.contains(image));
-        let old = std::mem::replace(&mut *lock(&self.containers), containers);
+        let mut known = lock(&self.containers);
+        containers.awaited = known.awaited.difference(awaited).copied().collect();
+        let old = std::mem::replace(&mut *known, containers);
+        drop(known);
         drop(old);
     }
 
@@ -99,6 +136,7 @@ impl Containers {
         if let Some(owner) = shares_with {
             self.sharers.entry(owner).or_default().insert(id);
         }
+        self.awaited.remove(&id);
         self.by_id.insert(id, container);
     }
 
@@ -107,6 +145,7 @@ impl Containers {
     }
 
     fn forget(&mut self, id: ContainerId) {
+        self.awaited.remove(&id);
         self.by_id.remove(&id);
         self.sharers.remove(&id);
         self.sharers.retain(|_, sharers| {
@@ -138,5 +177,26 @@ mod tests {
         known.forget(id("c"));
         assert_eq!(known.sharers(id("a")), BTreeSet::from([id("b")]));
         assert!(known.container(id("c")).is_none() && known.container(id("b")).is_some());
+    }
+
+    #[test]
+    fn what_was_created_is_awaited_until_it_is_known_or_gone() {
+        let known = Known::default();
+        for digit in ["a", "b", "c", "d"] {
+            known.expect(id(digit));
+        }
+        let (name, rights) = ("a".to_owned(), Rights::Unlabelled);
+        known.remember(Arc::new(Container { id: id("a"), name, rights }), None);
+        known.expect(id("a"));
+        known.forget(id("b"));
+        known.expect_no_longer(id("c"));
+        assert_eq!(known.awaited(), BTreeSet::from([id("d")]));
+        let before = known.awaited();
+        known.expect(id("e"));
+        known.replace(Containers::default(), &BTreeSet::new(), &before);
+        assert_eq!(known.awaited(), BTreeSet::from([id("e")]));
+        assert!(!known.knows_all_sharers());
+        known.forget(id("e"));
+        assert!(known.knows_all_sharers());
     }
 }
