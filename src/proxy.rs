@@ -1,5 +1,6 @@
 //! One client connection, from accept to its last record: read, judge, carry, answer.
 
+mod drain;
 pub mod gate;
 pub mod hijack;
 mod inspection;
@@ -10,12 +11,11 @@ mod reply;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::admission::AdmissionList;
@@ -31,11 +31,14 @@ use crate::request::{AnswerKind, Method};
 use crate::rule::labels::Rights;
 use crate::socket::Socket;
 use crate::wire::{ClientBody, Outgoing};
+use drain::Finite;
 use gate::{Gate, Next, Refused, Request};
 use inspection::Settled;
 use rarely::Rarely;
 use refusal::Refusal;
 use reply::{Reply, Writer};
+
+pub use drain::Stop;
 
 /// How long a request goes on, with nothing written, for a client that has ended its direction: `printf … | nc -N` still gets its
 /// answer, and a client that was killed frees the engine.
@@ -52,17 +55,6 @@ pub struct Proxy {
     /// Knows containers, where per-container allowlists are on.
     registry: Option<Arc<Registry>>,
     finite: Finite,
-}
-
-/// How far a stop has got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stop {
-    /// Nobody asked for one.
-    Running,
-    /// No new connections and requests; what runs may finish.
-    Draining,
-    /// Everything closes now.
-    Closing,
 }
 
 impl Proxy {
@@ -500,46 +492,4 @@ fn with_sources(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
-}
-
-/// Counts the requests that end by themselves: a stop waits for those.
-#[derive(Debug, Default)]
-struct Finite(Arc<FiniteState>);
-
-#[derive(Debug, Default)]
-struct FiniteState {
-    running: AtomicUsize,
-    left: Notify,
-}
-
-impl Finite {
-    fn enter(&self, answer: AnswerKind) -> Option<Running> {
-        (answer == AnswerKind::Plain).then(|| {
-            self.0.running.fetch_add(1, Ordering::SeqCst);
-            Running(Arc::clone(&self.0))
-        })
-    }
-
-    async fn none_left(&self) {
-        loop {
-            let left = self.0.left.notified();
-            let mut left = pin!(left);
-            left.as_mut().enable();
-            if self.0.running.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-            left.await;
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Running(Arc<FiniteState>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if self.0.running.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.left.notify_waiters();
-        }
-    }
 }
