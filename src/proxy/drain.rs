@@ -1,10 +1,6 @@
 //! What a stop waits for, and how far it has got.
 
-use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use crate::request::AnswerKind;
 
@@ -19,47 +15,52 @@ pub enum Stop {
     Closing,
 }
 
-/// Counts the requests that end by themselves: a stop waits for those.
-#[derive(Debug, Default)]
-pub(super) struct Finite(Arc<FiniteState>);
+/// Knows of the requests that end by themselves: a stop waits for those. Each holds a receiver, and nothing is ever sent.
+#[derive(Debug)]
+pub(super) struct Finite(watch::Sender<()>);
 
-#[derive(Debug, Default)]
-struct FiniteState {
-    running: AtomicUsize,
-    left: Notify,
+impl Default for Finite {
+    fn default() -> Self {
+        Self(watch::Sender::new(()))
+    }
 }
 
 impl Finite {
     /// Counts a request in until the value is dropped; `None` for a stream.
-    pub(super) fn enter(&self, answer: AnswerKind) -> Option<Running> {
-        (answer == AnswerKind::Plain).then(|| {
-            self.0.running.fetch_add(1, Ordering::SeqCst);
-            Running(Arc::clone(&self.0))
-        })
+    pub(super) fn enter(&self, answer: AnswerKind) -> Option<watch::Receiver<()>> {
+        (answer == AnswerKind::Plain).then(|| self.0.subscribe())
     }
 
     /// Waits until none runs.
     pub(super) async fn none_left(&self) {
-        loop {
-            let left = self.0.left.notified();
-            let mut left = pin!(left);
-            left.as_mut().enable();
-            if self.0.running.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-            left.await;
-        }
+        self.0.closed().await;
     }
 }
 
-/// A request that runs.
-#[derive(Debug)]
-pub(super) struct Running(Arc<FiniteState>);
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        if self.0.running.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.left.notify_waiters();
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_waits_for_what_ends_by_itself() {
+        let finite = Finite::default();
+        finite.none_left().await;
+        let running = [finite.enter(AnswerKind::Plain), finite.enter(AnswerKind::Plain)];
+        let stream = finite.enter(AnswerKind::Endless);
+        assert!(stream.is_none());
+        for running in running {
+            assert!(timeout(Duration::from_secs(9), finite.none_left()).await.is_err());
+            drop(running.unwrap());
         }
+        finite.none_left().await;
+        // A request may begin on a connection that was kept.
+        let late = finite.enter(AnswerKind::Plain);
+        assert!(timeout(Duration::from_secs(9), finite.none_left()).await.is_err());
+        drop(late);
+        finite.none_left().await;
     }
 }

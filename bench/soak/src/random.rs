@@ -1,23 +1,20 @@
-//! Numbers that look random and come again with the same seed (xorshift64*, Vigna 2016).
+//! Numbers that look random and come again with the same seed.
 
 /// A source of numbers.
-pub(crate) struct Random(u64);
+pub(crate) struct Random(fastrand::Rng);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+        Self(fastrand::Rng::with_seed(seed))
     }
 
     pub(crate) fn number(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
+        self.0.u64(..)
     }
 
-    /// A number below this one.
+    /// A number below this one; 0 below 0.
     pub(crate) fn below(&mut self, most: usize) -> usize {
-        usize::try_from(self.number() >> 33).unwrap_or(0) % most.max(1)
+        self.0.usize(..most.max(1))
     }
 
     pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
@@ -25,7 +22,9 @@ impl Random {
     }
 
     pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
-        (0..length).map(|_| self.number().to_le_bytes()[5]).collect()
+        let mut bytes = vec![0; length];
+        self.0.fill(&mut bytes);
+        bytes
     }
 }
 
