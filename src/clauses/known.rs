@@ -18,9 +18,9 @@ pub(super) enum Shape {
     /// An object with these fields.
     Fields(Table),
     /// A list of such.
-    Each(&'static Shape),
+    Each(&'static Self),
     /// An object with keys of the client's choice, whose values are such.
-    Members(&'static Shape),
+    Members(&'static Self),
     /// Whatever it holds is judged by itself.
     Judged,
 }
@@ -40,9 +40,8 @@ pub(super) fn holds_known(value: &Json, shape: &Shape, place: &str) -> Verdict {
     let place = place.trim_matches('`');
     let unknown = || Err(host(&format!("`{place}`"), UNKNOWN));
     match (shape, value) {
-        (Judged, _) => Ok(()),
         (Value, _) if has_object(value) => unknown(),
-        (Value, _) => Ok(()),
+        (Judged | Value, _) => Ok(()),
         (Fields(table), Json::Object(object)) => {
             object_is_known(object, table, &format!("{place}."))
         }

@@ -278,11 +278,10 @@ fn holds_users_engine(source: &str) -> bool {
     let Some(rest) = source.strip_prefix("/run/user") else { return false };
     let mut parts = rest.split('/').filter(|part| !part.is_empty()).skip(1);
     (rest.is_empty() || rest.starts_with('/'))
-        && match (parts.next(), parts.next()) {
-            (None | Some("podman"), None) => true,
-            (Some("bus" | "dbus-1" | "systemd"), _) => true,
-            _ => false,
-        }
+        && matches!(
+            (parts.next(), parts.next()),
+            (None | Some("podman"), None) | (Some("bus" | "dbus-1" | "systemd"), _)
+        )
 }
 
 /// A path with `/var/run` written as what it is a link to.

@@ -216,8 +216,7 @@ const CREATE: &str = "POST /containers/create";
 fn every_name_of_a_container_is_looked_up_and_replaced() {
     let config = |top: &str| {
         let modes = ["PidMode", "IpcMode", "UTSMode", "UsernsMode", "Cgroup"];
-        let modes: String =
-            modes.iter().map(|mode| format!(r#""{mode}":"container:{top}{mode}","#)).collect();
+        let modes = modes.map(|mode| format!(r#""{mode}":"container:{top}{mode}","#)).concat();
         format!(
             r#"{modes}"VolumesFrom":["{top}from","{top}from-ro:ro"],"Links":["{top}link","/{top}link-as:/x/alias"]"#
         )
@@ -259,7 +258,7 @@ fn every_name_of_a_container_is_looked_up_and_replaced() {
             assert!(matches!(question, Question::Container(_)), "{question:?}");
             (
                 question,
-                Some(Json::parse_answer(format!(r#"{{"Id":"{:064x}"}}"#, at).as_bytes()).unwrap()),
+                Some(Json::parse_answer(format!(r#"{{"Id":"{at:064x}"}}"#).as_bytes()).unwrap()),
             )
         }));
         assert_eq!(examine(&head, body.as_ref(), &terms, &list, &answers), Ok(Vec::new()));

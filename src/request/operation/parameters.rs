@@ -27,6 +27,7 @@ use Reading::{First, Json, List, Once};
 
 impl Operation {
     /// The parameters that an engine may read.
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     pub const fn parameters(self) -> &'static [Parameter] {
         match self {
             Self::SystemEvents => {
