@@ -16,15 +16,14 @@ use crate::registry::{Cut, Recognised, Registry};
 /// What says who somebody is. Every connection asks the same.
 #[derive(Debug)]
 pub struct Sources {
-    admissions: AdmissionList,
     /// Knows containers, where per-container allowlists are on.
     registry: Option<Arc<Registry>>,
 }
 
 impl Sources {
-    /// The list of admitted clients, and the registry of containers where per-container allowlists are on.
-    pub fn new(admissions: AdmissionList, registry: Option<Arc<Registry>>) -> Self {
-        Self { admissions, registry }
+    /// The registry of containers, where per-container allowlists are on.
+    pub fn new(registry: Option<Arc<Registry>>) -> Self {
+        Self { registry }
     }
 }
 
@@ -63,18 +62,18 @@ impl Visitor {
         self.cut.wait().await
     }
 
-    /// Says who asks, as of now, and what nobody may touch.
+    /// Says who asks, as of now, and what nobody may touch; `admissions` says who may use the default list.
     ///
     /// # Errors
     /// When too many requests wait for that to be known.
-    pub async fn who(&self, permit: &Permit) -> Result<Asker, Limit> {
+    pub async fn who(&self, permit: &Permit, admissions: &AdmissionList) -> Result<Asker, Limit> {
         let (identity, protected) = match &self.sources.registry {
             None => (Identity::Plain, None),
             Some(registry) => self.container(registry, permit).await?,
         };
         // A look-up of names is only for clients that the default list could apply to.
         let admission = if identity.is_by_default() {
-            self.sources.admissions.admission(&self.peer).await
+            admissions.admission(&self.peer).await
         } else {
             Admission::Unlisted
         };

@@ -57,6 +57,9 @@ pub mod admission;
 // Who asks on a connection, and by what terms: the one door to `registry` and `admission`.
 pub mod identity;
 
+// What holds now: what is allowed and who is admitted, replaced as a whole.
+pub mod in_force;
+
 // Health and the list of clients, on a private socket for our own subcommands; health on TCP too where it is switched on.
 pub mod admin;
 

@@ -26,6 +26,7 @@ use crate::bounds::{Bounds, Limit, OpenStream, Permit};
 use crate::client::{Client, Identity, Peer};
 use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
 use crate::identity::{Asker, Sources, Visitor};
+use crate::in_force::{Current, InForce};
 use crate::policy::{Allowed, DeclaredBody, Denied, Policy};
 use crate::registry::Registry;
 use crate::request::{AnswerKind, Method};
@@ -50,7 +51,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// What every connection shares.
 #[derive(Debug)]
 pub struct Proxy {
-    policy: Policy,
+    in_force: Current,
     sources: Arc<Sources>,
     engine: Engine,
     /// Knows containers, where per-container allowlists are on.
@@ -68,8 +69,14 @@ impl Proxy {
         registry: Option<Arc<Registry>>,
         audit: Arc<Audit>,
     ) -> Self {
-        let sources = Arc::new(Sources::new(admissions, registry.clone()));
-        Self { policy, sources, engine, registry, audit, finite: Finite::default() }
+        let sources = Arc::new(Sources::new(registry.clone()));
+        let in_force = Current::new(InForce { policy, admissions });
+        Self { in_force, sources, engine, registry, audit, finite: Finite::default() }
+    }
+
+    /// Puts something else in force, for every request that begins from now on.
+    pub fn put_in_force(&self, next: InForce) {
+        self.in_force.replace(next);
     }
 
     /// Waits until no request runs that ends by itself; streams do not count.
@@ -330,15 +337,17 @@ impl Connection {
         let body = gate.body();
         // A body that nobody will read would have to be read before the next request.
         let may_follow_refusal = body.is_none() && !wants_upgrade;
+        let in_force = self.proxy.in_force.take();
         let carried = async {
             let (allowed, memory) = {
-                let Asker { client, protected } = self.visitor.who(&self.permit).await?;
+                let Asker { client, protected } =
+                    self.visitor.who(&self.permit, &in_force.admissions).await?;
                 if let Identity::Containers(containers) = &client.identity {
                     record.client = Arc::from(client.to_string());
                     record.containers = Some(Arc::clone(containers));
                 }
                 let declared = DeclaredBody { body };
-                let judgement = self.proxy.policy.judge(&client, protected, head, declared);
+                let judgement = in_force.policy.judge(&client, protected, head, declared);
                 let (engine, limits) = (&self.proxy.engine, self.permit.bounds().limits());
                 match inspection::settle(engine, limits, &self.purse, judgement).await? {
                     Settled::Allowed(allowed, memory) => (allowed, memory),

@@ -15,6 +15,7 @@ mod faults;
 mod framing;
 mod going_away;
 mod hijack;
+mod in_force;
 mod limits;
 mod memory;
 mod neighbours;

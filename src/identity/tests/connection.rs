@@ -9,6 +9,7 @@ use std::task::{Context, Waker};
 use super::engine::City;
 use super::story::Story;
 use super::world::Holder;
+use crate::admission::AdmissionList;
 use crate::bounds::Permit;
 use crate::client::{ContainerId, Identity};
 use crate::identity::Visitor;
@@ -43,7 +44,7 @@ impl Connection {
     pub(super) async fn ask(self: Arc<Self>, city: City, registry: Arc<Registry>, story: Story) {
         let before = city.lock().world.version;
         let is_fresh = registry.is_fresh();
-        let answer = self.visitor.who(&self.place).await;
+        let answer = self.visitor.who(&self.place, &AdmissionList::new(&[])).await;
         let is_fresh = is_fresh && registry.is_fresh();
         let identity = answer.expect("few requests wait").client.identity;
         // A request on a connection that was cut gets no further.

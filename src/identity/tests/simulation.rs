@@ -13,7 +13,6 @@ use super::dice::Dice;
 use super::engine::{City, Mood};
 use super::story::Story;
 use super::world::{Container, Event, Holder, NETWORKS, death};
-use crate::admission::AdmissionList;
 use crate::bounds::Bounds;
 use crate::bounds::Limits;
 use crate::clauses::Defaults;
@@ -64,7 +63,7 @@ impl Simulation {
         };
         let registry = Registry::new(engine, &own, labels).await.unwrap();
         tasks.spawn(Arc::clone(&registry).keep_fresh());
-        let sources = Sources::new(AdmissionList::new(&[]), Some(Arc::clone(&registry)));
+        let sources = Sources::new(Some(Arc::clone(&registry)));
         Self {
             dice,
             city,
