@@ -29,7 +29,7 @@ use crate::socket::SharedSocket;
 use super::told::CONTAINER_ROW;
 pub use super::told::{
     Actor, Attributes, ContainerInspect, ContainerRow, ContainerState, Endpoint, EngineVersion,
-    Event, HostConfig, ImageConfig, ImageInspect, Ipam, IpamPool, Member, NetworkInspect,
+    Event, HostConfig, ImageConfig, ImageInspect, Ipam, IpamPool, Member, Mount, NetworkInspect,
     NetworkSettings, Told,
 };
 

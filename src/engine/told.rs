@@ -77,6 +77,7 @@ impl Told for ContainerInspect {
         ("Config", Keep::Fields(&[("Labels", SWARM_LABELS)])),
         ("HostConfig", HOST_CONFIG),
         ("NetworkSettings", NETWORKS),
+        ("Mounts", Keep::Each(&Keep::Fields(&[("Source", WORD), ("Destination", WORD)]))),
     ]);
 }
 
@@ -246,6 +247,18 @@ pub struct ContainerInspect {
     pub host_config: HostConfig,
     /// Where it is attached.
     pub network_settings: NetworkSettings,
+    /// What it mounts.
+    pub mounts: Option<Vec<Mount>>,
+}
+
+/// Something that a container mounts.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Mount {
+    /// Where it lies on the host.
+    pub source: String,
+    /// Where the container sees it.
+    pub destination: String,
 }
 
 /// What a container was created with.

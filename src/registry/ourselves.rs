@@ -1,17 +1,18 @@
 //! Our own container: where it is (on networks of its own, on the host's network, or on the network of another container), and what of it
 //! no client may touch.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::directory::LabelPolicy;
 use super::fresh::Fresh;
-use super::own_container::OwnContainer;
-use super::own_container::{self, OwnContainerError};
+
+use super::own_container::{self, OwnContainer, OwnContainerError};
 use super::own_networks::OwnNetworks;
 use super::shared::{Shared, lock};
 use crate::clauses::{OwnTask, Protected, is_full_id};
 use crate::client::ContainerId;
-use crate::engine::questions::{ContainerInspect, NetworkInspect};
+use crate::engine::questions::{ContainerInspect, Mount, NetworkInspect};
 use crate::engine::{Engine, EngineError, OwnCall};
 
 /// `network_mode: container:a` where `a` has `container:b`, and so on, is followed this often.
@@ -121,6 +122,8 @@ pub(super) struct Look {
     /// How our network was chosen, for people.
     mode: String,
     names: Vec<String>,
+    /// Where the engine's socket lies on the host.
+    engine_sockets: Vec<String>,
 }
 
 impl Look {
@@ -128,6 +131,7 @@ impl Look {
     async fn of(engine: &Engine, inspect: ContainerInspect) -> Result<Self, Shared> {
         let mode = inspect.host_config.network_mode.clone();
         let mut look = Self { mode, task: task(&inspect), ..Self::default() };
+        look.engine_sockets = host_paths(engine.socket(), inspect.mounts.iter().flatten());
         let mut at = inspect;
         for _ in 0..LONGEST_CHAIN {
             look.names.push(at.name.trim_start_matches('/').to_owned());
@@ -181,10 +185,27 @@ impl Look {
             every_network: self.on_host,
             prefixes: labels.prefixes.clone(),
             image_labels_count: labels.trust_image_labels,
-            engine_sockets: Vec::new(),
+            engine_sockets: self.engine_sockets.clone(),
             task: self.task.clone(),
         }
     }
+}
+
+/// Where a path in a container lies on the host, by what the container mounts: the path itself, or a directory above it.
+fn host_paths<'a>(path: &Path, mounts: impl Iterator<Item = &'a Mount>) -> Vec<String> {
+    // `/var/run` is a link to `/run` nearly everywhere.
+    let plain = |path: &Path| match path.strip_prefix("/var/run") {
+        Ok(rest) => Path::new("/run").join(rest),
+        Err(_) => path.to_owned(),
+    };
+    let path = plain(path);
+    let lies = |mount: &Mount| {
+        let rest = path.strip_prefix(plain(Path::new(&mount.destination))).ok()?;
+        let source = Path::new(&mount.source);
+        let whole = if rest.as_os_str().is_empty() { source.to_owned() } else { source.join(rest) };
+        (!mount.source.is_empty()).then(|| whole.to_string_lossy().into_owned())
+    };
+    mounts.filter_map(lies).collect()
 }
 
 /// What a container is a task of, where a swarm runs it.
@@ -200,6 +221,23 @@ fn task(inspect: &ContainerInspect) -> Option<OwnTask> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_engines_socket_is_known_by_our_own_mounts() {
+        let mount = |source: &str, destination: &str| Mount {
+            source: source.to_owned(),
+            destination: destination.to_owned(),
+        };
+        let mounts = [
+            mount("/srv/engine/own.sock", "/run/docker.sock"),
+            mount("/srv/run", "/var/run"),
+            mount("/etc/x", "/etc/x"),
+            mount("", "/var/run/docker.sock"),
+            mount("/srv/other", "/var/run/docker"),
+        ];
+        let paths = host_paths(Path::new("/var/run/docker.sock"), mounts.iter());
+        assert_eq!(paths, ["/srv/engine/own.sock", "/srv/run/docker.sock"]);
+    }
 
     #[test]
     fn a_task_of_a_swarm_is_known_by_its_labels() {
