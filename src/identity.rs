@@ -102,7 +102,8 @@ impl Visitor {
             return Ok(recognised.identity.clone());
         }
         let _waiting = permit.wait()?;
-        let recognised = registry.recognise(&self.peer, &self.cut).await;
+        // Once in a while for each connection, and large.
+        let recognised = Box::pin(registry.recognise(&self.peer, &self.cut)).await;
         if slot.as_ref().is_some_and(|before| changed_hands(&before.identity, &recognised.identity))
         {
             // Its other end is gone, and the address is somebody else's.

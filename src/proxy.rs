@@ -337,9 +337,9 @@ impl Connection {
         let body = gate.body();
         // A body that nobody will read would have to be read before the next request.
         let may_follow_refusal = body.is_none() && !wants_upgrade;
-        let in_force = self.proxy.in_force.take();
         let carried = async {
             let (allowed, memory) = {
+                let in_force = self.proxy.in_force.take();
                 let Asker { client, protected } =
                     self.visitor.who(&self.permit, &in_force.admissions).await?;
                 if let Identity::Containers(containers) = &client.identity {
