@@ -96,7 +96,7 @@ async fn stage(patience: Duration) -> Stage {
 #[test]
 fn large_bodies_come_through_one_after_the_other() {
     run(async {
-        let stage = stage(Duration::from_secs(30)).await;
+        let stage = stage(Duration::from_secs(60)).await;
         let body = format!("{{\"Image\":\"{}\"}}", "x".repeat(4_000_000));
         let plain = with_body("POST /containers/create", "application/json", &body);
         let head = get(
@@ -106,7 +106,8 @@ fn large_bodies_come_through_one_after_the_other() {
         let chunked = format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
         let mut clients = JoinSet::new();
         for number in 0..12 {
-            let mut client = stage.client().await;
+            // The last one waits for all others.
+            let mut client = stage.client().await.waiting(Duration::from_secs(60));
             let request = if number % 3 == 0 { chunked.clone() } else { plain.clone() };
             clients.spawn(async move {
                 client.send(&request).await;

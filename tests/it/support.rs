@@ -187,7 +187,7 @@ impl Stage {
             }
             Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
         };
-        Ok(Client { stream, unread: Vec::new() })
+        Ok(Client { stream, unread: Vec::new(), patience: PATIENCE })
     }
 
     /// A new connection to the proxy from this address of the machine's own.
@@ -240,6 +240,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub(crate) struct Client {
     stream: Box<dyn Stream>,
     unread: Vec<u8>,
+    patience: Duration,
 }
 
 /// One answer as the client sees it.
@@ -255,7 +256,12 @@ pub(crate) struct Answer {
 impl Client {
     /// Over a connection that is there.
     pub(crate) fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
-        Self { stream: Box::new(stream), unread: Vec::new() }
+        Self { stream: Box::new(stream), unread: Vec::new(), patience: PATIENCE }
+    }
+
+    /// The same client, which waits so long for the proxy.
+    pub(crate) fn waiting(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Writes exactly these bytes.
@@ -265,7 +271,9 @@ impl Client {
 
     /// Writes these bytes, if the proxy still takes them.
     pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
-        timeout(PATIENCE, self.stream.write_all(bytes.as_ref())).await.expect("the proxy reads on")
+        timeout(self.patience, self.stream.write_all(bytes.as_ref()))
+            .await
+            .expect("the proxy reads on")
     }
 
     /// Ends our direction.
@@ -275,7 +283,7 @@ impl Client {
 
     /// Reads more; false at the end of the stream.
     async fn fill(&mut self) -> bool {
-        let read = timeout(PATIENCE, self.stream.read_buf(&mut self.unread)).await;
+        let read = timeout(self.patience, self.stream.read_buf(&mut self.unread)).await;
         matches!(read.expect("something comes from the proxy"), Ok(1..))
     }
 
