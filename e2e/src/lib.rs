@@ -11,6 +11,7 @@
 //! | `SOCKWARDEN_TEST_BUSYBOX` | a static busybox for the test image; default the one in `PATH` |
 //! | `DOCKER_PY` | a Python that has docker-py; those in `PATH` are tried as well |
 //! | `DOCKER_CLI_28`, `DOCKER_CLI_20` | the docker CLIs; default whatever is found, sorted by its version |
+//! | `DOCKER_CLI_PLUGINS` | a directory with the newer CLI's plugins, buildx and Compose |
 
 pub mod cli;
 pub mod engine;
@@ -51,8 +52,15 @@ impl Target {
 /// Says loudly that a test cannot run here; fails where nobody reads along.
 pub fn skip(why: &str) {
     assert!(std::env::var_os("CI").is_none(), "cannot run in CI: {why}");
+    set_aside(why);
+}
+
+/// Says loudly that a test, or the rest of it, does not run on this engine. `e2e/matrix` counts the lines.
+pub fn set_aside(why: &str) {
+    let current = std::thread::current();
+    let test = current.name().unwrap_or("a test");
     // Past the test harness's capture, which swallows what passing tests print.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {}", why.replace('\n', " "));
 }
 
 /// The engine, or an early return from a test that cannot run without one.

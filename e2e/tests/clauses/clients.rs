@@ -2,7 +2,6 @@
 //! host must be refused in words that a person can use.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -13,7 +12,7 @@ use sockwarden_e2e::http;
 use sockwarden_e2e::process::{Output, Process};
 use sockwarden_e2e::proxy::Sockwarden;
 use sockwarden_e2e::swarm::Swarm;
-use sockwarden_e2e::{engine_or_skip, skip};
+use sockwarden_e2e::{engine_or_skip, set_aside, skip};
 use tempfile::TempDir;
 
 /// One test per CLI.
@@ -63,9 +62,14 @@ fn creates_with_ordinary_options_pass(cli: Cli) {
         let text = text.replace("NETWORK", &network).replace("VOLUME", &volume);
         text.replace("INSIDE", &inside).replace("SUBNET", &subnet)
     };
+    let podman = engine_or_skip!().is_podman();
     let mut wrong = Vec::new();
     for options in ORDINARY_OPTIONS {
-        let options = words(options);
+        let mut options = words(options);
+        if podman {
+            // Podman would give it the value that its own service has, so it is refused.
+            options = options.replace(" --env C", "");
+        }
         let mut line = vec!["create"];
         line.extend(options.split(' ').filter(|word| !word.is_empty()));
         line.extend([docker.image(), "true"]);
@@ -242,7 +246,10 @@ fn what_reaches_the_host_is_refused(cli: Cli) {
         "network of the host",
     );
     refused(&["cp", "Dockerfile", &format!("{victim}:/")], "writes files");
-    refused(&["plugin", "install", "--grant-all-permissions", "vieux/sshfs"], "plugin");
+    // Podman has none to ask.
+    if !engine_or_skip!().is_podman() {
+        refused(&["plugin", "install", "--grant-all-permissions", "vieux/sshfs"], "plugin");
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let left = docker.ok(&["ps", "-aq", "--filter", &format!("name={}", docker.name("danger"))]);
     assert_eq!(left, "", "a refused container is there");
@@ -446,20 +453,43 @@ fn the_proxys_own_service_stays() {
 }
 
 #[test]
-fn compose_brings_two_services_up_and_down() {
+fn compose_1_brings_two_services_up_and_down() {
     let (docker, inside) = behind_or_skip!(Cli::V20);
-    let run = |words: &[&str]| {
-        let mut command = Command::new("docker-compose");
-        docker.environment(&mut command);
-        command.args(["-p", &docker.name("project"), "-f", "compose.json"]).args(words);
-        Process::run(command)
-    };
     let Ok(version) = Command::new("docker-compose").args(["version", "--short"]).output() else {
         return skip("no docker-compose found");
     };
     // It reads `ContainerConfig` of an image to make a service anew, which engines show up to API 1.44; newer ones it cannot ask directly
     // either.
     let is_stuck = version.stdout.starts_with(b"1.") && engine_or_skip!().api() > 44;
+    let program = || {
+        let mut command = Command::new("docker-compose");
+        docker.environment(&mut command);
+        command
+    };
+    compose_brings_two_services_up_and_down(&docker, &inside, &program, is_stuck);
+}
+
+#[test]
+fn compose_2_brings_two_services_up_and_down() {
+    let (docker, inside) = behind_or_skip!(Cli::V28);
+    if cli::plugins().is_none() {
+        return skip("DOCKER_CLI_PLUGINS does not name a directory with Compose");
+    }
+    let program = || docker.command(&["compose"]);
+    compose_brings_two_services_up_and_down(&docker, &inside, &program, false);
+}
+
+fn compose_brings_two_services_up_and_down(
+    docker: &Docker,
+    inside: &TempDir,
+    program: &dyn Fn() -> Command,
+    is_stuck: bool,
+) {
+    let run = |words: &[&str]| {
+        let mut command = program();
+        command.args(["-p", &docker.name("project"), "-f", "compose.json"]).args(words);
+        Process::run(command)
+    };
     let labels: serde_json::Map<_, _> =
         docker.names().labels().into_iter().map(|(key, value)| (key, value.into())).collect();
     let service = |more: serde_json::Value| {
@@ -499,10 +529,7 @@ fn compose_brings_two_services_up_and_down() {
     let up = run(&["up", "-d"]);
     if is_stuck {
         assert!(up.errors().contains("'ContainerConfig'"), "{} {}", up.text(), up.errors());
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED: docker-compose 1 makes no service anew on this engine"
-        );
+        set_aside("its middle part: docker-compose 1 makes no service anew on this engine");
     } else {
         assert_eq!(up.code, 0, "{} {}", up.text(), up.errors());
     }

@@ -188,9 +188,13 @@ impl Stage {
     }
 
     pub(crate) fn docker(&self, words: &[&str]) -> Output {
+        Process::run(self.docker_command(words))
+    }
+
+    fn docker_command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("docker");
         command.env("DOCKER_HOST", format!("unix://{}", self.socket())).args(words);
-        Process::run(command)
+        command
     }
 
     #[track_caller]
@@ -213,7 +217,11 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- the proxy's log\n{}", self.log());
+            // Nothing here may panic once more: the process would end, and leave what other tests made.
+            let mut command = self.docker_command(&["logs", &self.proxy()]);
+            let log = command.output().map(|it| [it.stdout, it.stderr].concat());
+            let log = log.unwrap_or_else(|error| error.to_string().into_bytes());
+            eprintln!("--- the proxy's log\n{}", String::from_utf8_lossy(&log));
         }
     }
 }
