@@ -150,7 +150,9 @@ impl Engine {
                 }
             }
         };
-        remove(&list("/containers/json?all=1&"), "Id", "/containers", "force=1&v=1");
+        // Podman waits ten seconds for the end of a container that it removes, unless it is told otherwise.
+        let query = "force=1&v=1&timeout=0";
+        remove(&list("/containers/json?all=1&"), "Id", "/containers", query);
         remove(&list("/networks?"), "Id", "/networks", "");
         remove(&list("/volumes?")["Volumes"], "Name", "/volumes", "force=1");
         remove(&list("/images/json?all=1&"), "Id", "/images", "force=1");

@@ -132,7 +132,6 @@ fn ordinary_commands_pass(cli: Cli) {
     let (bind, data) =
         (format!("{}:/inside:ro", inside.path().display()), format!("{volume}:/data"));
     let flags = [
-        "--rm",
         "-e",
         "WORD=x",
         "-v",
@@ -165,27 +164,35 @@ fn ordinary_commands_pass(cli: Cli) {
         "nofile=64",
     ];
     let script = "echo $WORD; cat /inside/word; hostname; id -u; ls -d /data /run; touch /x 2>&1";
-    let ran = docker.run(&[&["run"], flags.as_slice(), &[image, "sh", "-c", script]].concat());
+    let ran = runs(&docker, &[flags.as_slice(), &[image, "sh", "-c", script]].concat());
     let text = ran.text();
     let told = ["x", "from inside", "web", "1000", "/data", "/run", "Read-only file system"];
     assert!(told.iter().all(|it| text.contains(it)), "{text} {}", ran.errors());
 
     docker.ok(&["run", "-d", "--name", &name, "-p", "127.0.0.1::80", image, "sleep", "600"]);
-    assert_eq!(
-        docker.ok(&["exec", "-e", "A=1", "-w", "/tmp", &name, "sh", "-c", "echo $A $PWD"]),
-        "1 /tmp"
+    if engine_or_skip!().is_podman() {
+        let exec = docker.run(&["exec", &name, "true"]);
+        assert!(is_readable(&exec, NO_EXEC), "{} {}", exec.code, exec.errors());
+    } else {
+        assert_eq!(
+            docker.ok(&["exec", "-e", "A=1", "-w", "/tmp", &name, "sh", "-c", "echo $A $PWD"]),
+            "1 /tmp"
+        );
+        assert_eq!(docker.fed(&["exec", "-i", "-u", "1000", &name, "cat"], b"fed").text(), "fed");
+    }
+    passes(
+        &docker,
+        &["update", "--memory", "64m", "--memory-swap", "64m", "--restart", "no", &name],
     );
-    assert_eq!(docker.fed(&["exec", "-i", "-u", "1000", &name, "cat"], b"fed").text(), "fed");
-    docker.ok(&["update", "--memory", "64m", "--memory-swap", "64m", "--restart", "no", &name]);
     docker.ok(&["network", "connect", "--alias", "web", &network, &name]);
     docker.ok(&["network", "disconnect", &network, &name]);
     docker.ok(&["cp", &format!("{name}:/bin/busybox"), "copied"]);
     let tag = docker.names().image("committed");
     docker.ok(&["commit", "--change", "CMD [\"true\"]", "--message", "m", &name, &tag]);
-    docker.ok(&["run", "--rm", &tag]);
+    runs(&docker, &[&tag]);
     for word in ["pause", "unpause", "restart", "stop", "rm"] {
         let quick: &[&str] = if matches!(word, "restart" | "stop") { &["-t", "0"] } else { &[] };
-        docker.ok(&[&[word], quick, &[&name]].concat());
+        passes(&docker, &[&[word], quick, &[&name]].concat());
     }
 
     let context = docker.directory().join("context");
@@ -194,7 +201,36 @@ fn ordinary_commands_pass(cli: Cli) {
     fs::write(context.join("Dockerfile"), dockerfile).expect("our directory is ours");
     let tag = docker.names().image("built");
     docker.ok(&["build", "--build-arg", "WORD=built", "--memory", "64m", "-t", &tag, "context"]);
-    assert_eq!(docker.ok(&["run", "--rm", &tag]), "built");
+    assert_eq!(runs(&docker, &[&tag]).text(), "built");
+}
+
+/// What `-hostaccess=deny` says to an exec in front of an engine whose inspect tells too little.
+const NO_EXEC: &str = "does not show whether a container shares namespaces";
+
+/// What a container prints to its end. In front of Podman nobody attaches either, so its log is read.
+#[track_caller]
+fn runs(docker: &Docker, words: &[&str]) -> Output {
+    if !Engine::present().is_some_and(Engine::is_podman) {
+        let output = docker.run(&[&["run", "--rm"], words].concat());
+        assert_eq!(output.code, 0, "docker run {words:?}: {}", output.errors());
+        return output;
+    }
+    let id = docker.ok(&[&["run", "-d"], words].concat());
+    docker.ok(&["wait", &id]);
+    docker.run(&["logs", &id])
+}
+
+/// Runs a command that Docker must do. What Podman itself cannot do is said; a refusal of ours is one on every engine.
+#[track_caller]
+fn passes(docker: &Docker, line: &[&str]) {
+    let output = docker.run(line);
+    let errors = output.errors();
+    if output.code == 0 {
+        return;
+    }
+    let podman = Engine::present().is_some_and(Engine::is_podman);
+    assert!(podman && !errors.contains("sockwarden: "), "docker {line:?}: {errors}");
+    set_aside(&format!("a part: Podman does not `docker {}`: {errors}", line.join(" ")));
 }
 
 /// Creates a network with a subnet that no other has.
@@ -360,7 +396,9 @@ fn a_cgroup_namespace_is_the_hosts_only_where_it_always_is() {
     let name = docker.name("host");
     let output =
         docker.run(&["create", "--name", &name, "--cgroupns", "host", docker.image(), "true"]);
-    let passes = mode == "host";
+    // Podman says nothing of its default, which is the host's where control groups are the old ones.
+    let old = || engine.call("GET", "/info", b"").json()["CgroupVersion"].as_str() == Some("1");
+    let passes = mode == "host" || mode.is_empty() && old();
     assert!(
         (output.code == 0) == passes && (passes || is_readable(&output, "CgroupnsMode")),
         "{mode}: {}",
@@ -517,12 +555,16 @@ fn compose_brings_two_services_up_and_down(
     let up = run(&["up", "-d"]);
     assert_eq!(up.code, 0, "{} {}", up.text(), up.errors());
     let said = run(&["exec", "-T", "web", "sh", "-c", "echo $A; ls -d /data /inside"]);
-    assert_eq!(
-        said.text().split_whitespace().collect::<Vec<_>>(),
-        ["1", "/data", "/inside"],
-        "{}",
-        said.errors()
-    );
+    if engine_or_skip!().is_podman() {
+        assert!(said.errors().contains(NO_EXEC), "{} {}", said.text(), said.errors());
+    } else {
+        assert_eq!(
+            said.text().split_whitespace().collect::<Vec<_>>(),
+            ["1", "/data", "/inside"],
+            "{}",
+            said.errors()
+        );
+    }
     // Changed, so that it is made anew.
     let changed = file.to_string().replace(r#""A":"1""#, r#""A":"2""#);
     fs::write(docker.directory().join("compose.json"), changed).expect("a file of ours");

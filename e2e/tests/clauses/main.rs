@@ -33,7 +33,9 @@ fn every_case_ends_as_it_must_and_every_danger_is_one() {
         for _ in 0..LANES {
             scope.spawn(|| {
                 while let Some(case) = CASES.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if stage.podman && case.line.contains("{hostnet") {
+                    let of_the_host =
+                        [case.line, case.body].iter().any(|it| it.contains("{hostnet"));
+                    if stage.podman && of_the_host {
                         continue;
                     }
                     let number = CASES.iter().position(|it| std::ptr::eq(it, case)).unwrap();
@@ -69,6 +71,16 @@ fn every_case_ends_as_it_must_and_every_danger_is_one() {
     let _ = writeln!(std::io::stderr(), "{numbers}");
     assert!(wrong.is_empty(), "{} wrong:\n{}\n{numbers}", wrong.len(), wrong.join("\n"));
 }
+
+/// What passes to Docker and not to Podman, which makes more of it, or does not show what an exec in a container reaches.
+const REFUSED_FOR_PODMAN: &[&str] = &[
+    "a variable without a value",
+    "docker-py's exec",
+    "an ordinary exec",
+    "engines go by the path",
+    "starting an exec",
+    "a target with a comma",
+];
 
 /// What no client may change of the proxy's own container.
 fn stand_in(stage: &Stage) -> Value {
@@ -126,6 +138,10 @@ impl Run<'_> {
         let said = String::from_utf8_lossy(&answer.body).into_owned();
         let status = answer.status;
         match self.case.want {
+            Want::Allowed if self.stage.podman && REFUSED_FOR_PODMAN.contains(&self.case.about) => {
+                let refused = answer.message().starts_with("sockwarden: ");
+                if refused { Ok(()) } else { Err(format!("not refused: {status} {said}")) }
+            }
             Want::Allowed if success(&answer) => Ok(()),
             // What this engine does not do has passed as well.
             Want::Allowed if self.stage.podman && !answer.message().starts_with("sockwarden") => {
@@ -307,7 +323,7 @@ impl Drop for Scene<'_> {
         paths.extend(self.containers.iter().map(|id| format!("/containers/{id}")));
         paths.extend(self.images.lock().unwrap().iter().map(|id| format!("/images/{id}")));
         for path in paths {
-            self.stage.engine.call("DELETE", &format!("{path}?force=1&v=1"), b"");
+            self.stage.engine.call("DELETE", &format!("{path}?force=1&v=1&timeout=0"), b"");
         }
     }
 }

@@ -326,7 +326,7 @@ impl Drop for Stage {
         let remove = |objects: &Value, key: &str, path: &str| {
             for object in objects.as_array().into_iter().flatten() {
                 if let Some(id) = object[key].as_str() {
-                    self.engine.call("DELETE", &format!("{path}/{id}?force=1&v=1"), b"");
+                    self.engine.call("DELETE", &format!("{path}/{id}?force=1&v=1&timeout=0"), b"");
                 }
             }
         };
