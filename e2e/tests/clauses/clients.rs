@@ -125,7 +125,7 @@ fn ordinary_commands_pass(cli: Cli) {
     create_with_a_subnet(&docker);
     docker.ok(&["volume", "create", &volume]);
     let tmpfs = ["--opt", "type=tmpfs", "--opt", "device=tmpfs", "--opt", "o=size=1m"];
-    docker.ok(&[&["volume", "create"], tmpfs.as_slice(), &[&docker.name("tmpfs")]].concat());
+    passes(&docker, &[&["volume", "create"], tmpfs.as_slice(), &[&docker.name("tmpfs")]].concat());
 
     // It not only passes: what was asked for is what runs.
     fs::write(inside.path().join("word"), "from inside\n").expect("our directory is ours");
@@ -228,9 +228,15 @@ fn passes(docker: &Docker, line: &[&str]) {
     if output.code == 0 {
         return;
     }
-    let podman = Engine::present().is_some_and(Engine::is_podman);
-    assert!(podman && !errors.contains("sockwarden: "), "docker {line:?}: {errors}");
+    assert!(is_podmans(&output), "docker {line:?}: {errors}");
     set_aside(&format!("a part: Podman does not `docker {}`: {errors}", line.join(" ")));
+}
+
+/// Whether it failed, and Podman said so, and not we.
+fn is_podmans(output: &Output) -> bool {
+    let podman = Engine::present().is_some_and(Engine::is_podman);
+    let said = output.text() + &output.errors();
+    output.code != 0 && podman && !said.contains("sockwarden: ") && !said.contains("AssertionError")
 }
 
 /// Creates a network with a subnet that no other has.
@@ -255,7 +261,8 @@ fn what_reaches_the_host_is_refused(cli: Cli) {
     let mut wrong = Vec::new();
     let mut refused = |line: &[&str], says: &str| {
         let output = docker.run(line);
-        if !is_readable(&output, says) {
+        // In front of Podman 4 the CLI stops at some options by itself.
+        if !is_readable(&output, says) && !output.errors().contains("unknown server OS") {
             let (code, errors) = (output.code, output.errors());
             wrong.push(format!("docker {}: want `{says}`, got {code} {errors}", line.join(" ")));
         }
@@ -553,6 +560,9 @@ fn compose_brings_two_services_up_and_down(
     });
     fs::write(docker.directory().join("compose.json"), file.to_string()).expect("a file of ours");
     let up = run(&["up", "-d"]);
+    if is_podmans(&up) {
+        return set_aside(&format!("Podman brings nothing up: {}", up.errors()));
+    }
     assert_eq!(up.code, 0, "{} {}", up.text(), up.errors());
     let said = run(&["exec", "-T", "web", "sh", "-c", "echo $A; ls -d /data /inside"]);
     if engine_or_skip!().is_podman() {
@@ -605,6 +615,10 @@ fn docker_py_does_what_it_does() {
             .arg(inside.path())
             .arg(serde_json::Value::Object(labels).to_string());
         let output = Process::run(command);
+        if is_podmans(&output) {
+            set_aside(&format!("Podman does not all of it: {}", output.errors()));
+            continue;
+        }
         assert_eq!(output.code, 0, "docker-py {version}: {} {}", output.text(), output.errors());
         assert!(output.text().ends_with("all passed"), "docker-py {version}: {}", output.text());
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sockwarden_e2e::engine::{Engine, Names, percent_encode};
 use sockwarden_e2e::http::{self, Answer};
 use sockwarden_e2e::proxy::Sockwarden;
-use sockwarden_e2e::{Target, engine_or_skip, wait};
+use sockwarden_e2e::{Target, directly, engine_or_skip, wait};
 
 /// The engine, or the proxy in front of it.
 struct Door {
@@ -54,8 +54,12 @@ impl Door {
 fn everywhere(scenario: impl Fn(&Door, &Names)) {
     let engine = engine_or_skip!();
     for target in Target::under_test() {
-        let proxy = (*target == Target::Through).then(|| Sockwarden::allow_all(engine.socket()));
-        scenario(&Door { engine, proxy }, &Names::new(engine));
+        let run = |proxy| scenario(&Door { engine, proxy }, &Names::new(engine));
+        match target {
+            Target::Through => run(Some(Sockwarden::allow_all(engine.socket()))),
+            Target::Direct if directly(engine, || run(None)).is_none() => return,
+            Target::Direct => {}
+        }
     }
 }
 
