@@ -163,7 +163,7 @@ fn ordinary_commands_pass(cli: Cli) {
         "--ulimit",
         "nofile=64",
     ];
-    let script = "echo $WORD; cat /inside/word; hostname; id -u; ls -d /data /run; touch /x 2>&1";
+    let script = "echo $WORD; cat /inside/word; hostname; id -u; ls -d /data /run; touch /x 2>&1; true";
     let ran = runs(&docker, &[flags.as_slice(), &[image, "sh", "-c", script]].concat());
     let text = ran.text();
     let told = ["x", "from inside", "web", "1000", "/data", "/run", "Read-only file system"];
