@@ -14,7 +14,7 @@ check:
 
 # shell scripts
 shell:
-    shellcheck quickstart .ci/run e2e/engines
+    shellcheck quickstart .ci/run e2e/engines e2e/matrix
 
 # real clients on a real engine
 e2e *args:

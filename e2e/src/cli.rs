@@ -41,7 +41,7 @@ impl Cli {
         }
         let path = found.get(&self).map(PathBuf::as_path);
         if path.is_none() {
-            eprintln_loudly(&format!("SKIPPED: no docker CLI for {self}; set {}", self.variable()));
+            crate::set_aside(&format!("no docker CLI for {self}; set {}", self.variable()));
         }
         path
     }
@@ -54,11 +54,6 @@ impl fmt::Display for Cli {
             Self::V28 => "28",
         })
     }
-}
-
-fn eprintln_loudly(text: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn find_all() -> BTreeMap<Cli, PathBuf> {
@@ -104,6 +99,11 @@ pub fn pythons() -> BTreeMap<String, PathBuf> {
     found
 }
 
+/// The directory of the newer CLI's plugins.
+pub fn plugins() -> Option<PathBuf> {
+    env::var_os("DOCKER_CLI_PLUGINS").map(PathBuf::from)
+}
+
 /// A docker CLI that talks to one target, and what it has made there.
 #[derive(Debug)]
 pub struct Docker {
@@ -123,14 +123,21 @@ pub struct Docker {
 pub fn scenario(cli: Cli, scenario: impl Fn(&Docker)) {
     let Some(engine) = Engine::present() else { return };
     let Some(program) = cli.found() else { return };
-    let transcripts: Vec<String> = Target::under_test()
-        .iter()
-        .map(|target| {
-            let docker = Docker::new(engine, program, *target);
-            scenario(&docker);
-            docker.transcript.text()
-        })
-        .collect();
+    let run = |target| {
+        let docker = Docker::new(engine, program, target);
+        scenario(&docker);
+        docker.transcript.text()
+    };
+    let mut transcripts = Vec::new();
+    for target in Target::under_test() {
+        transcripts.push(match target {
+            Target::Direct => match crate::directly(engine, || run(*target)) {
+                Some(transcript) => transcript,
+                None => return,
+            },
+            Target::Through => run(*target),
+        });
+    }
     if let [direct, through] = transcripts.as_slice() {
         transcript::same(direct, through);
     }
@@ -219,6 +226,10 @@ impl Docker {
     pub fn environment(&self, command: &mut Command) {
         let configuration = self.directory().join(".docker");
         let _ = fs::create_dir(&configuration);
+        if let Some(plugins) = plugins() {
+            let text = serde_json::json!({ "cliPluginsExtraDirs": [plugins] }).to_string();
+            let _ = fs::write(configuration.join("config.json"), text);
+        }
         for name in
             ["DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH", "DOCKER_API_VERSION"]
         {

@@ -62,9 +62,28 @@ impl Engine {
     /// # Panics
     /// When it does not tell.
     pub fn api(&self) -> u32 {
+        self.minor_of("ApiVersion")
+    }
+
+    /// The minor number of its oldest API version, 1.n.
+    ///
+    /// # Panics
+    /// When it does not tell.
+    pub fn oldest_api(&self) -> u32 {
+        self.minor_of("MinAPIVersion")
+    }
+
+    fn minor_of(&self, which: &str) -> u32 {
         let version = self.call("GET", "/version", b"").json();
-        let minor = version["ApiVersion"].as_str().and_then(|text| text.strip_prefix("1."));
+        let minor = version[which].as_str().and_then(|text| text.strip_prefix("1."));
         minor.and_then(|minor| minor.parse().ok()).expect("an API version 1.n")
+    }
+
+    /// Whether it is Podman.
+    pub fn is_podman(&self) -> bool {
+        let version = self.call("GET", "/version", b"").json();
+        let components = version["Components"].as_array().into_iter().flatten();
+        components.into_iter().any(|it| it["Name"].as_str() == Some("Podman Engine"))
     }
 
     /// Calls the engine.
@@ -94,27 +113,35 @@ impl Engine {
     /// process, so that several suites can run beside each other.
     fn sweep_the_dead(&self) {
         self.sweep(LABEL, |run| {
-            run.strip_prefix(PREFIX)
-                .and_then(|rest| rest.split('-').next())
-                .is_some_and(|process| !Path::new("/proc").join(process).exists())
+            let process = run.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+            process.is_some_and(|process| !lives(process))
         });
     }
 
     /// Removes an object. A network is in use for as long as a container on it is being removed.
     fn remove(&self, target: &str) {
         let deadline = Instant::now() + REMOVAL;
-        while !matches!(self.call("DELETE", target, b"").status, 200..=299 | 404)
-            && Instant::now() < deadline
-        {
+        while Instant::now() < deadline {
+            match self.try_call("DELETE", target) {
+                Some(answer) if !matches!(answer.status, 200..=299 | 404) => {}
+                _ => return,
+            }
             std::thread::sleep(BETWEEN_TRIES);
         }
+    }
+
+    /// Calls the engine where a test may have failed already: a second panic would end the process, and leave what other tests made.
+    fn try_call(&self, method: &str, target: &str) -> Option<http::Answer> {
+        http::over_unix(&self.socket, method, target, &[], b"").ok()
     }
 
     /// Removes the objects with a label whose run label is one that `ours` wants.
     fn sweep(&self, label: &str, ours: impl Fn(&str) -> bool) {
         let filters = percent_encode(&format!("{{\"label\":[\"{label}\"]}}"));
-        let list =
-            |target: &str| self.call("GET", &format!("{target}filters={filters}"), b"").json();
+        let list = |target: &str| {
+            let answer = self.try_call("GET", &format!("{target}filters={filters}"));
+            answer.and_then(|it| serde_json::from_slice(&it.body).ok()).unwrap_or(Value::Null)
+        };
         let wanted = |object: &Value| object["Labels"][RUN_LABEL].as_str().is_some_and(&ours);
         let remove = |objects: &Value, key: &str, path: &str, query: &str| {
             for object in objects.as_array().into_iter().flatten().filter(|it| wanted(it)) {
@@ -123,7 +150,9 @@ impl Engine {
                 }
             }
         };
-        remove(&list("/containers/json?all=1&"), "Id", "/containers", "force=1&v=1");
+        // Podman waits ten seconds for the end of a container that it removes, unless it is told otherwise.
+        let query = "force=1&v=1&timeout=0";
+        remove(&list("/containers/json?all=1&"), "Id", "/containers", query);
         remove(&list("/networks?"), "Id", "/networks", "");
         remove(&list("/volumes?")["Volumes"], "Name", "/volumes", "force=1");
         remove(&list("/images/json?all=1&"), "Id", "/images", "force=1");
@@ -165,7 +194,7 @@ impl Image {
 
 impl Drop for Image {
     fn drop(&mut self) {
-        self.engine.call("DELETE", &format!("/images/{}?force=1", self.name), b"");
+        self.engine.try_call("DELETE", &format!("/images/{}?force=1", self.name));
     }
 }
 
@@ -242,15 +271,39 @@ impl Drop for Names {
     fn drop(&mut self) {
         self.engine.sweep(&format!("{RUN_LABEL}={}", self.prefix), |run| run == self.prefix);
         for image in self.images.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            self.engine.call("DELETE", &format!("/images/{image}?force=1"), b"");
+            self.engine.try_call("DELETE", &format!("/images/{image}?force=1"));
         }
     }
 }
 
-/// A name that begins as all of ours do, then has our process id, then a number.
+/// A name that begins as all of ours do, then says which process we are, then has a number.
 fn unique() -> String {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    format!("{PREFIX}{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
+    let id = process::id();
+    let began = began(&id.to_string()).unwrap_or_default();
+    format!("{PREFIX}{id}x{began}-{}", NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Whether the process still lives that a name speaks of: its id and when it began. An id alone may be another process's by now.
+fn lives(process: &str) -> bool {
+    let Some((id, begins)) = process.split_once('x') else { return began(process).is_some() };
+    began(id).is_some_and(|it| it == begins)
+}
+
+/// When a process began, as the kernel counts.
+fn began(id: &str) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    // Behind its name, which may hold anything.
+    Some(stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.to_owned())
+}
+
+#[test]
+fn a_process_lives_under_its_own_beginning() {
+    let own = unique();
+    let process = own.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next()).unwrap();
+    assert!(lives(process), "{own}");
+    let id = process::id();
+    assert!(!lives(&format!("{id}x1")) && !lives("4194305x1") && !lives("4194305"));
 }
 
 /// Percent-encodes a query value.

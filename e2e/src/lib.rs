@@ -11,6 +11,7 @@
 //! | `SOCKWARDEN_TEST_BUSYBOX` | a static busybox for the test image; default the one in `PATH` |
 //! | `DOCKER_PY` | a Python that has docker-py; those in `PATH` are tried as well |
 //! | `DOCKER_CLI_28`, `DOCKER_CLI_20` | the docker CLIs; default whatever is found, sorted by its version |
+//! | `DOCKER_CLI_PLUGINS` | a directory with the newer CLI's plugins, buildx and Compose |
 
 pub mod cli;
 pub mod engine;
@@ -51,8 +52,28 @@ impl Target {
 /// Says loudly that a test cannot run here; fails where nobody reads along.
 pub fn skip(why: &str) {
     assert!(std::env::var_os("CI").is_none(), "cannot run in CI: {why}");
+    set_aside(why);
+}
+
+/// Says loudly that a test, or the rest of it, does not run on this engine. `e2e/matrix` counts the lines.
+pub fn set_aside(why: &str) {
+    let current = std::thread::current();
+    let test = current.name().unwrap_or("a test");
     // Past the test harness's capture, which swallows what passing tests print.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {}", why.replace('\n', " "));
+}
+
+/// Runs a scenario on the engine itself. The scenarios say what Docker does; what another engine does otherwise without us is no matter of
+/// ours, so a test that fails there is set aside.
+pub fn directly<T>(engine: &engine::Engine, scenario: impl FnOnce() -> T) -> Option<T> {
+    if !engine.is_podman() {
+        return Some(scenario());
+    }
+    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(scenario)).ok();
+    if done.is_none() {
+        set_aside("it fails on this engine directly");
+    }
+    done
 }
 
 /// The engine, or an early return from a test that cannot run without one.

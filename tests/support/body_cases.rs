@@ -405,7 +405,7 @@ pub(crate) const CASES: &[Case] = &[
     deny("remove", Own, "DELETE /v1.41/containers/{proxy}?force=1", "", "proxy's own container", Does),
     deny("commit", Own, "POST /v1.41/commit?container={proxy}&repo={commit}", "null", "proxy's own container", UpTo(44, &Shows(r#""Container":"{proxyid}""#), &Does)),
     create("B19 its volumes", Own, r#"{"Image":"{image}","HostConfig":{"VolumesFrom":["{proxy}"]}}"#, "proxy's own container", Shows("VolumesFrom\":[\"")),
-    create("its volumes, by a part of its id", Own, r#"{"Image":"{image}","VolumesFrom":["{proxyid5}:rw"]}"#, "proxy's own container", UpTo(47, &Shows("docker.sock"), &Shows(r#""VolumesFrom":[""#))),
+    create("its volumes, by a part of its id", Own, r#"{"Image":"{image}","VolumesFrom":["{proxyid5}:rw"]}"#, "proxy's own container", UpTo(45, &Shows("docker.sock"), &Ignores(r#""VolumesFrom":[""#))),
     create("its processes", Own, r#"{"Image":"{image}","HostConfig":{"PidMode":"container:{proxy}"}}"#, "proxy's own container", Shows("container:")),
     create("its network namespace", Own, r#"{"Image":"{image}","HostConfig":{"NetworkMode":"container:{proxyid}"}}"#, "proxy's own container", Shows("container:")),
     create("its memory", Own, r#"{"Image":"{image}","HostConfig":{"IpcMode":"container:{proxyid12}"}}"#, "proxy's own container", Shows("container:")),

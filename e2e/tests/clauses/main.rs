@@ -33,6 +33,11 @@ fn every_case_ends_as_it_must_and_every_danger_is_one() {
         for _ in 0..LANES {
             scope.spawn(|| {
                 while let Some(case) = CASES.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let of_the_host =
+                        [case.line, case.body].iter().any(|it| it.contains("{hostnet"));
+                    if stage.podman && of_the_host {
+                        continue;
+                    }
                     let number = CASES.iter().position(|it| std::ptr::eq(it, case)).unwrap();
                     let run = Run { stage: &stage, case, number };
                     for problem in
@@ -53,9 +58,8 @@ fn every_case_ends_as_it_must_and_every_danger_is_one() {
         ));
     }
     let refused = CASES.iter().filter(|case| matches!(case.want, Want::Refused(..)));
-    let shown = refused
-        .clone()
-        .filter(|case| matches!(case.engine.of(stage.api), Engine::Shows(_) | Engine::Does));
+    let shown =
+        refused.clone().filter(|case| matches!(stage.told(case), Engine::Shows(_) | Engine::Does));
     let (refused, shown) = (refused.count(), shown.count());
     let numbers = format!(
         "{} cases: {refused} refused, {} allowed; {shown} dangers shown by asking the engine; {} s",
@@ -67,6 +71,16 @@ fn every_case_ends_as_it_must_and_every_danger_is_one() {
     let _ = writeln!(std::io::stderr(), "{numbers}");
     assert!(wrong.is_empty(), "{} wrong:\n{}\n{numbers}", wrong.len(), wrong.join("\n"));
 }
+
+/// What passes to Docker and not to Podman, which makes more of it, or does not show what an exec in a container reaches.
+const REFUSED_FOR_PODMAN: &[&str] = &[
+    "a variable without a value",
+    "docker-py's exec",
+    "an ordinary exec",
+    "engines go by the path",
+    "starting an exec",
+    "a target with a comma",
+];
 
 /// What no client may change of the proxy's own container.
 fn stand_in(stage: &Stage) -> Value {
@@ -124,7 +138,15 @@ impl Run<'_> {
         let said = String::from_utf8_lossy(&answer.body).into_owned();
         let status = answer.status;
         match self.case.want {
+            Want::Allowed if self.stage.podman && REFUSED_FOR_PODMAN.contains(&self.case.about) => {
+                let refused = answer.message().starts_with("sockwarden: ");
+                if refused { Ok(()) } else { Err(format!("not refused: {status} {said}")) }
+            }
             Want::Allowed if success(&answer) => Ok(()),
+            // What this engine does not do has passed as well.
+            Want::Allowed if self.stage.podman && !answer.message().starts_with("sockwarden") => {
+                Ok(())
+            }
             Want::Allowed => Err(format!("through sockwarden: {status} {said}")),
             Want::Refused(code, says) => {
                 let says = scene.objects.text(says);
@@ -140,7 +162,7 @@ impl Run<'_> {
 
     /// Straight at the engine.
     fn straight(&self) -> Result<(), String> {
-        let told = self.case.engine.of(self.stage.api);
+        let told = self.stage.told(self.case);
         if told == Engine::NotTried {
             return Ok(());
         }
@@ -301,7 +323,7 @@ impl Drop for Scene<'_> {
         paths.extend(self.containers.iter().map(|id| format!("/containers/{id}")));
         paths.extend(self.images.lock().unwrap().iter().map(|id| format!("/images/{id}")));
         for path in paths {
-            self.stage.engine.call("DELETE", &format!("{path}?force=1&v=1"), b"");
+            self.stage.engine.call("DELETE", &format!("{path}?force=1&v=1&timeout=0"), b"");
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::fs;
 use std::process::Command;
 
-use sockwarden_e2e::cli::{Cli, Docker, scenario};
+use sockwarden_e2e::cli::{Cli, Docker, plugins, scenario};
 use sockwarden_e2e::process::Process;
-use sockwarden_e2e::wait;
+use sockwarden_e2e::{skip, wait};
 
 const MEBIBYTE: usize = 1024 * 1024;
 
@@ -42,6 +42,14 @@ scenarios! {
 #[test]
 fn buildkit_build() {
     scenario(Cli::V20, buildkit);
+}
+
+#[test]
+fn buildx_build() {
+    if plugins().is_none() {
+        return skip("DOCKER_CLI_PLUGINS does not name a directory with buildx");
+    }
+    scenario(Cli::V28, buildkit);
 }
 
 fn versions(docker: &Docker) {

@@ -56,6 +56,9 @@ fn a_wrong_label_costs_its_own_container_alone() {
     ] {
         check(&stage.ask(word, &["-l", label], &VERSION), 403, &[nearest]);
     }
+    // It runs on: Podman tells late of a start, when a client of one request is gone.
+    let label = "sockwarden.deny.hostmounts=true";
+    stage.start_client("denying", &["-l", label], &["sleep", "600"]);
     let is_warning = |line: &str| {
         ["level=WARN", "rights=", "sockwarden.deny.hostmounts"].iter().all(|it| line.contains(it))
     };
@@ -291,6 +294,8 @@ fn a_client_cannot_enlarge_its_own_rights() {
     builder("create", "/v1.41/containers/create", &image, &["allows builds as well", out]);
     let start = format!("/v1.41/containers/{neighbour}/start");
     builder("start", &start, "", &["allows builds as well", out]);
+    // It runs on: Podman tells late of a start, when a client of one request is gone.
+    stage.start_client("builder", &builds, &["sleep", "600"]);
     stage.wait_for_log("may build, and so not use ContainerCreate, ContainerStart");
     let build = format!("/v1.41/build?networkmode=container%3A{neighbour}");
     builder("build", &build, "", &["somebody's identity"]);

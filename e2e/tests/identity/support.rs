@@ -11,6 +11,8 @@ pub(crate) struct Stage {
     engine: &'static Engine,
     names: Names,
     image: String,
+    /// The files of the image, as a tar archive.
+    root: Vec<u8>,
 }
 
 impl Stage {
@@ -35,15 +37,17 @@ impl Stage {
         let mut root = engine::busybox_root();
         root.truncate(root.len() - 1024);
         root.extend(tar::archive(&[("sockwarden", tar::Entry::File(0o755, &binary))]));
-        let stage = Self { engine, names, image };
-        stage.import(engine, &stage.image, &root, &["ENV PATH=/bin".to_owned()]);
+        let stage = Self { engine, names, image, root };
+        stage.import(&stage.image, &[]);
         Some(stage)
     }
 
-    fn import(&self, engine: &Engine, image: &str, root: &[u8], changes: &[String]) {
+    fn import(&self, image: &str, changes: &[String]) {
+        let path = ["ENV PATH=/bin".to_owned()];
         let labels = self.names.labels().map(|(key, value)| format!("LABEL {key}={value}"));
         let changes = labels
             .iter()
+            .chain(&path)
             .chain(changes)
             .map(|change| format!("&changes={}", percent_encode(change)));
         // Podman 4 reads no `tag` beside the name.
@@ -52,17 +56,14 @@ impl Stage {
             percent_encode(image),
             changes.collect::<String>()
         );
-        let answer = engine.call("POST", &target, root);
+        let answer = self.engine.call("POST", &target, &self.root);
         assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     }
 
     /// An image like the usual one, with a label of its own.
     pub(crate) fn labelled_image(&self, label: &str) -> String {
         let image = self.names.image("labelled");
-        let id = self.docker_ok(&["create", "--name", &self.name("mould"), &self.image, "true"]);
-        let change = format!("LABEL {label}");
-        self.docker_ok(&["commit", "--change", &change, &id, &image]);
-        self.docker_ok(&["rm", "-f", &id]);
+        self.import(&image, &[format!("LABEL {label}")]);
         image
     }
 
@@ -188,9 +189,13 @@ impl Stage {
     }
 
     pub(crate) fn docker(&self, words: &[&str]) -> Output {
+        Process::run(self.docker_command(words))
+    }
+
+    fn docker_command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("docker");
         command.env("DOCKER_HOST", format!("unix://{}", self.socket())).args(words);
-        Process::run(command)
+        command
     }
 
     #[track_caller]
@@ -213,7 +218,11 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("--- the proxy's log\n{}", self.log());
+            // Nothing here may panic once more: the process would end, and leave what other tests made.
+            let mut command = self.docker_command(&["logs", &self.proxy()]);
+            let log = command.output().map(|it| [it.stdout, it.stderr].concat());
+            let log = log.unwrap_or_else(|error| error.to_string().into_bytes());
+            eprintln!("--- the proxy's log\n{}", String::from_utf8_lossy(&log));
         }
     }
 }
