@@ -8,6 +8,7 @@
 
 mod answers;
 mod builds;
+mod creator;
 mod decisions;
 mod execs;
 mod fields;
@@ -38,6 +39,7 @@ use crate::text::printable;
 
 pub use answers::Answers;
 pub use builds::{builds_images, builds_unlabelled, starts_containers};
+pub use creator::{mark, needs_creator};
 pub use decisions::Gains;
 pub use mounts::mount_danger;
 pub use names::Names;

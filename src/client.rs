@@ -1,12 +1,16 @@
 //! Who asks: the peer of a connection, and what is known of it.
 
+mod container;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::rule::Allowlist;
-use crate::rule::labels::{LabelError, Rights};
-use crate::text::escaped;
+use crate::rule::labels::creator::{Creator, Maker};
+
+pub use container::{
+    Bound, Container, ContainerId, Lineage, MadeBy, Parent, Standing, WhyBound, WhyUnknown,
+};
 
 /// The other end of a connection, as the kernel names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,25 +92,6 @@ pub enum Identity {
     Unknown(WhyUnknown),
 }
 
-/// By which list somebody is judged.
-#[derive(Debug, Clone, Copy)]
-pub enum Standing<'a> {
-    /// By the default allowlist, if the peer is admitted.
-    Default,
-    /// By the list that its own labels give.
-    Own(&'a Arc<Allowlist>),
-    /// By none: its labels are wrong.
-    Broken(&'a Arc<[LabelError]>),
-    /// By none: it might be a container, and nobody can say which.
-    Unknown(&'a WhyUnknown),
-}
-
-impl Standing<'_> {
-    fn is_by_default(self) -> bool {
-        matches!(self, Self::Default)
-    }
-}
-
 impl Identity {
     /// By which lists it is judged. Each of them must allow a request: containers that share an address cannot be told apart.
     pub fn standings(&self) -> impl Iterator<Item = Standing<'_>> {
@@ -116,108 +101,12 @@ impl Identity {
             Self::Containers(containers) => (None, Some(containers)),
         };
         let containers = containers.into_iter().flat_map(|containers| containers.iter());
-        alone.into_iter().chain(containers.map(|container| container.standing()))
+        alone.into_iter().chain(containers.flat_map(|container| container.standings()))
     }
 
     /// Whether the default list is for it, or for one of the containers that it may be.
     pub fn is_by_default(&self) -> bool {
-        self.standings().any(Standing::is_by_default)
-    }
-}
-
-/// Why nobody can say which container a peer is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum WhyUnknown {
-    /// The engine knows no container with this address on this network, even after a while.
-    NotFound,
-    /// The engine does not answer, so what we knew may be old.
-    Stale,
-    /// The engine names several containers for the address.
-    Ambiguous,
-    /// It uses a link-local address, which no engine lists.
-    LinkLocal,
-}
-
-impl fmt::Display for WhyUnknown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotFound => "the engine knows no container with this address",
-            Self::Stale => "the engine does not say whose address this is",
-            Self::Ambiguous => "the engine names several containers for this address",
-            Self::LinkLocal => "link-local addresses belong to nobody",
-        })
-    }
-}
-
-/// A container as far as judging needs it. Its labels never change, so neither do its rights.
-#[derive(Debug)]
-pub struct Container {
-    /// Its id.
-    pub id: ContainerId,
-    /// Its name, without the leading slash.
-    pub name: String,
-    /// What its labels say.
-    pub rights: Rights,
-}
-
-impl Container {
-    /// By which list it is judged.
-    pub fn standing(&self) -> Standing<'_> {
-        match &self.rights {
-            Rights::Unlabelled => Standing::Default,
-            Rights::Own(list) => Standing::Own(list),
-            Rights::Broken(errors) => Standing::Broken(errors),
-        }
-    }
-
-    /// Whether the default list is for it.
-    pub fn is_by_default(&self) -> bool {
-        self.standing().is_by_default()
-    }
-}
-
-impl fmt::Display for Container {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escaped(&self.name))
-    }
-}
-
-/// A container's full id, 64 hexadecimal digits; nothing can shadow it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ContainerId([u8; 32]);
-
-impl ContainerId {
-    /// Reads a full id.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut id = [0; 32];
-        let mut digits = text.chars();
-        for byte in &mut id {
-            let high = lower_hex(digits.next()?)?;
-            let low = lower_hex(digits.next()?)?;
-            *byte = u8::try_from(high * 16 + low).ok()?;
-        }
-        digits.next().is_none().then_some(Self(id))
-    }
-
-    /// The twelve digits that people read.
-    pub fn short(&self) -> String {
-        self.to_string().chars().take(12).collect()
-    }
-}
-
-fn lower_hex(digit: char) -> Option<u32> {
-    digit.to_digit(16).filter(|_| !digit.is_ascii_uppercase())
-}
-
-impl fmt::Display for ContainerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for ContainerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        self.standings().any(|standing| standing.is_by_default())
     }
 }
 
@@ -234,25 +123,115 @@ impl fmt::Display for Client {
     }
 }
 
+impl Client {
+    /// As whom it is written on what it creates. Containers that share an address are all named.
+    pub fn as_creator(&self) -> Creator {
+        match &self.identity {
+            Identity::Plain => Creator::of([match self.peer {
+                Peer::Unix { uid, .. } => Maker::User(uid),
+                Peer::Tcp { remote, .. } => Maker::Address(remote.ip()),
+            }]),
+            Identity::Containers(containers) => {
+                Creator::of(containers.iter().flat_map(|container| container.makers()))
+            }
+            Identity::Unknown(_) => Creator::Unreadable,
+        }
+    }
+}
+
+impl Identity {
+    /// Those who created it and are no containers, of whom somebody has to ask whether they are admitted.
+    pub fn peers(&self) -> Vec<Maker> {
+        let Self::Containers(containers) = self else { return Vec::new() };
+        let made_by = containers.iter().flat_map(|container| &container.lineage.makers);
+        made_by
+            .filter_map(|made_by| match made_by {
+                MadeBy::Peer(maker) => Some(maker.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The same, where these of its peers are admitted, and no others.
+    #[must_use]
+    pub fn where_admitted(&self, admitted: &[Maker]) -> Self {
+        let Self::Containers(containers) = self else { return self.clone() };
+        let asked = |container: &Arc<Container>| {
+            let mut lineage = container.lineage.clone();
+            for made_by in &mut lineage.makers {
+                if let MadeBy::Peer(maker) = made_by {
+                    let maker = maker.clone();
+                    *made_by = if admitted.contains(&maker) {
+                        MadeBy::Admitted(maker)
+                    } else {
+                        MadeBy::Stranger(maker)
+                    };
+                }
+            }
+            Arc::new(container.with_lineage(lineage))
+        };
+        Self::Containers(containers.iter().map(asked).collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rule::labels::Rights;
+    use crate::rule::labels::creator::Service;
 
-    #[test]
-    fn only_full_lower_case_ids_are_ids() {
-        let id = "0123456789abcdef".repeat(4);
-        assert_eq!(ContainerId::parse(&id).unwrap().to_string(), id);
-        assert_eq!(ContainerId::parse(&id).unwrap().short(), "0123456789ab");
-        for wrong in ["", "0123", &id.to_uppercase(), &format!("{id}0"), &"g".repeat(64)] {
-            assert_eq!(ContainerId::parse(wrong), None);
-        }
+    fn container(name: &str, rights: Rights, lineage: Lineage) -> Arc<Container> {
+        let id = ContainerId::parse(&"a".repeat(64)).unwrap();
+        Arc::new(Container { id, name: name.to_owned(), rights, lineage })
+    }
+
+    fn own() -> Rights {
+        Rights::Own(Arc::default())
+    }
+
+    fn made_by(creator: &str) -> Lineage {
+        Lineage { creator: Some(Creator::parse(creator)), ..Lineage::default() }
+    }
+
+    #[track_caller]
+    fn check(containers: &[Arc<Container>], want: &str) {
+        let address = IpAddr::from([10, 0, 0, 2]);
+        let client = Client {
+            peer: Peer::tcp((address, 5).into(), address),
+            admission: Admission::Listed,
+            identity: Identity::Containers(containers.into()),
+        };
+        assert_eq!(client.as_creator().to_string(), want);
     }
 
     #[test]
-    fn a_name_does_not_turn_a_line_round() {
-        let id = ContainerId::parse(&"a".repeat(64)).unwrap();
-        let name = "we\u{202e}b".to_owned();
-        let container = Container { id, name, rights: Rights::Unlabelled };
-        assert_eq!(container.to_string(), r"we\u{202e}b");
+    fn a_client_is_written_as_the_root_of_what_it_creates() {
+        let service = |is_own_service| Lineage {
+            service: Service::new("web", "ci"),
+            is_own_service,
+            ..Lineage::default()
+        };
+        let ci = container("ci", own(), service(true));
+        check(&[Arc::clone(&ci)], "service:web/ci");
+        check(&[container("ci", own(), service(false))], "name:ci");
+        check(&[container("x", Rights::Unlabelled, Lineage::default())], "name:x");
+        let child = container("c", Rights::Unlabelled, made_by("user:5,name:a"));
+        check(&[Arc::clone(&child)], "user:5,name:a");
+        check(&[ci, child], "service:web/ci,user:5,name:a");
+        check(&[container("free", own(), made_by("name:a"))], "name:free");
+        check(&[container("lost", Rights::Unlabelled, made_by("?"))], "unknown");
+        check(&[container("o d", own(), Lineage::default())], "name:o d");
+        assert_eq!(Creator::parse("name:o d"), Creator::Unreadable);
+    }
+
+    #[test]
+    fn others_than_containers_are_written_too() {
+        let client =
+            |peer| Client { peer, admission: Admission::Listed, identity: Identity::Plain };
+        let unix = client(Peer::Unix { uid: 1000, gid: 5, pid: None });
+        assert_eq!(unix.as_creator().to_string(), "user:1000");
+        let remote = "[::ffff:10.0.0.9]:77".parse().unwrap();
+        let tcp = client(Peer::tcp(remote, "10.0.0.1".parse().unwrap()));
+        assert_eq!(tcp.as_creator().to_string(), "address:10.0.0.9");
     }
 }

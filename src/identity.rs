@@ -12,6 +12,7 @@ use crate::bounds::{Limit, Permit};
 use crate::clauses::Protected;
 use crate::client::{Admission, Client, Identity, Peer, WhyUnknown};
 use crate::registry::{Cut, Recognised, Registry};
+use crate::rule::labels::creator::Maker;
 
 /// What says who somebody is. Every connection asks the same.
 #[derive(Debug)]
@@ -71,6 +72,13 @@ impl Visitor {
             None => (Identity::Plain, None),
             Some(registry) => self.container(registry, permit).await?,
         };
+        let peers = identity.peers();
+        let identity = if peers.is_empty() {
+            identity
+        } else {
+            let admitted = Box::pin(self.admitted(peers, admissions)).await;
+            identity.where_admitted(&admitted)
+        };
         // A look-up of names is only for clients that the default list could apply to.
         let admission = if identity.is_by_default() {
             admissions.admission(&self.peer).await
@@ -78,6 +86,26 @@ impl Visitor {
             Admission::Unlisted
         };
         Ok(Asker { client: Client { peer: self.peer, admission, identity }, protected })
+    }
+
+    /// Which of those who created a container and are none are admitted now: the default list is for that container only with them.
+    async fn admitted(&self, peers: Vec<Maker>, admissions: &AdmissionList) -> Vec<Maker> {
+        let mut admitted = Vec::new();
+        for maker in peers {
+            let is_admitted = match (&maker, self.peer) {
+                (Maker::Address(address), Peer::Tcp { local, .. }) => {
+                    let peer = Peer::tcp((*address, 0).into(), local);
+                    admissions.admission(&peer).await == Admission::Listed
+                }
+                // Who comes over TCP says that we have no Unix socket now.
+                (Maker::User(_), Peer::Unix { .. }) => true,
+                _ => false,
+            };
+            if is_admitted {
+                admitted.push(maker);
+            }
+        }
+        admitted
     }
 
     /// What is protected first: it is known at once while the engine's events are followed, and else the engine is asked.
@@ -90,7 +118,11 @@ impl Visitor {
         let protected = registry.protected().await;
         drop(waiting);
         match protected {
-            Ok(protected) => Ok((self.recognise(registry, permit).await?, Some(protected))),
+            Ok(_) => {
+                let identity = self.recognise(registry, permit).await?;
+                // Recognising may have taught us names that nobody may take.
+                Ok((identity, Some(registry.protected_now())))
+            }
             Err(_) => Ok((Identity::Unknown(WhyUnknown::Stale), None)),
         }
     }

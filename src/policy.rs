@@ -8,7 +8,7 @@ mod judgement;
 
 use std::sync::Arc;
 
-use crate::clauses::{Defaults, Protected, Terms};
+use crate::clauses::{Defaults, Protected, Terms, needs_creator};
 use crate::client::{Admission, Client, Standing, WhyUnknown};
 use crate::request::Head;
 use crate::rule::{Allowlist, Match};
@@ -46,7 +46,9 @@ impl Policy {
         match body::plan(head, body) {
             Ok((head, body)) => {
                 let defaults = Arc::clone(&self.defaults);
-                Pending::begin(head, body, grant, Terms { lists, defaults, protected })
+                let creator = (protected.is_some() && needs_creator(head.operation))
+                    .then(|| client.as_creator());
+                Pending::begin(head, body, grant, Terms { lists, defaults, protected, creator })
             }
             Err(denied) => Judgement::Denied(denied),
         }
@@ -75,6 +77,13 @@ impl Policy {
                 Standing::Own(own) => one(own),
                 Standing::Broken(errors) => Err(DenyReason::BrokenLabels(Arc::clone(errors))),
                 Standing::Unknown(why) => Err(DenyReason::UnknownClient(why.clone())),
+                Standing::Creator(by) => one(by.list()).map_err(|reason| match reason {
+                    DenyReason::NoMethod | DenyReason::NoPath => {
+                        DenyReason::Creator(Box::new(by.may_not()))
+                    }
+                    other => other,
+                }),
+                Standing::Orphan(bound) => Err(DenyReason::Creator(Box::new(bound))),
             })
             .reduce(|all, this| {
                 let ((_, mut lists), (grant, list)) = (all?, this?);

@@ -39,6 +39,7 @@ use crate::clauses::Protected;
 use crate::client::{ContainerId, Peer};
 use crate::engine::Engine;
 use crate::request::json::skim::Wanted;
+use crate::rule::labels::creator::is_lineage;
 use crate::rule::labels::is_policy;
 use directory::Directory;
 use epoch::Epoch;
@@ -72,7 +73,8 @@ impl Registry {
     ) -> Result<Arc<Self>, OwnContainerError> {
         let labels = Arc::new(labels);
         let prefixes = labels.prefixes.clone();
-        let engine = engine.reading_labels(Wanted::new(move |key| is_policy(key, &prefixes)));
+        let engine = engine
+            .reading_labels(Wanted::new(move |key| is_policy(key, &prefixes) || is_lineage(key)));
         let ourselves = Ourselves::find(engine.clone(), own, Arc::clone(&labels)).await?;
         let ourselves = Arc::new(ourselves);
         let networks = Arc::new(Networks::new(engine.clone()));
@@ -139,7 +141,12 @@ impl Registry {
         if !self.is_fresh() {
             self.ourselves.refresh().await?;
         }
-        Ok(self.ourselves.protected())
+        Ok(self.protected_now())
+    }
+
+    /// The same, as far as it is known.
+    pub fn protected_now(&self) -> Arc<Protected> {
+        self.ourselves.protected_with(self.recogniser.directory.known().makers())
     }
 
     /// Says who a peer is, from engine data newer than this call; `cut` is used when the answer stops being true.

@@ -1,5 +1,6 @@
 //! Why a request was refused and what would allow it, in words that a user can act on: a flag, a variable, or a label.
 
+mod creator;
 mod setting;
 mod suggestion;
 
@@ -23,6 +24,7 @@ pub fn reason(reason: &DenyReason) -> String {
         DenyReason::NotAdmitted => "client not in allowfrom",
         DenyReason::UnknownClient(why) => return why.to_string(),
         DenyReason::BrokenLabels(errors) => return joined(errors),
+        DenyReason::Creator(bound) => return creator::what(bound),
         DenyReason::NoMethod => "method not allowed",
         DenyReason::NoPath => "path not allowed",
         DenyReason::BodyNotTaken => "the operation takes no body",
@@ -81,6 +83,11 @@ pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanatio
                 joined(errors)
             );
             (message, format!("fix the labels of {client}"))
+        }
+        DenyReason::Creator(bound) => {
+            let (what, cure) =
+                (creator::what(bound), creator::cure(bound, head, setup.label_prefix));
+            (format!("{client} may not ask {asked}: {what}; {cure}"), cure)
         }
         DenyReason::NoMethod | DenyReason::NoPath => {
             let what = fmt::from_fn(|f| {
@@ -334,7 +341,8 @@ mod tests {
             let list = Allowlist { rules, may_label, ..Allowlist::default() };
             let id = crate::client::ContainerId::parse(&"a".repeat(64)).unwrap();
             let rights = Rights::Own(list.into());
-            let container = std::sync::Arc::new(Container { id, name: "web".to_owned(), rights });
+            let (name, lineage) = ("web".to_owned(), crate::client::Lineage::default());
+            let container = std::sync::Arc::new(Container { id, name, rights, lineage });
             let address = IpAddr::from([10, 0, 0, 2]);
             let client = Client {
                 peer: crate::client::Peer::tcp((address, 5).into(), address),

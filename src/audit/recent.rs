@@ -100,7 +100,8 @@ mod tests {
     fn record(numbers: &[usize], told: Option<&str>) -> Record {
         let container = |number: &usize| {
             let (id, name) = (id(*number), number.to_string());
-            Arc::new(Container { id, name, rights: Rights::Unlabelled })
+            let lineage = crate::client::Lineage::default();
+            Arc::new(Container { id, name, rights: Rights::Unlabelled, lineage })
         };
         let mut record = Record::new("a".into());
         record.containers = Some(numbers.iter().map(container).collect());

@@ -2,6 +2,7 @@
 
 use crate::request::json::Json;
 use crate::rule::HostAccess;
+use crate::rule::labels::creator::{Creator, Maker, PROJECT_LABEL, SERVICE_LABEL, Service};
 use crate::text::printable;
 
 use super::decisions::{Decision, Gives};
@@ -22,6 +23,7 @@ pub(super) fn names_are_free(inquiry: &mut Inquiry<'_>) -> Verdict {
         return Ok(());
     }
     are_free(inquiry, &names_given(inquiry)?)?;
+    compose_services_are_free(inquiry)?;
     match Decision::of(inquiry.head.operation).gives {
         Gives::No | Gives::Container | Gives::Parameter | Gives::Endpoint | Gives::Service => {
             Ok(())
@@ -53,10 +55,64 @@ fn are_free(inquiry: &Inquiry<'_>, given: &[Given<'_>]) -> Verdict {
         own.may_mean(name)
             || (guards_admitted(inquiry) && inquiry.terms.defaults.admitted.may_mean(name))
     };
-    match given.iter().find(|(_, name)| taken(name)) {
-        Some((place, name)) => Err(takes(place, name, "the proxy or one of its clients")),
+    if let Some((place, name)) = given.iter().find(|(_, name)| taken(name)) {
+        return Err(takes(place, name, "the proxy or one of its clients"));
+    }
+    // What is created carries the label, and so never passes for whoever is named in one. What is renamed may.
+    let renames = Decision::of(inquiry.head.operation).gives == Gives::Parameter;
+    let creators: Names = makers(inquiry, renames)
+        .filter_map(|maker| match maker {
+            Maker::Name(name) => Some(name),
+            Maker::Service(_) | Maker::User(_) | Maker::Address(_) => None,
+        })
+        .collect();
+    match given.iter().find(|(_, name)| creators.may_mean(name)) {
+        Some((place, name)) => Err(takes(place, name, "a container that created others")),
         None => Ok(()),
     }
+}
+
+/// Whose names decide what other containers may do; whoever asks is among them only if this says so.
+fn makers<'a>(inquiry: &Inquiry<'a>, also_own: bool) -> impl Iterator<Item = &'a Maker> {
+    let terms = inquiry.terms;
+    let all = terms.protected.iter().flat_map(|protected| protected.makers.iter());
+    let own = terms.creator.as_ref().map(Creator::makers).unwrap_or_default();
+    all.filter(move |maker| also_own || !own.contains(maker))
+}
+
+/// Nobody passes for a service of Compose whose name decides what other containers may do.
+fn compose_services_are_free(inquiry: &Inquiry<'_>) -> Verdict {
+    let Some(body) = inquiry.body else { return Ok(()) };
+    match Decision::of(inquiry.head.operation).gives {
+        Gives::Container => compose_service_is_free(inquiry, body, "Labels"),
+        Gives::Service | Gives::ServiceUpdate => {
+            let task = body.field("TaskTemplate");
+            match task.and_then(|task| task.field("ContainerSpec")) {
+                Some(spec) => {
+                    compose_service_is_free(inquiry, spec, "TaskTemplate.ContainerSpec.Labels")
+                }
+                None => Ok(()),
+            }
+        }
+        Gives::No | Gives::Parameter | Gives::Endpoint | Gives::Network => Ok(()),
+    }
+}
+
+fn compose_service_is_free(inquiry: &Inquiry<'_>, of: &Json, at: &str) -> Verdict {
+    let label = |key: &str| of.field("Labels")?.field(key)?.as_str();
+    let (Some(project), Some(name)) = (label(PROJECT_LABEL), label(SERVICE_LABEL)) else {
+        return Ok(());
+    };
+    let given = Service::new(project, name);
+    let taken =
+        |maker: &Maker| matches!(maker, Maker::Service(service) if Some(service) == given.as_ref());
+    if !makers(inquiry, false).any(taken) {
+        return Ok(());
+    }
+    let problem = format!(
+        "passes for the Compose service `{name}` of the project `{project}`, whose name decides what other containers may do"
+    );
+    Err(violation(Clause::Labels, &format!("`{at}`"), &problem))
 }
 
 fn names_given<'a>(inquiry: &Inquiry<'a>) -> Result<Vec<Given<'a>>, Violation> {

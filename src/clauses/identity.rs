@@ -70,7 +70,7 @@ fn guard_create(inquiry: &mut Inquiry<'_>, protected: &Protected) -> Verdict {
     let Some(body) = inquiry.body else { return Ok(()) };
     platform_is_ours(inquiry)?;
     image_carries_no_label(inquiry, protected, body.field("Image"))?;
-    labels_carry_none(inquiry, protected, body.field("Labels"), "Labels")?;
+    labels_to_sign_carry_none(inquiry, protected, body.field("Labels"), "Labels")?;
     let mut joins = false;
     for reference in references(inquiry.head, inquiry.body) {
         let Reference { role, name, place, .. } = reference?;
@@ -245,7 +245,8 @@ fn guard_service(
     let Some(spec) = spec else { return Ok(()) };
     // The engine fetches a service's image by itinquiry.
     no_labelled_image(inquiry, protected)?;
-    labels_carry_none(inquiry, protected, spec.field("Labels"), &format!("{at}Labels"))?;
+    let own = format!("{at}Labels");
+    labels_to_sign_carry_none(inquiry, protected, spec.field("Labels"), &own)?;
     let task = spec.field("TaskTemplate");
     for (networks, at) in [
         (spec.field("Networks"), format!("{at}Networks")),
@@ -259,7 +260,7 @@ fn guard_service(
     let container = task.and_then(|task| task.field("ContainerSpec"));
     let Some(container) = container else { return Ok(()) };
     let at = format!("{at}TaskTemplate.ContainerSpec.Labels");
-    labels_carry_none(inquiry, protected, container.field("Labels"), &at)
+    labels_to_sign_carry_none(inquiry, protected, container.field("Labels"), &at)
 }
 
 fn guard_service_update(inquiry: &mut Inquiry<'_>, protected: &Protected) -> Verdict {
@@ -305,6 +306,26 @@ fn labels_carry_none(
     labels: Option<&Json>,
     at: &str,
 ) -> Verdict {
+    are_free_of(inquiry, labels, at, |key| protected.is_label(key))
+}
+
+/// The same for labels among which we write who created it: what a client says of that is overwritten, because one that creates a container
+/// anew sends back what it was told.
+fn labels_to_sign_carry_none(
+    inquiry: &Inquiry<'_>,
+    protected: &Protected,
+    labels: Option<&Json>,
+    at: &str,
+) -> Verdict {
+    are_free_of(inquiry, labels, at, |key| key != CREATOR && protected.is_label(key))
+}
+
+fn are_free_of(
+    inquiry: &Inquiry<'_>,
+    labels: Option<&Json>,
+    at: &str,
+    is_label: impl Fn(&str) -> bool,
+) -> Verdict {
     let Some(labels) = labels.filter(|labels| !labels.is_zero() && !inquiry.limits.may_label)
     else {
         return Ok(());
@@ -312,7 +333,7 @@ fn labels_carry_none(
     let Some(labels) = labels.as_object() else {
         return Err(violation(Clause::Unclear, &format!("`{at}`"), "is no object; send one"));
     };
-    match labels.iter().find(|(key, _)| protected.is_label(key)) {
+    match labels.iter().find(|(key, _)| is_label(key)) {
         None => Ok(()),
         Some((key, _)) => {
             let problem = format!("sets `{}`, a label that carries rights", printable(key));

@@ -1,7 +1,9 @@
 //! What no client may touch, whatever its list says.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use crate::rule::labels::creator::Maker;
 use crate::rule::labels::is_reserved;
 
 pub(super) const OWN: &str = "is the proxy's own container, which no client may touch";
@@ -29,6 +31,8 @@ pub struct Protected {
     pub engine_sockets: Vec<String>,
     /// What its own container is a task of, where a swarm runs it.
     pub task: Option<OwnTask>,
+    /// Who created other containers, or has rights of its own, by the names that say so; nobody may take one.
+    pub makers: Arc<BTreeSet<Maker>>,
 }
 
 impl Protected {

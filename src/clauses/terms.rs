@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::rule::labels::creator::Creator;
 use crate::rule::{Allowlist, HostAccess};
 
 use super::names::Names;
@@ -17,6 +18,15 @@ pub struct Terms {
     pub defaults: Arc<Defaults>,
     /// What no client may touch, if rights come from labels.
     pub protected: Option<Arc<Protected>>,
+    /// Who asks, as it is written on what is created, if rights come from labels and the operation has to do with that.
+    pub creator: Option<Creator>,
+}
+
+impl Terms {
+    /// Whether labels that carry rights may be set: every list that judges the request has to say so.
+    pub fn may_label(&self) -> bool {
+        self.lists.iter().all(|list| list.may_label)
+    }
 }
 
 /// What holds for every client, whatever its own list says.

@@ -2,6 +2,7 @@
 //! that create containers anew send back.
 
 mod builds;
+mod creator;
 mod engines;
 mod execs;
 mod known;
@@ -119,9 +120,10 @@ fn verdict(on: On, set: Set, rules: &[&str], line: &str, body: &str) -> Result<S
             service_name: "stack_proxy".to_owned(),
             node: "n0de0000000000000000000a".to_owned(),
         }),
+        makers: Arc::default(),
     };
     let protected = (!matches!(set, Set::Deny | Set::Srv)).then(|| Arc::new(protected));
-    let terms = Terms { lists, defaults: Arc::new(defaults), protected };
+    let terms = Terms { lists, defaults: Arc::new(defaults), protected, creator: None };
     let mut answers = Answers::new();
     for _ in 0..8 {
         let body = body_read.as_ref();
@@ -250,6 +252,7 @@ fn every_name_of_a_container_is_looked_up_and_replaced() {
                 prefixes: vec!["sockwarden".to_owned()],
                 ..Protected::default()
             })),
+            creator: None,
         };
         let mut answers = Answers::new();
         let questions = examine(&head, body.as_ref(), &terms, &list, &answers).unwrap();

@@ -5,8 +5,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::clauses::{Answers, Question, Terms, Violation, examine, pin};
-use crate::client::WhyUnknown;
+use crate::clauses::{Answers, Question, Terms, Violation, examine, mark, pin};
+use crate::client::{Bound, WhyUnknown};
 use crate::request::json::{Json, JsonError, Keys};
 use crate::request::{BodyKind, Head};
 use crate::rule::Rule;
@@ -110,6 +110,8 @@ pub enum DenyReason {
     UnknownClient(WhyUnknown),
     /// Its container's labels are wrong.
     BrokenLabels(Arc<[LabelError]>),
+    /// Its container was created by another client, and may do only what that one may.
+    Creator(Box<Bound>),
     /// No rule is for the method.
     NoMethod,
     /// No rule is for the path.
@@ -262,11 +264,14 @@ impl<B> Pending<B> {
             }
             Ok(open) if !open.is_empty() => Judgement::Pending(Box::new(self)),
             Ok(_) => {
-                let document = match &mut self.body {
+                let mut document = match &mut self.body {
                     Unread::Read(document, _) => Some(document),
                     Unread::Opaque(_) | Unread::Waiting(_) | Unread::MustBeEmpty(_) => None,
                 };
-                pin(&mut self.head, document, &self.answers);
+                pin(&mut self.head, document.as_deref_mut(), &self.answers);
+                if let Some(document) = document {
+                    mark(&self.head, document, &self.terms);
+                }
                 let body = match self.body {
                     Unread::Opaque(body) => body,
                     Unread::Read(document, length) => Body::Judged(document.to_text_of(length)),

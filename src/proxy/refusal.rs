@@ -188,6 +188,7 @@ pub fn status_of(reason: &DenyReason) -> StatusCode {
         DenyReason::NotAdmitted
         | DenyReason::UnknownClient(_)
         | DenyReason::BrokenLabels(_)
+        | DenyReason::Creator(_)
         | DenyReason::NoPath => StatusCode::FORBIDDEN,
     }
 }

@@ -8,7 +8,7 @@ use super::fresh::Fresh;
 use super::known::{Containers, ImageLabels, Known};
 use super::shared::{Shared, lock};
 use crate::clauses::Defaults;
-use crate::client::{Container, ContainerId};
+use crate::client::{Container, ContainerId, Lineage};
 use crate::engine::questions::{ContainerInspect, ImageInspect};
 use crate::engine::{Engine, OwnCall};
 use crate::rule::labels::image::Counted;
@@ -97,7 +97,7 @@ impl Directory {
     pub(super) async fn list(&self) -> Result<(), Shared> {
         self.all
             .get(|| async {
-                let awaited = self.known.awaited();
+                let (awaited, renamed) = (self.known.awaited(), self.known.renamed());
                 let mut kept = 0;
                 let keep = |row| {
                     let mut entry = Entry::new(row)?;
@@ -121,7 +121,7 @@ impl Directory {
                     };
                     next.remember(container, owner);
                 }
-                self.known.replace(next, &images, &awaited);
+                self.known.replace(next, &images, &awaited, &renamed);
                 Ok(())
             })
             .await
@@ -141,26 +141,31 @@ impl Directory {
         Ok(inspect.and_then(|inspect| inspect.host_config.shares_with()))
     }
 
-    /// What an entry of the engine's list says of a container and its rights. An image's labels are a stranger's word.
+    /// What an entry of the engine's list says of a container and its rights.
     async fn read(&self, entry: Entry) -> Result<Arc<Container>, Shared> {
-        let Entry { id, name, image, labels, .. } = entry;
-        let mut labels = match labels {
-            Ok(labels) => labels,
-            Err(error) => {
-                return Ok(Arc::new(Container {
-                    id,
-                    name,
-                    rights: Rights::Broken([error].into()),
-                }));
-            }
+        let Entry { id, name, image, labels, creator, service, .. } = entry;
+        let rights = match labels {
+            Ok(labels) => self.rights(&name, &image, labels).await?,
+            Err(error) => Rights::Broken([error].into()),
         };
+        let image = if service.is_some() { image } else { String::new() };
+        let lineage = Lineage { creator, service, image, ..Lineage::default() };
+        Ok(Arc::new(Container { id, name, rights, lineage }))
+    }
+
+    /// What these labels give a container with this image. An image's labels are a stranger's word.
+    async fn rights(
+        &self,
+        name: &str,
+        image: &str,
+        mut labels: Vec<(String, String)>,
+    ) -> Result<Rights, Shared> {
         if labels.is_empty() {
-            return Ok(Arc::new(Container { id, name, rights: Rights::Unlabelled }));
+            return Ok(Rights::Unlabelled);
         }
         if !self.labels.trust_image_labels {
-            let Some(image) = self.image_labels(&image).await? else {
-                let rights = Rights::Broken([LabelError::NoImage].into());
-                return Ok(Arc::new(Container { id, name, rights }));
+            let Some(image) = self.image_labels(image).await? else {
+                return Ok(Rights::Broken([LabelError::NoImage].into()));
             };
             let counted = Counted::of(labels, &image, &self.labels.prefixes);
             for key in &counted.passed_over {
@@ -171,14 +176,27 @@ impl Directory {
                 );
             }
             if !counted.unclear.is_empty() {
-                let rights = Rights::Broken(counted.unclear.into());
-                return Ok(Arc::new(Container { id, name, rights }));
+                return Ok(Rights::Broken(counted.unclear.into()));
             }
             labels = counted.labels.into_iter().collect();
         }
         let labels = labels.into_iter().collect();
-        let rights = self.known.rights(&labels, &self.labels.prefixes);
-        Ok(Arc::new(Container { id, name, rights }))
+        Ok(self.known.rights(&labels, &self.labels.prefixes))
+    }
+
+    /// A container as a client: as whom it is written on what it creates, and who created it, as they are now.
+    pub(super) async fn client(&self, container: Arc<Container>) -> Result<Arc<Container>, Shared> {
+        let Lineage { creator, service, image, .. } = &container.lineage;
+        if container.is_bound() {
+            let mut lineage = container.lineage.clone();
+            lineage.makers = creator.as_ref().map(|it| self.known.made_by(it)).unwrap_or_default();
+            return Ok(Arc::new(container.with_lineage(lineage)));
+        }
+        let Some(service) = service else { return Ok(container) };
+        let is_own_service =
+            self.image_labels(image).await?.is_some_and(|image| !service.is_partly_in(&image));
+        let lineage = Lineage { is_own_service, ..container.lineage.clone() };
+        Ok(Arc::new(container.with_lineage(lineage)))
     }
 
     /// The policy labels of an image, by its id, which says what is in it; `None` when the engine no longer has it.

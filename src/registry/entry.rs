@@ -1,8 +1,11 @@
 //! What is taken from a row of the engine's list of containers.
 
+use std::collections::BTreeMap;
+
 use crate::client::ContainerId;
 use crate::engine::questions::ContainerRow;
 use crate::rule::labels::LabelError;
+use crate::rule::labels::creator::{CREATOR_LABEL, Creator, Service, is_lineage};
 
 /// How long the labels of one container that speak of rights may be together, in bytes.
 const MOST_LABEL_BYTES_IN_ALL: usize = 64 * 1024;
@@ -15,6 +18,10 @@ pub(super) struct Entry {
     pub(super) image: String,
     /// The labels that speak of rights, or why they cannot be read.
     pub(super) labels: Result<Vec<(String, String)>, LabelError>,
+    /// Who created it, by its label.
+    pub(super) creator: Option<Creator>,
+    /// Its Compose service, by its labels.
+    pub(super) service: Option<Service>,
     /// The container whose network namespace it shares.
     pub(super) shares_with: Option<ContainerId>,
     /// Whether the row tells how its network was chosen; Podman's rows say `host` for all of them.
@@ -25,7 +32,9 @@ impl Entry {
     pub(super) fn new(row: ContainerRow) -> Option<Self> {
         let name = row.name().to_owned();
         let mut labels = if row.is_cut { Err(LabelError::TooMuch) } else { Ok(Vec::new()) };
-        for (key, value) in row.labels.into_iter().flatten() {
+        let (lineage, policy): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            row.labels.into_iter().flatten().partition(|(key, _)| is_lineage(key));
+        for (key, value) in policy {
             let Ok(kept) = &mut labels else { break };
             match value {
                 Some(value) => kept.push((key, value)),
@@ -43,6 +52,10 @@ impl Entry {
             name,
             image: row.image_id,
             labels,
+            creator: lineage
+                .get(CREATOR_LABEL)
+                .map(|value| value.as_deref().map_or(Creator::Unreadable, Creator::parse)),
+            service: Service::of(&lineage),
             shares_with: row.host_config.shares_with(),
             says_mode: !mode.is_empty() && (mode != "host" || is_on_host),
         })

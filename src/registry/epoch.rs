@@ -12,6 +12,8 @@ const STALE: u64 = 0;
 #[derive(Debug, Default)]
 pub(super) struct Epoch {
     current: AtomicU64,
+    /// How often containers came, went or got another name, as far as events tell.
+    census: AtomicU64,
     /// Something happened: whoever waits for an unknown address may look again.
     news: Notify,
 }
@@ -58,6 +60,16 @@ impl Epoch {
     /// The stretch is over: events may have been lost. Says whether there was one.
     pub(super) fn end(&self) -> bool {
         self.current.swap(STALE, Ordering::SeqCst) != STALE
+    }
+
+    /// A mark that changes when a container comes, goes or gets another name.
+    pub(super) fn census(&self) -> u64 {
+        self.census.load(Ordering::SeqCst)
+    }
+
+    /// A container came, went or got another name.
+    pub(super) fn count_anew(&self) {
+        self.census.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Waits for the next piece of news.

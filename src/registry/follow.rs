@@ -173,13 +173,18 @@ impl Follower {
         match (event.kind.as_str(), event.docker_action()) {
             // It may be known only after it speaks, if the engine is slow, or fails.
             ("container", "create") => {
+                self.epoch.count_anew();
                 if let Some(id) = ContainerId::parse(&event.actor.id) {
                     self.directory.known().expect(id);
                 }
             }
-            ("container", "die" | "destroy") => {
+            ("container", action @ ("die" | "destroy")) => {
                 if let Some(id) = ContainerId::parse(&event.actor.id) {
                     self.sessions.depart(id, None, "its container has stopped");
+                    if action == "destroy" {
+                        self.epoch.count_anew();
+                        self.sessions.bury(id);
+                    }
                 }
                 self.networks.departed();
             }
@@ -194,7 +199,14 @@ impl Follower {
                 self.networks.departed();
             }
             // Its name leads to it no longer.
-            ("container", "rename") => self.networks.departed(),
+            ("container", "rename") => {
+                if let Some(id) = ContainerId::parse(&event.actor.id) {
+                    self.directory.known().forget_name(id);
+                    self.epoch.count_anew();
+                    self.sessions.rename(id);
+                }
+                self.networks.departed();
+            }
             _ => {}
         }
         self.epoch.tell();
@@ -295,6 +307,10 @@ impl Follower {
     async fn resync(&self) -> Result<(), Shared> {
         self.ourselves.refresh().await?;
         self.directory.list().await?;
+        self.sessions.verify_creators(|creator| {
+            let known = self.directory.known().container(creator.id);
+            known.is_some_and(|known| known.name == creator.name)
+        });
         self.verify_all().await?;
         self.epoch.tell();
         Ok(())

@@ -1,10 +1,11 @@
 //! What is remembered of containers and images: only what cannot change under their full id. Nothing in here asks the engine.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::shared::lock;
-use crate::client::{Container, ContainerId};
+use crate::client::{Container, ContainerId, MadeBy};
+use crate::rule::labels::creator::{Creator, Maker};
 use crate::rule::labels::{LabelReader, Rights};
 
 /// An image's labels that speak of rights; `None` for one that is too long to be read.
@@ -24,8 +25,12 @@ pub(super) struct Containers {
     by_id: HashMap<ContainerId, Arc<Container>>,
     /// Who shares whose network namespace (`network_mode: container:…`), by the one that has the address.
     sharers: HashMap<ContainerId, BTreeSet<ContainerId>>,
+    /// Whose names nobody may take, found out when first needed.
+    makers: OnceLock<Arc<BTreeSet<Maker>>>,
     /// Those that were said to have been created, and that nothing else is known of yet: each may share with anybody.
     awaited: BTreeSet<ContainerId>,
+    /// Those that were said to have another name, which the engine has yet to tell.
+    renamed: BTreeSet<ContainerId>,
 }
 
 /// Nobody asked about it yet, or it is gone.
@@ -33,9 +38,10 @@ pub(super) struct Containers {
 pub(super) struct NotKnown;
 
 impl Known {
-    /// The container with this id.
+    /// The container with this id, if its name is known too.
     pub(super) fn container(&self, id: ContainerId) -> Option<Arc<Container>> {
-        lock(&self.containers).by_id.get(&id).cloned()
+        let containers = lock(&self.containers);
+        containers.by_id.get(&id).filter(|_| !containers.renamed.contains(&id)).cloned()
     }
 
     /// Notes a container, and the one whose network namespace it shares.
@@ -70,6 +76,11 @@ impl Known {
         lock(&self.containers).awaited.is_empty()
     }
 
+    /// The container has another name now, and the engine has to be asked for it.
+    pub(super) fn forget_name(&self, id: ContainerId) {
+        lock(&self.containers).renamed.insert(id);
+    }
+
     /// The container is gone for good.
     pub(super) fn forget(&self, id: ContainerId) {
         lock(&self.containers).forget(id);
@@ -99,19 +110,55 @@ impl Known {
         found
     }
 
-    /// These are all the containers there are, and all the images they have; those that were `awaited` before are among them, or gone.
+    /// The containers whose names the engine has yet to tell.
+    pub(super) fn renamed(&self) -> BTreeSet<ContainerId> {
+        lock(&self.containers).renamed.clone()
+    }
+
+    /// These are all the containers there are, and all the images they have; those that were `awaited` or `renamed` before are among them,
+    /// or gone.
     pub(super) fn replace(
         &self,
         mut containers: Containers,
         images: &BTreeSet<String>,
         awaited: &BTreeSet<ContainerId>,
+        renamed: &BTreeSet<ContainerId>,
     ) {
         lock(&self.images).retain(|image, _| images.contains(image));
         let mut known = lock(&self.containers);
         containers.awaited = known.awaited.difference(awaited).copied().collect();
+        containers.renamed = known.renamed.difference(renamed).copied().collect();
         let old = std::mem::replace(&mut *known, containers);
         drop(known);
         drop(old);
+    }
+
+    /// Who created something, as they are now: every container that answers to one of these names.
+    pub(super) fn made_by(&self, creator: &Creator) -> Box<[MadeBy]> {
+        let containers = lock(&self.containers);
+        let mut all = Vec::new();
+        for maker in creator.makers() {
+            if matches!(maker, Maker::User(_) | Maker::Address(_)) {
+                all.push(MadeBy::Peer(maker.clone()));
+                continue;
+            }
+            let before = all.len();
+            let answering = containers.by_id.values().filter(|it| it.answers_to(maker));
+            all.extend(answering.map(|it| MadeBy::Container(Arc::clone(it))));
+            if all.len() == before {
+                all.push(MadeBy::Gone(maker.clone()));
+            }
+        }
+        if all.is_empty() {
+            all.push(MadeBy::Unreadable);
+        }
+        all.into()
+    }
+
+    /// Whose names nobody may take: of those who created a container that exists, and of services with rights of their own.
+    pub(super) fn makers(&self) -> Arc<BTreeSet<Maker>> {
+        let containers = lock(&self.containers);
+        Arc::clone(containers.makers.get_or_init(|| Arc::new(containers.find_makers())))
     }
 
     /// The labels of an image, by its id.
@@ -137,7 +184,17 @@ impl Containers {
             self.sharers.entry(owner).or_default().insert(id);
         }
         self.awaited.remove(&id);
+        self.renamed.remove(&id);
         self.by_id.insert(id, container);
+        self.makers = OnceLock::new();
+    }
+
+    fn find_makers(&self) -> BTreeSet<Maker> {
+        let containers = self.by_id.values();
+        let creators = containers.clone().filter_map(|it| it.lineage.creator.as_ref());
+        let labelled = containers.filter(|it| !matches!(it.rights, Rights::Unlabelled));
+        let services = labelled.filter_map(|it| it.lineage.service.clone().map(Maker::Service));
+        creators.flat_map(|it| it.makers().iter().cloned()).chain(services).collect()
     }
 
     fn owner(&self, id: ContainerId) -> Option<ContainerId> {
@@ -146,7 +203,9 @@ impl Containers {
 
     fn forget(&mut self, id: ContainerId) {
         self.awaited.remove(&id);
+        self.renamed.remove(&id);
         self.by_id.remove(&id);
+        self.makers = OnceLock::new();
         self.sharers.remove(&id);
         self.sharers.retain(|_, sharers| {
             sharers.remove(&id);
@@ -158,6 +217,8 @@ impl Containers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Lineage;
+    use crate::rule::labels::creator::Service;
 
     fn id(digit: &str) -> ContainerId {
         ContainerId::parse(&digit.repeat(64)).unwrap()
@@ -168,7 +229,8 @@ mod tests {
         let known = Known::default();
         for (digit, owner) in [("a", None), ("b", Some("a")), ("c", Some("b")), ("d", None)] {
             let (id, name) = (id(digit), digit.to_owned());
-            let container = Container { id, name, rights: Rights::Unlabelled };
+            let lineage = Lineage::default();
+            let container = Container { id, name, rights: Rights::Unlabelled, lineage };
             known.remember(Arc::new(container), owner.map(self::id));
         }
         assert_eq!(known.sharers(id("a")), BTreeSet::from([id("b"), id("c")]));
@@ -179,6 +241,73 @@ mod tests {
         assert!(known.container(id("c")).is_none() && known.container(id("b")).is_some());
     }
 
+    fn made(digit: &str, name: &str, rights: Rights, labels: (&str, &str)) -> Arc<Container> {
+        let (creator, service) = labels;
+        let creator = (!creator.is_empty()).then(|| Creator::parse(creator));
+        let service = Service::new("web", service);
+        let lineage = Lineage { creator, service, ..Lineage::default() };
+        Arc::new(Container { id: id(digit), name: name.to_owned(), rights, lineage })
+    }
+
+    #[test]
+    fn creators_are_who_has_their_names_now() {
+        let known = Known::default();
+        let told = |creator: &str| -> Vec<String> {
+            let all = known.made_by(&Creator::parse(creator));
+            let mut all: Vec<_> = all
+                .iter()
+                .map(|made_by| match made_by {
+                    MadeBy::Container(container) => container.name.clone(),
+                    other => format!("{other:?}"),
+                })
+                .collect();
+            all.sort();
+            all
+        };
+        let (plain, own) = (Rights::Unlabelled, Rights::Own(Arc::default()));
+        known.remember(made("a", "one", own.clone(), ("", "ci")), None);
+        known.remember(made("b", "two", plain.clone(), ("", "ci")), None);
+        known.remember(made("c", "child", plain.clone(), ("service:web/ci", "ci")), None);
+        // A child that has its creator's name is not its creator.
+        known.remember(made("d", "odd", plain.clone(), ("name:odd", "")), None);
+        assert_eq!(told("service:web/ci"), ["one", "two"]);
+        assert_eq!(told("name:two,name:one"), ["one", "two"]);
+        assert_eq!(told("name:child"), [r#"Gone(Name("child"))"#]);
+        assert_eq!(told("name:odd"), [r#"Gone(Name("odd"))"#]);
+        assert_eq!(told("name:one,name:gone"), [r#"Gone(Name("gone"))"#, "one"]);
+        assert_eq!(told("user:5"), ["Peer(User(5))"]);
+        assert_eq!(told("what:5"), ["Unreadable"]);
+        // What stands in labels nobody may take, nor the service of one with rights of its own.
+        let makers = || known.makers().iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(makers(), ["service:web/ci", "name:odd"]);
+        known.remember(made("e", "shop", own, ("", "shop")), None);
+        known.remember(made("f", "quiet", plain, ("", "quiet")), None);
+        assert_eq!(makers(), ["service:web/ci", "service:web/shop", "name:odd"]);
+        known.forget(id("d"));
+        assert_eq!(makers(), ["service:web/ci", "service:web/shop"]);
+        known.forget(id("a"));
+        assert_eq!(told("service:web/ci"), ["two"]);
+    }
+
+    #[test]
+    fn a_name_is_forgotten_until_the_engine_tells_it() {
+        let known = Known::default();
+        let one = made("a", "one", Rights::Unlabelled, ("", ""));
+        known.remember(Arc::clone(&one), None);
+        known.forget_name(id("a"));
+        assert!(known.container(id("a")).is_none());
+        // A list that was asked for before says nothing new.
+        let list = |renamed: &BTreeSet<ContainerId>| {
+            let mut listed = Containers::default();
+            listed.remember(Arc::clone(&one), None);
+            known.replace(listed, &BTreeSet::new(), &BTreeSet::new(), renamed);
+        };
+        list(&BTreeSet::new());
+        assert!(known.container(id("a")).is_none());
+        list(&known.renamed());
+        assert!(known.container(id("a")).is_some());
+    }
+
     #[test]
     fn what_was_created_is_awaited_until_it_is_known_or_gone() {
         let known = Known::default();
@@ -186,14 +315,15 @@ mod tests {
             known.expect(id(digit));
         }
         let (name, rights) = ("a".to_owned(), Rights::Unlabelled);
-        known.remember(Arc::new(Container { id: id("a"), name, rights }), None);
+        let lineage = Lineage::default();
+        known.remember(Arc::new(Container { id: id("a"), name, rights, lineage }), None);
         known.expect(id("a"));
         known.forget(id("b"));
         known.expect_no_longer(id("c"));
         assert_eq!(known.awaited(), BTreeSet::from([id("d")]));
         let before = known.awaited();
         known.expect(id("e"));
-        known.replace(Containers::default(), &BTreeSet::new(), &before);
+        known.replace(Containers::default(), &BTreeSet::new(), &before, &BTreeSet::new());
         assert_eq!(known.awaited(), BTreeSet::from([id("e")]));
         assert!(!known.knows_all_sharers());
         known.forget(id("e"));

@@ -1,6 +1,7 @@
 //! Our own container: where it is (on networks of its own, on the host's network, or on the network of another container), and what of it
 //! no client may touch.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -14,6 +15,7 @@ use crate::clauses::{OwnTask, Protected, is_full_id};
 use crate::client::ContainerId;
 use crate::engine::questions::{ContainerInspect, Mount, NetworkInspect};
 use crate::engine::{Engine, EngineError, OwnCall};
+use crate::rule::labels::creator::Maker;
 
 /// `network_mode: container:a` where `a` has `container:b`, and so on, is followed this often.
 const LONGEST_CHAIN: usize = 8;
@@ -65,6 +67,15 @@ impl Ourselves {
     /// What no client may touch, as of the last look.
     pub(super) fn protected(&self) -> Arc<Protected> {
         Arc::clone(&lock(&self.protected))
+    }
+
+    /// The same, and the names of these makers.
+    pub(super) fn protected_with(&self, makers: Arc<BTreeSet<Maker>>) -> Arc<Protected> {
+        let mut protected = lock(&self.protected);
+        if !Arc::ptr_eq(&protected.makers, &makers) {
+            *protected = Arc::new(Protected { makers, ..Protected::clone(&protected) });
+        }
+        Arc::clone(&protected)
     }
 
     /// Whether this container's addresses are ours.
@@ -187,6 +198,7 @@ impl Look {
             image_labels_count: labels.trust_image_labels,
             engine_sockets: self.engine_sockets.clone(),
             task: self.task.clone(),
+            makers: Arc::default(),
         }
     }
 }

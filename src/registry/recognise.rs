@@ -13,7 +13,7 @@ use super::networks::{Found, Networks};
 use super::ourselves::{Look, Ourselves};
 use super::sessions::{Cut, Session, Sessions, Way};
 use super::shared::Shared;
-use crate::client::{Container, ContainerId, Identity, Peer, WhyUnknown};
+use crate::client::{Container, ContainerId, Identity, MadeBy, Peer, WhyUnknown};
 use crate::engine::questions::ContainerInspect;
 use crate::engine::{Engine, OwnCall};
 
@@ -30,14 +30,19 @@ pub struct Recognised {
     pub identity: Identity,
     /// When it was looked at.
     since: Stretch,
+    /// If it depends on who created its container: the mark of the moment when they were looked at.
+    census: Option<u64>,
     /// Keeps the connection among those that end with its container.
-    _session: Option<Session>,
+    session: Option<Session>,
 }
 
 impl Recognised {
     /// Whether it still stands without asking the engine.
     pub(super) fn is_current(&self, epoch: &Epoch) -> bool {
-        epoch.holds(self.since) && !matches!(self.identity, Identity::Unknown(_))
+        epoch.holds(self.since)
+            && self.session.as_ref().is_none_or(Session::has_its_names)
+            && self.census.is_none_or(|census| census == epoch.census())
+            && !matches!(self.identity, Identity::Unknown(_))
     }
 }
 
@@ -55,7 +60,7 @@ pub(super) struct Recogniser {
 impl Recogniser {
     /// Says who a peer is, from engine data newer than this call; `cut` is used when the answer stops being true.
     pub(super) async fn recognise(&self, peer: &Peer, cut: &Arc<Cut>) -> Recognised {
-        let since = self.epoch.now();
+        let (since, census) = (self.epoch.now(), self.epoch.census());
         let (identity, session) = match *peer {
             Peer::Unix { .. } => (Identity::Plain, None),
             Peer::Tcp { remote, local } => {
@@ -69,7 +74,8 @@ impl Recogniser {
                 }
             }
         };
-        Recognised { identity, since, _session: session }
+        let census = is_created(&identity).then_some(census);
+        Recognised { identity, since, census, session }
     }
 
     async fn resolve(
@@ -110,8 +116,11 @@ impl Recogniser {
                     {
                         let ids = containers.iter().map(|container| container.id).collect();
                         let session = self.sessions.open(&network, way, remote, ids, cut);
+                        let creators = creators(&containers);
+                        let ids: Vec<_> = creators.iter().map(|it| it.id).chain([id]).collect();
+                        self.sessions.rest_on(&session, creators);
                         // A departure that was told while we asked may have been missed by the session.
-                        if !self.sessions.departed_since(departures, id) {
+                        if !ids.into_iter().any(|id| self.sessions.departed_since(departures, id)) {
                             return Ok((Identity::Containers(containers), Some(session)));
                         }
                     }
@@ -174,8 +183,10 @@ impl Recogniser {
         let may_miss_some = !self.epoch.is_fresh()
             || !self.engine.tells_in_time()
             || !self.directory.known().knows_all_sharers();
+        let mut is_listed = false;
         if may_miss_some {
             self.directory.list().await?;
+            is_listed = true;
         }
         let mut together = vec![first];
         for sharer in self.directory.known().sharers(id) {
@@ -189,8 +200,35 @@ impl Recogniser {
                 together.push(container);
             }
         }
-        Ok(Some(together.into()))
+        // Who has the name of a creator now is what a list says that is newer than the question.
+        if !is_listed && together.iter().any(|container| container.is_bound()) {
+            self.directory.list().await?;
+        }
+        let mut clients = Vec::with_capacity(together.len());
+        for container in together {
+            clients.push(self.directory.client(container).await?);
+        }
+        Ok(Some(clients.into()))
     }
+}
+
+/// Whether what somebody may do depends on who created it.
+fn is_created(identity: &Identity) -> bool {
+    match identity {
+        Identity::Containers(containers) => containers.iter().any(|it| it.is_bound()),
+        Identity::Plain | Identity::Unknown(_) => false,
+    }
+}
+
+/// The containers that created these.
+fn creators(containers: &[Arc<Container>]) -> Vec<Arc<Container>> {
+    let made_by = containers.iter().filter(|it| it.is_bound()).flat_map(|it| &it.lineage.makers);
+    made_by
+        .filter_map(|made_by| match made_by {
+            MadeBy::Container(container) => Some(Arc::clone(container)),
+            _ => None,
+        })
+        .collect()
 }
 
 /// `fe80::/10` and `169.254.0.0/16`: addresses that the engine does not hand out and that say nothing about who has them.

@@ -12,7 +12,7 @@ use super::ourselves::{Look, Ourselves};
 use super::sessions::Sessions;
 use super::shared::{Shared, lock};
 use crate::clauses::{builds_unlabelled, mount_danger};
-use crate::client::ContainerId;
+use crate::client::{Container, ContainerId};
 use crate::engine::questions::{ContainerInspect, ContainerRow, Endpoint};
 use crate::engine::{Engine, OwnCall};
 use crate::risks::{build_limits, dangers, host_owner};
@@ -116,7 +116,7 @@ impl Reporter {
                     id: id.short(),
                     state,
                     networks,
-                    rights: container.rights.to_string(),
+                    rights: rights_of(&container),
                     broken: matches!(container.rights, Rights::Broken(_)),
                     warnings: self.warnings(&container.rights),
                     connections: self.sessions.count(id),
@@ -194,7 +194,7 @@ impl Reporter {
             id: id.short(),
             state: row.state,
             networks,
-            rights: container.rights.to_string(),
+            rights: rights_of(&container),
             broken: matches!(container.rights, Rights::Broken(_)),
             warnings: self.warnings(&container.rights),
             connections: self.sessions.count(id),
@@ -278,6 +278,16 @@ impl Reporter {
             );
         }
         Ok(())
+    }
+}
+
+/// What a container may do, in plain words.
+fn rights_of(container: &Container) -> String {
+    match &container.lineage.creator {
+        Some(creator) if container.is_bound() => {
+            format!("{}; and no more than its creator may: {creator}", container.rights)
+        }
+        _ => container.rights.to_string(),
     }
 }
 

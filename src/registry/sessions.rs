@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
 use super::shared::lock;
-use crate::client::ContainerId;
+use crate::client::{Container, ContainerId};
 
 /// How many departures are remembered: as many as may be told while one look at a network is under way.
 const REMEMBERED_DEPARTURES: usize = 4096;
@@ -81,6 +82,9 @@ struct Entry {
     remote: IpAddr,
     /// The holder of the address first, then those that share it.
     containers: Vec<ContainerId>,
+    /// Who created them: what they may do goes with these.
+    creators: Vec<Arc<Container>>,
+    is_renamed: Arc<AtomicBool>,
     cut: Arc<Cut>,
 }
 
@@ -88,7 +92,16 @@ struct Entry {
 #[derive(Debug)]
 pub struct Session {
     number: u64,
+    /// One of its containers got another name since it was opened.
+    is_renamed: Arc<AtomicBool>,
     state: Arc<Mutex<State>>,
+}
+
+impl Session {
+    /// Whether its containers are still called what they were.
+    pub(super) fn has_its_names(&self) -> bool {
+        !self.is_renamed.load(Ordering::SeqCst)
+    }
 }
 
 impl Drop for Session {
@@ -101,6 +114,27 @@ impl Drop for Session {
                 if numbers.is_empty() {
                     state.by_container.remove(&id);
                 }
+            }
+        }
+    }
+}
+
+impl State {
+    fn note_departure(&mut self, id: ContainerId) {
+        self.departures += 1;
+        let number = self.departures;
+        self.recent.push_back((number, id));
+        if self.recent.len() > REMEMBERED_DEPARTURES
+            && let Some((oldest, _)) = self.recent.pop_front()
+        {
+            self.complete_from = oldest;
+        }
+    }
+
+    fn orphan(&self, is_gone: impl Fn(&Container) -> bool) {
+        for entry in self.open.values() {
+            if entry.creators.iter().any(|creator| is_gone(creator)) {
+                entry.cut.cut("the client that created its container is gone");
             }
         }
     }
@@ -122,9 +156,18 @@ impl Sessions {
             state.by_container.entry(*id).or_default().insert(number);
         }
         let (network, cut) = (network.to_owned(), Arc::clone(cut));
-        let entry = Entry { network, way, remote, containers, cut };
+        let is_renamed = Arc::<AtomicBool>::default();
+        let entry = Entry {
+            network,
+            way,
+            remote,
+            containers,
+            creators: Vec::new(),
+            is_renamed: Arc::clone(&is_renamed),
+            cut,
+        };
         state.open.insert(number, entry);
-        Session { number, state: Arc::clone(&self.state) }
+        Session { number, is_renamed, state: Arc::clone(&self.state) }
     }
 
     /// A mark to compare later departures with.
@@ -162,20 +205,41 @@ impl Sessions {
     /// A container died, or left one network: its connections (over that network) end.
     pub(super) fn depart(&self, id: ContainerId, network: Option<&str>, reason: &'static str) {
         let mut state = lock(&self.state);
-        state.departures += 1;
-        let number = state.departures;
-        state.recent.push_back((number, id));
-        if state.recent.len() > REMEMBERED_DEPARTURES
-            && let Some((oldest, _)) = state.recent.pop_front()
-        {
-            state.complete_from = oldest;
-        }
+        state.note_departure(id);
         let numbers = state.by_container.get(&id).into_iter().flatten();
         for entry in numbers.filter_map(|number| state.open.get(number)) {
             if network.is_none_or(|network| entry.network == network) {
                 entry.cut.cut(reason);
             }
         }
+    }
+
+    /// These created the containers of a connection; it ends when one of them is gone, or gets another name.
+    pub(super) fn rest_on(&self, session: &Session, creators: Vec<Arc<Container>>) {
+        if let Some(entry) = lock(&self.state).open.get_mut(&session.number) {
+            entry.creators = creators;
+        }
+    }
+
+    /// A container has another name now: whoever looked at it before may have seen the old one, and those that it created lose it.
+    pub(super) fn rename(&self, id: ContainerId) {
+        let mut state = lock(&self.state);
+        state.note_departure(id);
+        let numbers = state.by_container.get(&id).into_iter().flatten();
+        for entry in numbers.filter_map(|number| state.open.get(number)) {
+            entry.is_renamed.store(true, Ordering::SeqCst);
+        }
+        state.orphan(|creator| creator.id == id);
+    }
+
+    /// A container does not exist any more.
+    pub(super) fn bury(&self, id: ContainerId) {
+        lock(&self.state).orphan(|creator| creator.id == id);
+    }
+
+    /// Ends the connections of those whose creator no longer exists under its name.
+    pub(super) fn verify_creators(&self, exists: impl Fn(&Container) -> bool) {
+        lock(&self.state).orphan(|creator| !exists(creator));
     }
 
     /// Ends the connections over a network whose address is no longer held by the container that they belong to.
@@ -215,6 +279,8 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Lineage;
+    use crate::rule::labels::Rights;
 
     fn id(digit: &str) -> ContainerId {
         ContainerId::parse(&digit.repeat(64)).unwrap()
@@ -255,6 +321,39 @@ mod tests {
         let _other = sessions.open("n2", Way::Direct, address, vec![id("a")], &cuts[2]);
         sessions.leave("n1");
         assert!(is_cut(&cuts[0]) && !is_cut(&cuts[1]) && !is_cut(&cuts[2]));
+    }
+
+    #[test]
+    fn connections_end_with_the_creator_of_their_container() {
+        let sessions = Sessions::default();
+        let creator = |digit: &str| {
+            let (id, name) = (id(digit), digit.to_owned());
+            let (rights, lineage) = (Rights::Unlabelled, Lineage::default());
+            Arc::new(Container { id, name, rights, lineage })
+        };
+        let address = "10.0.0.2".parse().unwrap();
+        let open = |digit: &str| {
+            let cut = Arc::new(Cut::default());
+            let session = sessions.open("n1", Way::Direct, address, vec![id("a")], &cut);
+            sessions.rest_on(&session, vec![creator(digit)]);
+            (cut, session)
+        };
+        let connections = ["b", "c", "d", "e"].map(open);
+        let cuts = || connections.each_ref().map(|(cut, _)| is_cut(cut));
+        // It may start again, and what it created keeps what it has.
+        sessions.depart(id("b"), None, "died");
+        assert_eq!(cuts(), [false; 4]);
+        sessions.bury(id("b"));
+        assert_eq!(cuts(), [true, false, false, false]);
+        let mark = sessions.departures();
+        sessions.rename(id("c"));
+        assert_eq!(cuts(), [true, true, false, false]);
+        assert!(sessions.departed_since(mark, id("c")));
+        sessions.verify_creators(|creator| creator.name != "d");
+        assert_eq!(cuts(), [true, true, true, false]);
+        assert!(connections[3].1.has_its_names());
+        sessions.rename(id("a"));
+        assert!(!connections[3].1.has_its_names() && !is_cut(&connections[3].0));
     }
 
     #[test]

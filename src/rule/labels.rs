@@ -1,5 +1,6 @@
 //! What a container's labels say: its own allowlist, nothing, or a mistake that costs it its rights.
 
+pub mod creator;
 pub mod image;
 pub mod keys;
 

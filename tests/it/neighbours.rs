@@ -1,5 +1,6 @@
 //! Who is recognised, and by what, on engines with several networks: whichever way a container comes, it is itself.
 
+mod creator;
 mod engine;
 
 use std::cell::RefCell;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use body_cases::{CASES, Case, Engine, Limits, NO_BUILDS, Want};
 use sockwarden::clauses::{Defaults, Protected, Question};
-use sockwarden::client::{Admission, Client, Container, ContainerId, Identity, Peer};
+use sockwarden::client::{Admission, Client, Container, ContainerId, Identity, Lineage, Peer};
 use sockwarden::policy::{Body, DeclaredBody, Judgement, Policy};
 use sockwarden::proxy::refusal;
 use sockwarden::request::json::Json;
@@ -68,7 +68,8 @@ fn what_one_of_several_lists_may_not_do_none_may() {
         let own = Allowlist { rules, may_label, ..Allowlist::default() };
         let id = ContainerId::parse(&format!("{number:x}").repeat(64)).unwrap();
         let rights = Rights::Own(Arc::new(own));
-        Arc::new(Container { id, name: format!("c{number}"), rights })
+        let lineage = Lineage::default();
+        Arc::new(Container { id, name: format!("c{number}"), rights, lineage })
     };
     let refused = |line: &str, containers: [Arc<Container>; 2]| {
         let client = Client { identity: Identity::Containers(containers.into()), ..client() };

@@ -3,6 +3,7 @@
 
 mod clauses;
 mod corpus;
+mod creator;
 mod go_regexp;
 mod oracle;
 mod secrets;

@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sockwarden::clauses::Defaults;
-use sockwarden::client::{Admission, Client, Container, ContainerId, Identity, Peer, WhyUnknown};
+use sockwarden::client::{
+    Admission, Client, Container, ContainerId, Identity, Lineage, Peer, WhyUnknown,
+};
 use sockwarden::policy::{DeclaredBody, DenyReason, Judgement, Policy};
 use sockwarden::request::{Head, Method, RequestTarget};
 use sockwarden::rule::labels::{LabelReader, Rights};
@@ -429,7 +431,12 @@ fn identity(asker: &Asker, random: &mut Random) -> Identity {
         Asker::Containers(all) => {
             let containers = all.iter().map(|meant| {
                 let id = ContainerId::parse(&"7".repeat(64)).unwrap();
-                Arc::new(Container { id, name: "app".to_owned(), rights: rights(meant, random) })
+                Arc::new(Container {
+                    id,
+                    name: "app".to_owned(),
+                    rights: rights(meant, random),
+                    lineage: Lineage::default(),
+                })
             });
             Identity::Containers(containers.collect())
         }
@@ -445,6 +452,7 @@ fn passes(judgement: &Judgement<()>) -> bool {
             DenyReason::NotAdmitted
                 | DenyReason::UnknownClient(_)
                 | DenyReason::BrokenLabels(_)
+                | DenyReason::Creator(_)
                 | DenyReason::NoMethod
                 | DenyReason::NoPath
         ),

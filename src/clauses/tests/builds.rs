@@ -100,8 +100,12 @@ fn no_build_reaches_the_proxy() {
         let list = Allowlist { rules, may_label: set == MayLabel, ..Allowlist::default() };
         let lists = vec![Arc::new(list)];
         let defaults = Defaults { host_access: HostAccess::Allow, ..Defaults::default() };
-        let terms =
-            Terms { lists, defaults: Arc::new(defaults), protected: Some(Arc::new(protected)) };
+        let terms = Terms {
+            lists,
+            defaults: Arc::new(defaults),
+            protected: Some(Arc::new(protected)),
+            creator: None,
+        };
         let mut answers = Answers::new();
         loop {
             match examine(&head, None, &terms, &terms.lists[0], &answers) {

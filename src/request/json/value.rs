@@ -162,6 +162,11 @@ impl Json {
 }
 
 impl Object {
+    /// An object without members, whose keys the daemon finds in this way.
+    pub fn new(keys: Keys) -> Self {
+        Self { keys, kept: None, members: Box::default() }
+    }
+
     /// The value the daemon finds under this name; `None` where there is none, or `null`.
     pub fn field(&self, name: &str) -> Option<&Json> {
         self.member(name).filter(|value| **value != Json::Null)
@@ -184,6 +189,14 @@ impl Object {
     pub fn field_mut(&mut self, name: &str) -> Option<&mut Json> {
         let keys = self.keys;
         self.members.iter_mut().find(|(key, _)| keys.agree(key, name)).map(|(_, value)| value)
+    }
+
+    /// Sets a member under exactly this key, in place of all that anybody could take for it.
+    pub fn set(&mut self, name: &str, value: Json) {
+        let mut members = std::mem::take(&mut self.members).into_vec();
+        members.retain(|(key, _)| !folds_alike(key, name));
+        members.push((name.to_owned(), value));
+        self.members = members.into();
     }
 
     /// Every member, in the order they came.

@@ -58,7 +58,7 @@ pub const KEYS: &[KnownKey] = &[
     KnownKey {
         name: "creator",
         value: "a list of names",
-        summary: "Who created the container. Gives no rights and takes none. Only `sockwarden.creator`, whatever the prefix",
+        summary: "Who created the container through the proxy, set by sockwarden. Gives no rights; a container that has no other of these labels may do only what its creator may. Only `sockwarden.creator`, whatever the prefix",
         is_new: true,
     },
     KnownKey {

@@ -43,6 +43,8 @@ pub(crate) struct Container {
     pub(crate) mode: String,
     /// Its addresses, by the names of networks.
     pub(crate) on: Vec<(&'static str, &'static str)>,
+    /// What it is called, if not like the digit of its id.
+    pub(crate) name: String,
 }
 
 #[derive(Clone, Default)]
@@ -84,7 +86,8 @@ impl World {
         labels: Value,
         on: &[(&'static str, &'static str)],
     ) {
-        let container = Container { labels, mode: mode.to_owned(), on: on.to_vec() };
+        let (mode, name) = (mode.to_owned(), String::new());
+        let container = Container { labels, mode, on: on.to_vec(), name };
         self.lock().containers.insert(id(digit), container);
     }
 
@@ -176,8 +179,9 @@ impl State {
     fn row(&self, id: &str) -> Value {
         let container = &self.containers[id];
         let mode = if self.tongue.is_podman() { "host" } else { &container.mode };
+        let name = if container.name.is_empty() { name_of(id) } else { &container.name };
         json!({
-            "Id": id, "Names": [format!("/{}", name_of(id))], "ImageID": "sha256:1",
+            "Id": id, "Names": [format!("/{name}")], "ImageID": "sha256:1",
             "Labels": container.labels, "State": "running", "HostConfig": {"NetworkMode": mode},
             "NetworkSettings": {"Networks": self.endpoints(id)},
         })

@@ -1,0 +1,38 @@
+//! Containers that were created through the proxy, on a real engine.
+
+use super::support::{Stage, check};
+use super::{LIST, MAY_LIST, VERSION};
+use sockwarden_e2e::engine_or_skip;
+
+/// A container that a labelled client creates may do what both its creator and the default list may, and nothing once its creator is gone.
+#[test]
+fn what_a_client_creates_has_no_more_rights() {
+    let flags = ["-allowfrom=0.0.0.0/0", "-allowGET=.*"];
+    let Some(stage) = Stage::start(engine_or_skip!(), &flags) else { return };
+    let labels = ["-l", MAY_LIST, "-l", "sockwarden.allow.post=/v1[.]41/containers/create"];
+    stage.start_client("parent", &labels, &["sleep", "600"]);
+    let (parent, proxy, network) = (stage.name("parent"), stage.proxy(), stage.network());
+    let (key, value) = stage.run_label();
+    let create = |word: &str, request: [&str; 2]| {
+        let name = stage.name(word);
+        let body = format!(
+            r#"{{"Image":"{}","Cmd":["/sockwarden","request","-host","tcp://{proxy}","{}","{}"],"Labels":{{"{key}":"{value}","sockwarden.creator":"name:x"}},"HostConfig":{{"NetworkMode":"{network}"}}}}"#,
+            stage.image(),
+            request[0],
+            request[1],
+        );
+        let line = format!("/v1.41/containers/create?name={name}");
+        check(&stage.ask_from("parent", &proxy, &["-data", &body, "POST", &line]), 201, &[]);
+        name
+    };
+    let (lists, asks) = (create("lists", LIST), create("asks", VERSION));
+    let label = ["inspect", "-f", r#"{{index .Config.Labels "sockwarden.creator"}}"#, &lists];
+    assert_eq!(stage.docker_ok(&label).trim(), format!("name:{parent}"));
+    check(&stage.docker(&["start", "-a", &lists]), 200, &[]);
+    // The default list alone would allow it.
+    let refused = format!("was created by `{parent}`, which may not do this either");
+    check(&stage.docker(&["start", "-a", &asks]), 403, &[&refused]);
+    check(&stage.ask("plain", &[], &VERSION), 200, &[]);
+    stage.docker_ok(&["rm", "-f", &parent]);
+    check(&stage.docker(&["start", "-a", &lists]), 403, &["which no longer exists"]);
+}
