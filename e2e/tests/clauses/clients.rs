@@ -163,8 +163,12 @@ fn ordinary_commands_pass(cli: Cli) {
         "--ulimit",
         "nofile=64",
     ];
-    let script = "echo $WORD; cat /inside/word; hostname; id -u; ls -d /data /run; touch /x 2>&1; true";
-    let ran = runs(&docker, &[flags.as_slice(), &[image, "sh", "-c", script]].concat());
+    // With one limit Podman 4 sets another higher than its service may.
+    let limit = if engine_or_skip!().is_podman() { 2 } else { 0 };
+    let flags = &flags[..flags.len() - limit];
+    let script =
+        "echo $WORD; cat /inside/word; hostname; id -u; ls -d /data /run; touch /x 2>&1; true";
+    let ran = runs(&docker, &[flags, &[image, "sh", "-c", script]].concat());
     let text = ran.text();
     let told = ["x", "from inside", "web", "1000", "/data", "/run", "Read-only file system"];
     assert!(told.iter().all(|it| text.contains(it)), "{text} {}", ran.errors());
@@ -252,7 +256,8 @@ fn create_with_a_subnet(docker: &Docker) {
         if output.code == 0 {
             return;
         }
-        assert!(output.errors().contains("overlaps"), "{}", output.errors());
+        let taken = ["overlaps", "already used"].iter().any(|it| output.errors().contains(it));
+        assert!(taken, "{}", output.errors());
     }
     panic!("no subnet is free");
 }
