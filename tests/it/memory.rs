@@ -96,7 +96,7 @@ async fn stage(patience: Duration) -> Stage {
 #[test]
 fn large_bodies_come_through_one_after_the_other() {
     run(async {
-        let stage = stage(Duration::from_secs(60)).await;
+        let stage = stage(Duration::from_mins(1)).await;
         let body = format!("{{\"Image\":\"{}\"}}", "x".repeat(4_000_000));
         let plain = with_body("POST /containers/create", "application/json", &body);
         let head = get(
@@ -107,7 +107,7 @@ fn large_bodies_come_through_one_after_the_other() {
         let mut clients = JoinSet::new();
         for number in 0..12 {
             // The last one waits for all others.
-            let mut client = stage.client().await.waiting(Duration::from_secs(60));
+            let mut client = stage.client().await.waiting(Duration::from_mins(1));
             let request = if number % 3 == 0 { chunked.clone() } else { plain.clone() };
             clients.spawn(async move {
                 client.send(&request).await;
