@@ -19,7 +19,7 @@ fn judge(pattern: &str, target: &str) -> Judgement<String> {
     let fields = ["x-registry-auth", "x-registry-config", "authorization", "cookie"];
     let fields = fields.map(secret).into_iter().chain([json]);
     let target =
-        RequestTarget::parse_for(Method::Post, &format!("{target}?fromSrc={SECRET}")).unwrap();
+        RequestTarget::parse_for(Method::Post, &format!("{target}?name={SECRET}")).unwrap();
     let peer = Peer::tcp("172.18.0.2:5".parse().unwrap(), "172.18.0.3".parse().unwrap());
     let client = Client { peer, admission: Admission::Listed, identity: Identity::Plain };
     let body = DeclaredBody { body: Some(body()) };
@@ -47,7 +47,14 @@ fn no_verdict_prints_what_it_is_about() {
     keeps_quiet(&pending);
     let Judgement::Pending(mut pending) = pending else { panic!("the body was not wanted") };
     assert_eq!(pending.take_body().unwrap(), body());
-    let allowed = pending.read(body().as_bytes());
+    // The image is asked about; there is none.
+    let Judgement::Pending(mut pending) = pending.read(body().as_bytes()) else {
+        panic!("nothing was asked")
+    };
+    for question in pending.questions() {
+        pending.answer(question, None);
+    }
+    let allowed = pending.judge();
     assert!(matches!(allowed, Judgement::Allowed(_)));
     keeps_quiet(&allowed);
 }
