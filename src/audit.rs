@@ -12,7 +12,7 @@ use recent::Recent;
 
 pub use record::{Decision, Outcome, Record, RecordId};
 
-/// Takes records. A new sink is a field here and a line in [`Audit::take`].
+/// Takes records. A new sink is a field here and a line in `Audit::take`.
 #[derive(Debug, Default)]
 pub struct Audit {
     recent: Recent,

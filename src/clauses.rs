@@ -1,10 +1,10 @@
 //! What a list demands of what a request carries besides method and path: its body, its parameters, and the names in both.
 //!
-//! [`examine`] goes through the clauses, each of which reads its column of [`decisions`]. It is called until it asks no more: if a clause needs to
+//! [`examine`] goes through the clauses, each of which reads its column of `decisions.rs`. It is called until it asks no more: if a clause needs to
 //! know something of the engine (which container a name means, what a volume mounts), it leaves a [`Question`], and the next call has the
 //! answer. A violation that shows without an answer ends it at once.
 //!
-//! Clauses are functions over an [`Inquiry`], which stands beneath them and knows none.
+//! Clauses are functions over an `Inquiry`, which stands beneath them and knows none.
 
 mod answers;
 mod builds;
