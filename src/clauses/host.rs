@@ -408,9 +408,11 @@ pub(super) fn image_build(inquiry: &mut Inquiry<'_>) -> Verdict {
         ("securityopt", "weakens the isolation of the build"),
         ("outputs", "writes the build's result somewhere else"),
     ] {
-        let value = inquiry.parameter(name);
-        let is_default = value.is_empty() || (name == "isolation" && value == "default");
-        if !is_default {
+        // Engines read every `securityopt`.
+        let mut values = inquiry.head.target.query().all(name);
+        let is_default =
+            |value: &str| value.is_empty() || (name == "isolation" && value == "default");
+        if !values.all(is_default) {
             return refuse(name, problem);
         }
     }

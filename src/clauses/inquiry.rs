@@ -6,7 +6,7 @@
 //! `…_found` or given to `look` on the spot.
 
 use crate::request::json::Json;
-use crate::request::{Head, Method};
+use crate::request::{Head, Method, Reading};
 use crate::rule::{Allowlist, HostAccess, Match};
 
 use crate::text::printable;
@@ -73,7 +73,12 @@ impl<'a> Inquiry<'a> {
         self.body.and_then(|body| body.field(name))
     }
 
+    /// The value of a parameter that engines read once. Of a list this would be its first value alone.
     pub(super) fn parameter(&self, name: &str) -> &'a str {
+        debug_assert!(
+            !self.head.operation.parameters().contains(&(name, Reading::List)),
+            "`{name}` is a list, of which every value has to be judged"
+        );
         self.head.target.query().first(name).unwrap_or_default()
     }
 

@@ -67,6 +67,7 @@ fn podman_makes_more_of_some_fields() {
         "from=x",
         "transientRunMounts=x",
         "rusagelogfile=%2Fetc%2Fx",
+        "securityopt=&securityopt=seccomp%3Dunconfined",
     ] {
         let line = format!("POST /build?{parameter}");
         judged(On::Podman, Deny, &[".*"], &line, "", "the parameter");
