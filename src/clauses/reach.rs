@@ -161,6 +161,10 @@ fn unconfined(config: &Json) -> Option<&'static str> {
 /// What a container mounts that gives it the host.
 fn mounts(inquiry: &Inquiry<'_>, inspect: &Json) -> Option<String> {
     let mounts = inspect.field("Mounts").and_then(Json::as_array).unwrap_or_default();
+    let is_known = |kind: &str| matches!(kind, "bind" | "image" | "tmpfs" | "volume");
+    if let Some(other) = mounts.iter().map(|mount| field(mount, "Type")).find(|it| !is_known(it)) {
+        return Some(format!("mounts something of the type `{}`", printable(other)));
+    }
     let binds = || mounts.iter().filter(|mount| field(mount, "Type") == "bind");
     // A socket that lies elsewhere is known by where it is put.
     let is_engine = |mount: &Json| {

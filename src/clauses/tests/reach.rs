@@ -23,6 +23,7 @@ pub(super) fn inspect(name: &str) -> Option<String> {
         return volume(name);
     }
     match name {
+        "reach-cluster" => Some(r#"{"Mounts":[{"Type":"cluster","Name":"x"}]}"#.to_owned()),
         "reach-uts" => config(r#""UTSMode":"host""#),
         "reach-net-of-net" => config(r#""NetworkMode":"container:reach-net-of-host""#),
         "reach-net-of-host" => config(r#""NetworkMode":"container:reach-on-host""#),
@@ -82,6 +83,7 @@ fn whatever_reaches_the_host_takes_no_exec_and_no_attach() {
         ("reach-pid", "which mounts the socket of the engine"),
         ("reach-pid-deep", "pid namespace of `reach-pid`, which shares the pid namespace of"),
         ("reach-pid-volume", "which mounts the volume `etc`, which shows `/etc` of the host"),
+        ("reach-cluster", "mounts something of the type `cluster`"),
         ("reach-itself", "too far away to be judged"),
         ("reach-readonly", "sees kernel files"),
         ("reach-volume-etc", "shows `/etc` of the host"),
