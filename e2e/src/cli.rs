@@ -99,9 +99,23 @@ pub fn pythons() -> BTreeMap<String, PathBuf> {
     found
 }
 
+/// The newest Compose as a program of its own: `DOCKER_COMPOSE_5`.
+pub fn compose_5() -> Option<PathBuf> {
+    let found = env::var_os("DOCKER_COMPOSE_5").map(PathBuf::from);
+    if found.is_none() {
+        crate::skip("DOCKER_COMPOSE_5 does not name a Compose");
+    }
+    found
+}
+
 /// The directory of the newer CLI's plugins.
-pub fn plugins() -> Option<PathBuf> {
+fn plugins() -> Option<PathBuf> {
     env::var_os("DOCKER_CLI_PLUGINS").map(PathBuf::from)
+}
+
+/// Whether the newer CLI has the plugin of this name, such as `docker-buildx`.
+pub fn has_plugin(name: &str) -> bool {
+    plugins().is_some_and(|directory| directory.join(name).exists())
 }
 
 /// A docker CLI that talks to one target, and what it has made there.

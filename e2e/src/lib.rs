@@ -11,7 +11,8 @@
 //! | `SOCKWARDEN_TEST_BUSYBOX` | a static busybox for the test image; default the one in `PATH` |
 //! | `DOCKER_PY` | a Python that has docker-py; those in `PATH` are tried as well |
 //! | `DOCKER_CLI_28`, `DOCKER_CLI_20` | the docker CLIs; default whatever is found, sorted by its version |
-//! | `DOCKER_CLI_PLUGINS` | a directory with the newer CLI's plugins, buildx and Compose |
+//! | `DOCKER_CLI_PLUGINS` | a directory with the newer CLI's plugins, buildx and Compose 2; `e2e/engines clients` brings one |
+//! | `DOCKER_COMPOSE_5` | the newest Compose, a program of its own |
 
 pub mod cli;
 pub mod engine;

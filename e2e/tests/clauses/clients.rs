@@ -525,10 +525,24 @@ fn compose_1_brings_two_services_up_and_down() {
 #[test]
 fn compose_2_brings_two_services_up_and_down() {
     let (docker, inside) = behind_or_skip!(Cli::V28);
-    if cli::plugins().is_none() {
-        return skip("DOCKER_CLI_PLUGINS does not name a directory with Compose");
+    if !cli::has_plugin("docker-compose") {
+        return set_aside(
+            "DOCKER_CLI_PLUGINS does not name a directory with Compose; `e2e/matrix` does",
+        );
     }
     let program = || docker.command(&["compose"]);
+    compose_brings_two_services_up_and_down(&docker, &inside, &program, false);
+}
+
+#[test]
+fn compose_5_brings_two_services_up_and_down() {
+    let (docker, inside) = behind_or_skip!(Cli::V28);
+    let Some(compose) = cli::compose_5() else { return };
+    let program = || {
+        let mut command = Command::new(&compose);
+        docker.environment(&mut command);
+        command
+    };
     compose_brings_two_services_up_and_down(&docker, &inside, &program, false);
 }
 
