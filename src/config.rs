@@ -9,6 +9,7 @@ mod draft;
 mod given;
 mod mistake;
 pub mod options;
+mod pages;
 mod reference;
 mod services;
 mod subcommand;
@@ -30,18 +31,25 @@ use crate::engine::Watchdog;
 use crate::listen::ListenerAddress;
 use crate::log::LogSettings;
 use crate::registry::OwnContainer;
-use crate::rule::RuleSet;
+use crate::rule::words::{ImagePattern, Words};
+use crate::rule::{Allowlist, HostAccess, RuleSet};
+use crate::wording::SettingName;
 
 use self::arguments::{CommandLine, Written};
 use self::draft::Draft;
 
 pub use self::draft::Place;
 pub use self::mistake::{Mistake, Mistakes};
+pub use self::pages::{presets_page, words_page};
 pub use self::reference::{help, help_of, reference};
 pub use self::subcommand::{Arguments, Parsed, arguments_of};
 
 /// Everything a user can set for `serve`, checked.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch, and they do not depend on each other"
+)]
 pub struct Config {
     /// Where clients connect.
     pub listener: ListenerAddress,
@@ -51,6 +59,12 @@ pub struct Config {
     pub engine_socket: PathBuf,
     /// The default allowlist.
     pub rules: RuleSet,
+    /// What it allows in words.
+    pub words: Words,
+    /// The images that its clients may use; `None` for all.
+    pub images: Option<Vec<ImagePattern>>,
+    /// Whether its clients may reach the host, if somebody said so.
+    pub own_host_access: Option<HostAccess>,
     /// What holds for the bodies of all clients' requests.
     pub bodies: Defaults,
     /// Whether `http://127.0.0.1:55555/health` is served.
@@ -67,6 +81,8 @@ pub struct Config {
     pub log: LogSettings,
     /// The proxy's own container, which switches per-container allowlists on; `None` leaves them off.
     pub own_container: Option<OwnContainer>,
+    /// Whether that is so because nothing says otherwise, in a container.
+    pub assumes_labels: bool,
     /// The label prefixes that carry allowlists.
     pub label_prefixes: Vec<String>,
     /// Whether labels that come from an image count as the container's own.
@@ -120,11 +136,15 @@ impl Config {
         draft.place = place;
         let variables = arguments::variables(env);
         draft.service_variables = variables.of_services;
+        let wants_no_labels = variables.wants_no_labels;
         // Variables first, so that a flag wins by being read later; reported the other way round, nearest to the user first.
         let in_variables = apply(&mut draft, variables.given);
         let mut mistakes = apply(&mut draft, flags);
         mistakes.extend(in_variables);
-        mistakes.extend(draft.contradiction());
+        mistakes.extend(draft.contradictions());
+        if !wants_no_labels {
+            draft.assume_labels();
+        }
         if mistakes.is_empty() {
             Ok(Loaded::Serve(Box::new(draft.into())))
         } else {
@@ -133,10 +153,30 @@ impl Config {
     }
 }
 
+impl Config {
+    /// The default allowlist, with what flags and variables say of it. They speak for this list alone, so words in it may use the directories
+    /// of `-allowbindmountfrom`.
+    pub fn default_list(&self) -> Allowlist {
+        Allowlist {
+            rules: self.rules.clone(),
+            may_label: self.words.may_label(),
+            words: self.words.clone(),
+            images: self.images.clone(),
+            host_access: self.own_host_access,
+            exceptions: self.bodies.exceptions.clone(),
+            bind_mount_from: self.bodies.bind_mount_from.clone(),
+            ..Allowlist::default()
+        }
+    }
+}
+
 impl From<Draft> for Config {
     fn from(draft: Draft) -> Self {
         let warnings = warnings::of(&draft);
         let rules = draft.effective_rules().cloned().collect::<RuleSet>();
+        let words = draft.effective_words();
+        let own_host_access =
+            draft.written(SettingName::HostAccess.name()).map(|_| draft.host_access);
         let listener = match draft.endpoint {
             Some(path) => ListenerAddress::Unix { path, mode: draft.endpoint_mode },
             None => ListenerAddress::Tcp(SocketAddr::new(draft.listen_ip, draft.port)),
@@ -149,11 +189,15 @@ impl From<Draft> for Config {
             allow_from: draft.allow_from,
             engine_socket: draft.engine_socket,
             rules,
+            words,
+            images: draft.images,
+            own_host_access,
             bodies: Defaults {
                 bind_mount_from: draft.bind_mount_from,
                 deny_host_mounts: draft.deny_host_mounts,
                 deny_network_volumes: draft.deny_network_volumes,
                 host_access: draft.host_access,
+                exceptions: draft.exceptions,
                 admitted,
                 engine_socket,
             },
@@ -164,6 +208,7 @@ impl From<Draft> for Config {
             sandbox: !draft.no_sandbox,
             log: LogSettings { level: draft.log_level, json: draft.log_json },
             own_container: draft.own_container,
+            assumes_labels: draft.assumes_labels,
             label_prefixes: draft.label_prefixes,
             trust_image_labels: draft.trust_image_labels,
             warnings,

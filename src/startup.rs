@@ -12,9 +12,8 @@ use crate::config::{Config, Place};
 use crate::engine::{Engine, EngineError};
 use crate::listen::ListenerAddress;
 use crate::request::{Method, Operation};
-use crate::risks::{allows, build_limits, dangers, host_owner};
-use crate::rule::HostAccess;
-use crate::rule::RuleSet;
+use crate::risks::{build_limits, dangers, gives, host_owner, risk};
+use crate::rule::{Allowlist, HostAccess};
 use crate::wording::{Named, SettingName};
 
 const SOCKET_PATH: SettingName = SettingName::SocketPath;
@@ -161,12 +160,13 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
             tracing::warn!(connections = most, "{why}");
         }
     }
-    report_rules(&config.rules, &config.bodies, config.own_container.is_some());
+    let list = config.default_list();
+    report_rules(&list, &config.bodies, config.own_container.is_some());
     if let Some(warning) = name_taker(config) {
         tracing::warn!("{warning}");
     }
-    if config.own_container.is_some() && config.rules.allows_builds() {
-        let limits = build_limits(&config.rules);
+    if config.own_container.is_some() && list.allows_builds() {
+        let limits = build_limits(&list);
         tracing::warn!(
             "whoever the default allowlist is for {limits}; builds need `networkmode=none` where the proxy is on the default bridge or on the host's network; only a client with the label `allow.labels=true` is free of that"
         );
@@ -190,26 +190,32 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
     }
 }
 
-fn report_rules(rules: &RuleSet, limits: &Defaults, by_labels: bool) {
+fn report_rules(list: &Allowlist, limits: &Defaults, by_labels: bool) {
     // Without labels a warning has said that nothing is allowed.
-    if rules.is_empty() && by_labels {
+    if list.is_empty() && by_labels {
         tracing::info!(
             "the default allowlist is empty: clients without labels may do nothing but ping"
         );
     }
+    for word in list.words.iter() {
+        tracing::info!(word = word.text, origin = %word.origin, "allowed by default");
+    }
     for method in Method::ALL {
-        for rule in rules.of(method) {
+        for rule in list.rules.of(method) {
             tracing::info!(method = method.as_str(), pattern = rule.path.as_str(), origin = %rule.origin, "allowed by default");
         }
     }
     report_limits(limits);
-    for (operation, sentence) in dangers(rules, limits.host_access) {
+    if !list.is_empty() {
+        tracing::info!(risk = %risk(list, limits.host_access), "what the default allowlist gives away");
+    }
+    for (operation, sentence) in dangers(list, limits.host_access) {
         tracing::warn!(
             operation = operation.id(),
             "the default allowlist gives {operation}: {sentence}"
         );
     }
-    if let Some(operation) = host_owner(rules, limits.host_access) {
+    if let Some(operation) = host_owner(list, limits.host_access) {
         tracing::warn!(
             operation = operation.id(),
             "whoever the default allowlist is for may use {operation}, and so owns the host; {} ends that",
@@ -233,7 +239,8 @@ fn name_taker(config: &Config) -> Option<String> {
             "ContainerCreate" | "ContainerRename" | "NetworkConnect" | "ServiceCreate"
         )
     };
-    let operation = Operation::all().filter(names).find(|it| allows(&config.rules, *it))?;
+    let list = config.default_list();
+    let operation = Operation::all().filter(names).find(|it| gives(&list, *it))?;
     Some(format!(
         "{} lists the name `{name}`, and a client that may use {operation} can give that name to another container, which is then let in; {} refuses that, and so do per-container allowlists ({})",
         SettingName::AllowFrom,

@@ -127,5 +127,5 @@ pub(super) fn guard_hidden_build(inquiry: &Inquiry<'_>, protected: &Protected) -
 
 /// Whether a list allows builds and not the labels that come with them.
 pub fn builds_unlabelled(list: &Allowlist) -> bool {
-    !list.may_label && list.rules.allows_builds()
+    !list.may_label && list.allows_builds()
 }

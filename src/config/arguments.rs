@@ -9,6 +9,7 @@ use std::iter::Peekable;
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::rule::Origin;
+use crate::wording::SettingName;
 
 use super::commands::COMMANDS;
 use super::given::Given;
@@ -80,6 +81,8 @@ pub(super) fn flags(words: impl IntoIterator<Item = OsString>) -> CommandLine {
 pub(super) struct Variables {
     /// Those that set something, and those that are mistakes, by name.
     pub(super) given: Vec<Result<Written, Mistake>>,
+    /// Whether `SP_PROXYCONTAINERNAME` is there and empty: whoever writes that wants no labels to be read.
+    pub(super) wants_no_labels: bool,
     /// The names of those that describe a Kubernetes service or a Docker link that happens to be called `sp`.
     pub(super) of_services: Vec<String>,
 }
@@ -92,9 +95,11 @@ pub(super) fn variables(env: impl IntoIterator<Item = (OsString, OsString)>) -> 
             ours.entry(name).or_insert(value);
         }
     }
+    let own = OsStr::new(SettingName::ProxyContainerName.variable());
+    let wants_no_labels = ours.get(own).is_some_and(|value| value.is_empty());
     ours.retain(|_, value| !value.is_empty());
     let services = services::names(&ours);
-    let mut variables = Variables::default();
+    let mut variables = Variables { wants_no_labels, ..Variables::default() };
     for (name, value) in ours {
         let known = name.to_str().and_then(Setting::by_variable);
         let is_of_service = name.to_str().is_some_and(|name| services.contains(name));

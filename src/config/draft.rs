@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +14,10 @@ use crate::admission::AllowFrom;
 use crate::bounds::Limits;
 use crate::registry::OwnContainer;
 use crate::request::Method;
-use crate::rule::HostAccess;
-use crate::rule::{Origin, Rule};
+use crate::rule::words::{self, Exceptions, ImagePattern, Words};
+use crate::rule::{HostAccess, Origin, Rule};
+
+use crate::wording::SettingName;
 
 use super::given::Given;
 use super::mistake::{Mistake, Problem, printable};
@@ -31,6 +33,10 @@ pub(super) struct Draft {
     pub(super) allow_from: Vec<AllowFrom>,
     /// From flags and from variables; [`Draft::effective_rules`] drops what a flag replaces.
     pub(super) rules: Vec<Rule>,
+    /// The same for words: from flags, and from the variable.
+    pub(super) words: Vec<(Origin, Words)>,
+    pub(super) images: Option<Vec<ImagePattern>>,
+    pub(super) exceptions: Exceptions,
     pub(super) bind_mount_from: Option<Vec<PathBuf>>,
     pub(super) deny_host_mounts: bool,
     pub(super) deny_network_volumes: bool,
@@ -53,6 +59,8 @@ pub(super) struct Draft {
     pub(super) trust_image_labels: bool,
     /// Where the process runs.
     pub(super) place: Place,
+    /// Whether labels are read because nothing was given.
+    pub(super) assumes_labels: bool,
     /// Variables that look like ours and describe a service.
     pub(super) service_variables: Vec<String>,
     /// Where each setting that was given was last written, and what, by the setting's name.
@@ -65,6 +73,9 @@ impl Default for Draft {
         Self {
             allow_from: vec![AllowFrom::Net(IpNet::V4(Ipv4Net::from(Ipv4Addr::LOCALHOST)))],
             rules: Vec::new(),
+            words: Vec::new(),
+            images: None,
+            exceptions: Exceptions::default(),
             bind_mount_from: None,
             deny_host_mounts: false,
             deny_network_volumes: false,
@@ -86,6 +97,7 @@ impl Default for Draft {
             label_prefixes: vec!["socket-proxy".to_owned(), "sockwarden".to_owned()],
             trust_image_labels: false,
             place: Place::Elsewhere,
+            assumes_labels: false,
             service_variables: Vec::new(),
             written: BTreeMap::new(),
         }
@@ -103,6 +115,52 @@ impl Draft {
         let path = Arc::new(values::pattern(given)?);
         self.rules.push(Rule { origin: given.origin.clone(), method, path });
         Ok(())
+    }
+
+    /// In a container, with nothing given of who may connect and what is allowed, the labels of the clients say both.
+    pub(super) fn assume_labels(&mut self) {
+        const GIVEN: &[SettingName] = &[
+            SettingName::AllowFrom,
+            SettingName::Allow,
+            SettingName::AllowBindMountFrom,
+            SettingName::ListenIp,
+            SettingName::ProxyPort,
+            SettingName::ProxySocketEndpoint,
+            SettingName::ProxyContainerName,
+        ];
+        let is_given = GIVEN.iter().any(|setting| self.written(setting.name()).is_some());
+        if self.place == Place::Container && !is_given && self.rules.is_empty() {
+            self.own_container = Some(OwnContainer::Auto);
+            self.listen_ip = Ipv6Addr::UNSPECIFIED.into();
+            self.allow_from = Vec::new();
+            self.assumes_labels = true;
+        }
+    }
+
+    /// Adds words to what is allowed.
+    pub(super) fn allow_words(&mut self, given: &Given) -> Result<(), Problem> {
+        let read = Words::read(values::text(given)?, &given.origin);
+        let words = read.map_err(|mistakes| values::in_words(&mistakes))?;
+        self.words.push((given.origin.clone(), words));
+        Ok(())
+    }
+
+    /// Takes over the images that may be used.
+    pub(super) fn images(&mut self, given: &Given) -> Result<(), Problem> {
+        let images = words::images(values::text(given)?);
+        self.images = Some(images.map_err(|mistakes| values::in_words(&mistakes))?);
+        Ok(())
+    }
+
+    /// The words that count: flags replace the variable.
+    pub(super) fn effective_words(&self) -> Words {
+        let is_flag = |origin: &Origin| matches!(origin, Origin::Flag(_));
+        let has_flag = self.words.iter().any(|(origin, _)| is_flag(origin));
+        let mut all = Words::default();
+        for (_, words) in self.words.iter().filter(|(origin, _)| is_flag(origin) || !has_flag) {
+            all.extend(words.clone());
+        }
+        all
     }
 
     /// Where a setting was written and what, if it was.
@@ -124,14 +182,20 @@ impl Draft {
     }
 
     /// What is wrong with values that are right by themselves.
-    pub(super) fn contradiction(&self) -> Option<Mistake> {
-        let endpoint =
-            self.endpoint.as_ref().filter(|endpoint| **endpoint == self.engine_socket)?;
-        Some(Mistake::SameSocket {
+    pub(super) fn contradictions(&self) -> Vec<Mistake> {
+        let endpoint = self.endpoint.as_ref().filter(|it| **it == self.engine_socket);
+        let same_socket = endpoint.map(|endpoint| Mistake::SameSocket {
             one: self.spelling("proxysocketendpoint"),
             other: self.spelling("socketpath"),
             path: printable(endpoint.as_os_str()),
-        })
+        });
+        let is_for_nobody = !self.words.is_empty()
+            && self.endpoint.is_none()
+            && !self.listen_ip.is_loopback()
+            && self.written("allowfrom").is_none();
+        let nobody = is_for_nobody
+            .then(|| Mistake::WordsForNobody { setting: self.spelling(SettingName::Allow.name()) });
+        same_socket.into_iter().chain(nobody).collect()
     }
 }
 

@@ -19,7 +19,10 @@ pub(super) fn of(draft: &Draft) -> Vec<String> {
         warnings.extend(lonely_addresses(draft));
         warnings.extend(tcp(draft));
     }
-    if draft.effective_rules().next().is_none() && draft.own_container.is_none() {
+    if draft.effective_rules().next().is_none()
+        && draft.words.is_empty()
+        && draft.own_container.is_none()
+    {
         warnings.push(
             "nothing is allowed but `/_ping`: there is no pattern; add for example `-allowGET='(/v1[.][0-9]+)?/version'`".to_owned(),
         );

@@ -131,7 +131,7 @@ impl Reporter {
     /// What a client with these rights could do to the host.
     fn warnings(&self, rights: &Rights) -> Vec<String> {
         let Rights::Own(list) = rights else { return Vec::new() };
-        let access = list.host_access.unwrap_or(self.labels.limits.host_access);
+        let access = self.labels.limits.host_access;
         let prefix = self.suggested_prefix();
         let builds = builds_unlabelled(list).then(|| {
             let near = self.ourselves.protected().is_reached_by_builds("");
@@ -140,7 +140,7 @@ impl Reporter {
             } else {
                 ""
             };
-            let limits = build_limits(&list.rules);
+            let limits = build_limits(list);
             format!("{limits}{network}; the label `{prefix}.allow.labels=true` ends that, with which it can give itself any right")
         });
         let remarks = list.remarks.get_or_init(|| remarks(list, access, prefix));
@@ -324,10 +324,10 @@ fn can_forge(inspect: &ContainerInspect) -> bool {
 
 /// What a client with this list could do to others, and what of its labels cannot work.
 fn remarks(list: &Allowlist, access: HostAccess, prefix: &str) -> Vec<String> {
-    let owner = host_owner(&list.rules, access).map(|operation| {
+    let owner = host_owner(list, access).map(|operation| {
         format!("may use {operation}, and so owns the host; the label `{prefix}.hostaccess=deny` ends that")
     });
-    let given = dangers(&list.rules, access)
+    let given = dangers(list, access)
         .into_iter()
         .map(|(operation, sentence)| format!("may use {operation}: {sentence}"));
     let slips = list.rules.iter().filter_map(|rule| {

@@ -46,6 +46,7 @@ macro_rules! names {
 
 names! {
     AllowFrom = "allowfrom", "SP_ALLOWFROM";
+    Allow = "allow", "SP_ALLOW";
     AllowGet = "allowGET", "SP_ALLOW_GET";
     AllowHead = "allowHEAD", "SP_ALLOW_HEAD";
     AllowPost = "allowPOST", "SP_ALLOW_POST";
@@ -56,6 +57,7 @@ names! {
     AllowTrace = "allowTRACE", "SP_ALLOW_TRACE";
     AllowOptions = "allowOPTIONS", "SP_ALLOW_OPTIONS";
     AllowBindMountFrom = "allowbindmountfrom", "SP_ALLOWBINDMOUNTFROM";
+    Images = "images", "SP_IMAGES";
     DenyHostMounts = "denyhostmounts", "SP_DENYHOSTMOUNTS";
     DenyNetworkVolumes = "denynetworkvolumes", "SP_DENYNETWORKVOLUMES";
     HostAccess = "hostaccess", "SP_HOSTACCESS";

@@ -108,7 +108,7 @@ fn no_build_reaches_the_proxy() {
         };
         let mut answers = Answers::new();
         loop {
-            match examine(&head, None, &terms, &terms.lists[0], &answers) {
+            match asked(&head, None, &terms, &terms.lists[0], &answers) {
                 Err(violation) => return format!("{:?}", violation.clause),
                 Ok(questions) if questions.is_empty() => return String::new(),
                 Ok(questions) => answers.extend(questions.into_iter().map(|question| {
