@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::request::{ApiVersion, Head};
+use crate::request::{ApiVersion, Head, Operation};
 use crate::rule::words::{Part, homes_of};
 use crate::rule::{Allowlist, Origin};
 
@@ -14,7 +14,7 @@ pub(super) fn suggested_word(head: &Head) -> Option<&'static str> {
     let part = homes_of(operation).find(|(part, _)| *part != Part::Whole && part.holds(head));
     Some(match part {
         Some((_, Some(bundle))) => bundle.name(),
-        _ => operation.id(),
+        _ => Operation::id(operation),
     })
 }
 
