@@ -13,8 +13,7 @@ use anyhow::Context as _;
 use tokio::sync::oneshot;
 
 use crate::admin;
-use crate::config;
-use crate::config::{Config, Loaded};
+use crate::config::{self, Assumed, Config, Loaded};
 use crate::log;
 use crate::run;
 use crate::run::Ended;
@@ -63,7 +62,7 @@ fn serve(
 ) -> anyhow::Result<u8> {
     // Before the sandbox, which closes the files that tell.
     let place = startup::place(Path::new("/"));
-    let config = match Config::load_at(args, env, place) {
+    let mut config = match Config::load_at(args, env, place) {
         Ok(Loaded::Serve(config)) => *config,
         Ok(Loaded::Help) => return print_out(&config::help()),
         Ok(Loaded::Version) => {
@@ -74,6 +73,9 @@ fn serve(
             return Ok(exit::UNUSABLE);
         }
     };
+    if config.assumed == Assumed::Sections {
+        config.allow_from.extend(startup::attached_networks(Path::new("/")));
+    }
     // It reads files to find out.
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
     // Before the first thread: what is given up holds for this one and those it starts.

@@ -11,6 +11,7 @@ mod mistake;
 pub mod options;
 mod pages;
 mod reference;
+mod sections;
 mod services;
 mod subcommand;
 mod values;
@@ -38,7 +39,7 @@ use crate::wording::SettingName;
 use self::arguments::{CommandLine, Written};
 use self::draft::Draft;
 
-pub use self::draft::Place;
+pub use self::draft::{Assumed, Place};
 pub use self::mistake::{Mistake, Mistakes};
 pub use self::pages::{presets_page, words_page};
 pub use self::reference::{help, help_of, reference};
@@ -81,8 +82,8 @@ pub struct Config {
     pub log: LogSettings,
     /// The proxy's own container, which switches per-container allowlists on; `None` leaves them off.
     pub own_container: Option<OwnContainer>,
-    /// Whether that is so because nothing says otherwise, in a container.
-    pub assumes_labels: bool,
+    /// What of it nobody said, in a container.
+    pub assumed: Assumed,
     /// The label prefixes that carry allowlists.
     pub label_prefixes: Vec<String>,
     /// Whether labels that come from an image count as the container's own.
@@ -136,14 +137,16 @@ impl Config {
         draft.place = place;
         let variables = arguments::variables(env);
         draft.service_variables = variables.of_services;
-        let wants_no_labels = variables.wants_no_labels;
+        let (wants_no_labels, foreign) = (variables.wants_no_labels, variables.foreign);
         // Variables first, so that a flag wins by being read later; reported the other way round, nearest to the user first.
         let in_variables = apply(&mut draft, variables.given);
         let mut mistakes = apply(&mut draft, flags);
         mistakes.extend(in_variables);
         mistakes.extend(draft.contradictions());
-        if !wants_no_labels {
-            draft.assume_labels();
+        let is_open = draft.is_open() && !wants_no_labels;
+        mistakes.extend(sections::read(&mut draft, &foreign, is_open));
+        if is_open && draft.assumed == Assumed::Nothing {
+            draft.assume(Assumed::Labels);
         }
         if mistakes.is_empty() {
             Ok(Loaded::Serve(Box::new(draft.into())))
@@ -175,8 +178,10 @@ impl From<Draft> for Config {
         let warnings = warnings::of(&draft);
         let rules = draft.effective_rules().cloned().collect::<RuleSet>();
         let words = draft.effective_words();
-        let own_host_access =
-            draft.written(SettingName::HostAccess.name()).map(|_| draft.host_access);
+        let own_host_access = draft
+            .written(SettingName::HostAccess.name())
+            .map(|_| draft.host_access)
+            .or(draft.own_host_access);
         let listener = match draft.endpoint {
             Some(path) => ListenerAddress::Unix { path, mode: draft.endpoint_mode },
             None => ListenerAddress::Tcp(SocketAddr::new(draft.listen_ip, draft.port)),
@@ -208,7 +213,7 @@ impl From<Draft> for Config {
             sandbox: !draft.no_sandbox,
             log: LogSettings { level: draft.log_level, json: draft.log_json },
             own_container: draft.own_container,
-            assumes_labels: draft.assumes_labels,
+            assumed: draft.assumed,
             label_prefixes: draft.label_prefixes,
             trust_image_labels: draft.trust_image_labels,
             warnings,

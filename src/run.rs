@@ -10,7 +10,7 @@ use crate::admin::Admin;
 use crate::admission::AdmissionList;
 use crate::audit::Audit;
 use crate::bounds::Bounds;
-use crate::config::Config;
+use crate::config::{Assumed, Config};
 use crate::engine::{Engine, Watchdog};
 use crate::listen::{self, Listener, ListenerAddress};
 use crate::policy::Policy;
@@ -78,9 +78,18 @@ pub async fn serve(
         None
     };
     let policy = Policy::new(config.default_list(), config.bodies.clone());
-    let registry = registry(&config, &engine).await.map_err(|error| {
-        if config.assumes_labels { StartError::NothingGiven(error) } else { error.into() }
-    })?;
+    let registry = match (registry(&config, &engine).await, config.assumed) {
+        (Ok(registry), _) => registry,
+        (Err(error), Assumed::Labels) => return Err(StartError::NothingGiven(error)),
+        (Err(error), Assumed::Nothing) => return Err(error.into()),
+        (Err(error), Assumed::Sections) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "labels are not read, because sockwarden does not find its own container: every client is judged by the variables"
+            );
+            None
+        }
+    };
     let networks = match &registry {
         Some(registry) => registry.networks(),
         None => Arc::new(Networks::new(engine.clone())),

@@ -59,8 +59,14 @@ pub(super) struct Draft {
     pub(super) trust_image_labels: bool,
     /// Where the process runs.
     pub(super) place: Place,
-    /// Whether labels are read because nothing was given.
-    pub(super) assumes_labels: bool,
+    /// What is assumed, because nothing of ours was given.
+    pub(super) assumed: Assumed,
+    /// What the default list says of the host, if no setting of ours does.
+    pub(super) own_host_access: Option<HostAccess>,
+    /// Whether all addresses are those of IPv4.
+    pub(super) lacks_ipv6: bool,
+    /// What is to be said about variables of other proxies.
+    pub(super) foreign: Vec<String>,
     /// Variables that look like ours and describe a service.
     pub(super) service_variables: Vec<String>,
     /// Where each setting that was given was last written, and what, by the setting's name.
@@ -97,7 +103,10 @@ impl Default for Draft {
             label_prefixes: vec!["socket-proxy".to_owned(), "sockwarden".to_owned()],
             trust_image_labels: false,
             place: Place::Elsewhere,
-            assumes_labels: false,
+            assumed: Assumed::Nothing,
+            own_host_access: None,
+            lacks_ipv6: false,
+            foreign: Vec::new(),
             service_variables: Vec::new(),
             written: BTreeMap::new(),
         }
@@ -117,8 +126,8 @@ impl Draft {
         Ok(())
     }
 
-    /// In a container, with nothing given of who may connect and what is allowed, the labels of the clients say both.
-    pub(super) fn assume_labels(&mut self) {
+    /// Whether nothing is given, in a container, of who may connect and what is allowed.
+    pub(super) fn is_open(&self) -> bool {
         const GIVEN: &[SettingName] = &[
             SettingName::AllowFrom,
             SettingName::Allow,
@@ -129,12 +138,19 @@ impl Draft {
             SettingName::ProxyContainerName,
         ];
         let is_given = GIVEN.iter().any(|setting| self.written(setting.name()).is_some());
-        if self.place == Place::Container && !is_given && self.rules.is_empty() {
-            self.own_container = Some(OwnContainer::Auto);
-            self.listen_ip = Ipv6Addr::UNSPECIFIED.into();
-            self.allow_from = Vec::new();
-            self.assumes_labels = true;
-        }
+        self.place == Place::Container && !is_given && self.rules.is_empty()
+    }
+
+    /// Assumes what nobody said: all addresses, and that labels say who may do what.
+    pub(super) fn assume(&mut self, assumed: Assumed) {
+        self.own_container = Some(OwnContainer::Auto);
+        self.listen_ip = if self.lacks_ipv6 {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        };
+        self.allow_from = Vec::new();
+        self.assumed = assumed;
     }
 
     /// Adds words to what is allowed.
@@ -197,6 +213,18 @@ impl Draft {
             .then(|| Mistake::WordsForNobody { setting: self.spelling(SettingName::Allow.name()) });
         same_socket.into_iter().chain(nobody).collect()
     }
+}
+
+/// What is assumed in a container, if nothing of ours says who may connect and what is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assumed {
+    /// Nothing.
+    Nothing,
+    /// Labels are read.
+    Labels,
+    /// Variables of another proxy say what everybody may do on the networks that the container is attached to; labels are read as well, if the
+    /// own container is found.
+    Sections,
 }
 
 /// Where the process runs, as far as a configuration can be surprising there.

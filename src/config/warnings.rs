@@ -32,6 +32,7 @@ pub(super) fn of(draft: &Draft) -> Vec<String> {
     warnings.extend(label_prefix(draft));
     warnings.extend(without_effect(draft));
     warnings.extend(services(draft));
+    warnings.extend(draft.foreign.iter().cloned());
     warnings
 }
 

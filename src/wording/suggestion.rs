@@ -232,9 +232,8 @@ mod tests {
             label(Method::Get, "/containers/json", Some(&list)),
             "socket-proxy.allow.get.containerlist.3"
         );
-        let keys: Vec<String> = crate::request::Operation::all()
-            .map(|operation| operation.id().to_ascii_lowercase())
-            .collect();
+        let keys: Vec<String> =
+            Operation::all().map(|operation| operation.id().to_ascii_lowercase()).collect();
         assert!(keys.iter().all(|key| key.chars().all(|c| c.is_ascii_alphanumeric())));
     }
 }

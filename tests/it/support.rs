@@ -65,7 +65,7 @@ impl Setup {
             words: sockwarden::rule::words::Words::default(),
             images: None,
             own_host_access: None,
-            assumes_labels: false,
+            assumed: sockwarden::config::Assumed::Nothing,
             bodies: sockwarden::clauses::Defaults {
                 bind_mount_from: None,
                 deny_host_mounts: false,
