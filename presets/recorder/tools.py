@@ -250,6 +250,40 @@ def podman(stage):
     return [stage.run(program, "--version", **library).strip()]
 
 
+def oxker(stage):
+    """Looks at containers, what they use, their logs, and inspects one."""
+    program = packages.crate("oxker")
+    with stage.terminal(program, "--host", stage.relay.socket, "--use-cli") as terminal:
+        terminal.wait_for(f"{NAME}web")
+        stage.relay.wait_for("GET", "/stats")
+        stage.relay.wait_for("GET", "/logs")
+        terminal.type("i")
+        stage.relay.wait_for("GET", "/containers/[0-9a-f]+/json")
+        terminal.type("q")
+    return [stage.run(program, "--version").strip()]
+
+
+def ducker(stage):
+    """Looks at containers, the logs of one, images, volumes and networks."""
+    program = packages.crate("ducker")
+    # So that it asks nobody for a newer version.
+    write(stage.work / "home/.config/ducker/config.yaml", "check_for_update: false\n")
+    with stage.terminal(program, "--docker-path", f"unix://{stage.relay.socket}") as terminal:
+        # Names are cut to their columns.
+        terminal.wait_for("sockwarden-tes")
+        terminal.type("l")
+        stage.relay.wait_for("GET", "/logs")
+        mark = stage.relay.mark()
+        terminal.type("\x1b")
+        stage.relay.wait_for("GET", "/containers/json", mark)
+        for page, target in (("images", "/images/json"), ("volumes", "/volumes"), ("networks", "/networks")):
+            mark = stage.relay.mark()
+            terminal.type(f":{page}\r")
+            stage.relay.wait_for("GET", target, mark)
+        terminal.type("q")
+    return [stage.run(program, "--version").strip()]
+
+
 RECORDINGS = [
     Recording("skopeo", "skopeo", ["inspect docker-daemon:", "copy docker-daemon:"], skopeo),
     Recording("dive", "dive", ["analysis of an image, with CI=true and on a terminal"], dive),
@@ -262,5 +296,7 @@ RECORDINGS = [
     Recording("act", "act", ["a workflow with two jobs and a service, --pull=false"], act),
     Recording("netdata", "netdata", ["python.d/dockerd", "cgroup-name.sh"], netdata),
     Recording("podman", "podman", ["pull docker-daemon:"], podman),
+    Recording("oxker", "oxker", ["containers", "stats", "logs", "inspect"], oxker),
+    Recording("ducker", "ducker", ["containers", "logs", "images", "volumes", "networks"], ducker),
     Recording("crowdsec", "CrowdSec", ["docker acquisition by name and by expression, followed"], crowdsec),
 ]
