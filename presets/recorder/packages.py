@@ -19,11 +19,12 @@ def _do(*command, **options):
 def python(name, *packages):
     """The `bin` of a virtual environment with these packages of PyPI."""
     where = CACHE / "python" / name
-    if not (where / "ready").exists():
+    ready = where / "ready"
+    if not ready.exists() or ready.read_text() != " ".join(packages):
         shutil.rmtree(where, ignore_errors=True)
         _do(sys.executable, "-m", "venv", where)
         _do(where / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", *packages)
-        (where / "ready").touch()
+        ready.write_text(" ".join(packages))
     return where / "bin"
 
 
@@ -43,7 +44,8 @@ def installed(program, package):
 def unpacked(*packages):
     """The root of an unpacked package of Debian, with further packages it needs: nothing of it starts by itself."""
     where = CACHE / "debian" / packages[0]
-    if not (where / "ready").exists():
+    ready = where / "ready"
+    if not ready.exists() or ready.read_text() != " ".join(packages):
         shutil.rmtree(where, ignore_errors=True)
         where.mkdir(parents=True)
         _update()
@@ -51,7 +53,7 @@ def unpacked(*packages):
         for archive in where.glob("*.deb"):
             _do("dpkg", "-x", archive, where)
             archive.unlink()
-        (where / "ready").touch()
+        ready.write_text(" ".join(packages))
     return where
 
 

@@ -35,7 +35,8 @@ class Stage:
         self.engine = engine
         self.docker = docker
         self.work = pathlib.Path(tempfile.mkdtemp(prefix=NAME))
-        (self.work / "home").mkdir()
+        (self.work / "home" / "docker").mkdir(parents=True)
+        (self.work / "home" / "docker" / "config.json").write_text("{}")
         self.relay = Relay(str(self.work), engine)
         self.environment = {
             "PATH": os.environ["PATH"],
