@@ -34,6 +34,12 @@ soak minutes="1":
     cargo build --release --locked
     cargo run --release --locked -p sockwarden-soak -- -minutes {{ minutes }}
 
+# whether the sandbox keeps the system calls that serving makes, and no other; needs strace
+calls:
+    cargo build --release --locked
+    cargo build --locked -p sockwarden-soak
+    .ci/system_calls target/release/sockwarden target/debug/sockwarden-soak
+
 # a fuzz target (the names are those in fuzz/fuzz_targets) for so many seconds; needs nightly and cargo-fuzz
 fuzz name seconds="60":
     mkdir -p target/fuzz/{{ name }}
