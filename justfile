@@ -18,7 +18,7 @@ shell:
 
 # real clients on a real engine
 e2e *args:
-    cargo test --locked -p sockwarden-e2e {{ args }}
+    RUST_TEST_THREADS=$(nproc) cargo test --locked -p sockwarden-e2e {{ args }}
 
 # a demonstration, with containers if an engine answers
 quickstart:
