@@ -31,6 +31,7 @@ use crate::listen::ListenerAddress;
 use crate::log::LogSettings;
 use crate::registry::OwnContainer;
 use crate::rule::RuleSet;
+use crate::setting::SettingName;
 
 use self::arguments::{CommandLine, Written};
 use self::draft::Draft;
@@ -71,6 +72,8 @@ pub struct Config {
     pub label_prefixes: Vec<String>,
     /// Whether labels that come from an image count as the container's own.
     pub trust_image_labels: bool,
+    /// The settings that were given by their variables, and that messages call by them.
+    pub by_variable: Vec<SettingName>,
     /// What is valid and still surprising, a sentence each, to be said once at the start.
     pub warnings: Vec<String>,
 }
@@ -136,6 +139,7 @@ impl Config {
 impl From<Draft> for Config {
     fn from(draft: Draft) -> Self {
         let warnings = warnings::of(&draft);
+        let by_variable = draft.given_by_variable();
         let rules = draft.effective_rules().cloned().collect::<RuleSet>();
         let listener = match draft.endpoint {
             Some(path) => ListenerAddress::Unix { path, mode: draft.endpoint_mode },
@@ -166,6 +170,7 @@ impl From<Draft> for Config {
             own_container: draft.own_container,
             label_prefixes: draft.label_prefixes,
             trust_image_labels: draft.trust_image_labels,
+            by_variable,
             warnings,
         }
     }

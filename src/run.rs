@@ -17,8 +17,8 @@ use crate::policy::Policy;
 use crate::proxy::{Proxy, Stop};
 use crate::registry::{LabelPolicy, Networks, OwnContainerError, Registry};
 use crate::rule::Allowlist;
+use crate::setting::SettingName;
 use crate::startup;
-use crate::wording::SettingName;
 use crate::workers::Workers;
 
 /// How long connections get to close after everything that runs was finished or given up.

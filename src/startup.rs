@@ -15,7 +15,7 @@ use crate::request::{Method, Operation};
 use crate::risks::{allows, build_limits, dangers, host_owner};
 use crate::rule::HostAccess;
 use crate::rule::RuleSet;
-use crate::wording::{Named, SettingName};
+use crate::setting::{Named, SettingName};
 
 const SOCKET_PATH: SettingName = SettingName::SocketPath;
 const DENY_HOST: Named<'_> = SettingName::HostAccess.set_to("deny");
@@ -151,7 +151,7 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
     let (most, asked) = (bounds.limits().connections, config.limits.connections);
     if most < asked {
         let why = format!(
-            "the limit of open files allows fewer connections than {}; raise it (`ulimits: nofile` in compose), or lower the option",
+            "the limit of open files allows fewer connections than {}; raise it (`ulimits: nofile` in compose), or lower it",
             SettingName::MaxConnections
         );
         // Nobody is to blame for a default.

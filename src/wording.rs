@@ -1,7 +1,6 @@
 //! Why a request was refused and what would allow it, in words that a user can act on: a flag, a variable, or a label.
 
 mod creator;
-mod setting;
 mod suggestion;
 
 use std::fmt::{self, Write as _};
@@ -13,10 +12,9 @@ use crate::policy::{Denied, DenyReason, MAX_QUESTIONS};
 use crate::request::Head;
 use crate::rule::Allowlist;
 use crate::rule::labels::{LabelError, Rights};
+use crate::setting::SettingName;
 use crate::text::printable;
 use suggestion::{suggested_label, suggested_pattern};
-
-pub use setting::{Named, SettingName};
 
 /// Why it was refused, in the words of the log.
 pub fn reason(reason: &DenyReason) -> String {
@@ -102,8 +100,8 @@ pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanatio
                 let label = suggested_label(head, prefix, Some(list));
                 format!("the label `{label}` on {container}")
             } else {
-                let pattern = format!("'{}'", suggested_pattern(head));
-                SettingName::allow(method).set_to(&pattern).or_variable().to_string()
+                let pattern = suggested_pattern(head);
+                SettingName::allow(method).set_to(&pattern).quoted().or_variable().to_string()
             };
             // The usual refusal, and a long one.
             let mut message = String::with_capacity(320);

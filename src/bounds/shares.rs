@@ -158,7 +158,7 @@ impl Bounds {
             if count > before {
                 let last = reached.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 tracing::warn!(
-                    option = limit.setting().flag(),
+                    option = limit.setting().as_given(),
                     count = count - before,
                     total = count,
                     last_client = last,

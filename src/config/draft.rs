@@ -16,6 +16,7 @@ use crate::registry::OwnContainer;
 use crate::request::Method;
 use crate::rule::HostAccess;
 use crate::rule::{Origin, Rule};
+use crate::setting::SettingName;
 
 use super::given::Given;
 use super::mistake::{Mistake, Problem, printable};
@@ -106,13 +107,22 @@ impl Draft {
     }
 
     /// Where a setting was written and what, if it was.
-    pub(super) fn written(&self, name: &str) -> Option<(&Origin, &OsStr)> {
-        self.written.get(name).map(|(origin, value)| (origin, value.as_os_str()))
+    pub(super) fn written(&self, setting: SettingName) -> Option<(&Origin, &OsStr)> {
+        self.written.get(setting.name()).map(|(origin, value)| (origin, value.as_os_str()))
     }
 
     /// The name to call a setting by: as it was written, or the flag.
-    pub(super) fn spelling(&self, name: &str) -> String {
-        self.written(name).map_or_else(|| format!("-{name}"), |(origin, _)| origin.to_string())
+    pub(super) fn spelling(&self, setting: SettingName) -> String {
+        let written = self.written(setting);
+        written.map_or_else(|| setting.flag().to_owned(), |(origin, _)| origin.to_string())
+    }
+
+    /// The settings that were written as variables, and not as flags as well.
+    pub(super) fn given_by_variable(&self) -> Vec<SettingName> {
+        let is_variable = |setting: &SettingName| {
+            self.written(*setting).is_some_and(|(origin, _)| matches!(origin, Origin::Env(_)))
+        };
+        SettingName::ALL.iter().copied().filter(is_variable).collect()
     }
 
     /// The rules that count: a method with flags has no rules from variables.
@@ -128,8 +138,8 @@ impl Draft {
         let endpoint =
             self.endpoint.as_ref().filter(|endpoint| **endpoint == self.engine_socket)?;
         Some(Mistake::SameSocket {
-            one: self.spelling("proxysocketendpoint"),
-            other: self.spelling("socketpath"),
+            one: self.spelling(SettingName::ProxySocketEndpoint),
+            other: self.spelling(SettingName::SocketPath),
             path: printable(endpoint.as_os_str()),
         })
     }

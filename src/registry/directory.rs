@@ -13,6 +13,7 @@ use crate::engine::questions::{ContainerInspect, ImageInspect};
 use crate::engine::{Engine, OwnCall};
 use crate::rule::labels::image::Counted;
 use crate::rule::labels::{LabelError, Rights};
+use crate::setting::SettingName;
 
 /// How long the labels that speak of rights may be together of all containers that have new ones, in bytes.
 const MOST_LISTED_LABEL_BYTES: usize = 32 * 1024 * 1024;
@@ -172,7 +173,8 @@ impl Directory {
                 tracing::warn!(
                     container = name,
                     label = key,
-                    "a label that comes from the image does not count; set it on the container, or use `-trustimagelabels`"
+                    "a label that comes from the image does not count; set it on the container, or use {}",
+                    SettingName::TrustImageLabels
                 );
             }
             if !counted.unclear.is_empty() {

@@ -19,6 +19,7 @@ use crate::risks::{build_limits, dangers, host_owner};
 use crate::rule::Allowlist;
 use crate::rule::HostAccess;
 use crate::rule::labels::Rights;
+use crate::setting::SettingName;
 use crate::text::printable;
 
 /// How many containers of one network are looked at for the warning about forged addresses.
@@ -165,7 +166,8 @@ impl Reporter {
         );
         if self.ourselves.look().on_host {
             tracing::warn!(
-                "sockwarden uses the host's network: containers on every network of the engine are recognised by their addresses there, but those with `network_mode: host`, like processes of the host, are judged by the default allowlist, if `-allowfrom` admits their address"
+                "sockwarden uses the host's network: containers on every network of the engine are recognised by their addresses there, but those with `network_mode: host`, like processes of the host, are judged by the default allowlist, if {} admits their address",
+                SettingName::AllowFrom
             );
         }
         for client in &clients {
