@@ -10,11 +10,11 @@ use super::network::bare_address;
 use super::networks::Networks;
 use super::ourselves::{Look, Ourselves};
 use super::sessions::Sessions;
-use super::shared::{Shared, lock};
+use super::shared::{Shared, inspect, lock};
 use crate::clauses::{builds_unlabelled, mount_danger};
 use crate::client::{Container, ContainerId};
+use crate::engine::Engine;
 use crate::engine::questions::{ContainerInspect, ContainerRow, Endpoint};
-use crate::engine::{Engine, OwnCall};
 use crate::risks::{build_limits, dangers, host_owner};
 use crate::rule::Allowlist;
 use crate::rule::HostAccess;
@@ -244,9 +244,7 @@ impl Reporter {
         let view = self.networks.look(network).await?;
         let others =
             view.containers().into_iter().filter(|other| *other != self.ourselves.id).count();
-        let full = id.to_string();
-        let inspect: Option<ContainerInspect> =
-            self.engine.ask_for(OwnCall::Container(&full)).await.map_err(Arc::new)?;
+        let inspect = inspect(&self.engine, id).await?;
         let Some(inspect) = inspect else { return Ok(()) };
         let name = inspect.name.trim_start_matches('/');
         if others > 1
