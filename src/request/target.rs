@@ -19,7 +19,7 @@ use super::operation::{self, Operation, Parameter, Reading};
 /// A request target in origin-form (RFC 9112 section 3.2.1) that every reader understands alike.
 ///
 // INVARIANT: `RequestTarget::parse_for(method, &t.to_wire())` is `t` again; there is no way back to the client's bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RequestTarget {
     version: Option<ApiVersion>,
     /// The decoded path as the client meant it, version prefix included: what patterns are matched against.
@@ -27,9 +27,20 @@ pub struct RequestTarget {
     /// Where in `decoded` the path behind the version prefix begins, in bytes.
     path_start: usize,
     query: Query,
-    /// The operation that the path means behind the method that it was read for.
+    /// The operation that the path means behind the method that it was read for, so that nobody has to look for it again.
     operation: Option<(Method, Operation)>,
 }
+
+/// The operation follows from the rest.
+impl PartialEq for RequestTarget {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { version, decoded, path_start, query, operation: _ } = self;
+        (version, decoded, path_start, query)
+            == (&other.version, &other.decoded, &other.path_start, &other.query)
+    }
+}
+
+impl Eq for RequestTarget {}
 
 impl RequestTarget {
     /// Reads a target as it stands on the request line, whatever the method in front of it.
