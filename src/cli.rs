@@ -18,6 +18,7 @@ use crate::log;
 use crate::run;
 use crate::run::Ended;
 use crate::sandbox;
+use crate::setting::SettingName;
 use crate::startup;
 use crate::workers::{self, Workers};
 use terminal::{complain, exit, print_out, small_runtime};
@@ -76,6 +77,7 @@ fn serve(
     if config.assumed == Assumed::Sections {
         config.allow_from.extend(startup::attached_networks(Path::new("/")));
     }
+    SettingName::call_by_variable(&config.by_variable);
     // It reads files to find out.
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
     // Before the first thread: what is given up holds for this one and those it starts.
@@ -85,7 +87,8 @@ fn serve(
         entered.report();
     } else {
         tracing::warn!(
-            "the sandbox is off, as `-nosandbox` says; switch it on again when you know what was in its way"
+            "the sandbox is off, as {} says; switch it on again when you know what was in its way",
+            SettingName::NoSandbox
         );
     }
     let started = Workers::start(workers).and_then(|workers| Ok((workers, workers::runtime()?)));

@@ -34,7 +34,7 @@ use crate::log::LogSettings;
 use crate::registry::OwnContainer;
 use crate::rule::words::{ImagePattern, Words};
 use crate::rule::{Allowlist, HostAccess, RuleSet};
-use crate::wording::SettingName;
+use crate::setting::SettingName;
 
 use self::arguments::{CommandLine, Written};
 use self::draft::Draft;
@@ -88,6 +88,8 @@ pub struct Config {
     pub label_prefixes: Vec<String>,
     /// Whether labels that come from an image count as the container's own.
     pub trust_image_labels: bool,
+    /// The settings that were given by their variables, and that messages call by them.
+    pub by_variable: Vec<SettingName>,
     /// What is valid and still surprising, a sentence each, to be said once at the start.
     pub warnings: Vec<String>,
 }
@@ -176,10 +178,11 @@ impl Config {
 impl From<Draft> for Config {
     fn from(draft: Draft) -> Self {
         let warnings = warnings::of(&draft);
+        let by_variable = draft.given_by_variable();
         let rules = draft.effective_rules().cloned().collect::<RuleSet>();
         let words = draft.effective_words();
         let own_host_access = draft
-            .written(SettingName::HostAccess.name())
+            .written(SettingName::HostAccess)
             .map(|_| draft.host_access)
             .or(draft.own_host_access);
         let listener = match draft.endpoint {
@@ -216,6 +219,7 @@ impl From<Draft> for Config {
             assumed: draft.assumed,
             label_prefixes: draft.label_prefixes,
             trust_image_labels: draft.trust_image_labels,
+            by_variable,
             warnings,
         }
     }

@@ -16,8 +16,8 @@ use crate::listen::{self, Listener, ListenerAddress};
 use crate::policy::Policy;
 use crate::proxy::{Proxy, Stop};
 use crate::registry::{LabelPolicy, Networks, OwnContainerError, Registry};
+use crate::setting::SettingName;
 use crate::startup;
-use crate::wording::SettingName;
 use crate::workers::Workers;
 
 /// How long connections get to close after everything that runs was finished or given up.

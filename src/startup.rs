@@ -17,7 +17,7 @@ use crate::listen::ListenerAddress;
 use crate::request::{Method, Operation};
 use crate::risks::{build_limits, dangers, gives, host_owner, risk};
 use crate::rule::{Allowlist, HostAccess};
-use crate::wording::{Named, SettingName};
+use crate::setting::{Named, SettingName};
 
 const SOCKET_PATH: SettingName = SettingName::SocketPath;
 const DENY_HOST: Named<'_> = SettingName::HostAccess.set_to("deny");
@@ -186,7 +186,7 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
     let (most, asked) = (bounds.limits().connections, config.limits.connections);
     if most < asked {
         let why = format!(
-            "the limit of open files allows fewer connections than {}; raise it (`ulimits: nofile` in compose), or lower the option",
+            "the limit of open files allows fewer connections than {}; raise it (`ulimits: nofile` in compose), or lower it",
             SettingName::MaxConnections
         );
         // Nobody is to blame for a default.

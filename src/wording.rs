@@ -1,7 +1,6 @@
 //! Why a request was refused and what would allow it, in words that a user can act on: a flag, a variable, or a label.
 
 mod creator;
-mod setting;
 mod suggestion;
 
 use std::fmt::{self, Write as _};
@@ -13,10 +12,9 @@ use crate::policy::{Denied, DenyReason, MAX_QUESTIONS};
 use crate::request::Head;
 use crate::rule::Allowlist;
 use crate::rule::labels::{LabelError, Rights};
+use crate::setting::SettingName;
 use crate::text::printable;
 use suggestion::{suggested_label, suggested_pattern, suggested_word};
-
-pub use setting::{Named, SettingName};
 
 /// Why it was refused, in the words of the log.
 pub fn reason(reason: &DenyReason) -> String {
@@ -161,8 +159,8 @@ fn fix_of_list(client: &Client, head: &Head, has_words: bool, setup: Setup<'_>) 
             format!("`{word}` in {}", SettingName::Allow.or_variable())
         }
         (None, _) => {
-            let pattern = format!("'{}'", suggested_pattern(head));
-            SettingName::allow(head.method).set_to(&pattern).or_variable().to_string()
+            let pattern = suggested_pattern(head);
+            SettingName::allow(head.method).set_to(&pattern).quoted().or_variable().to_string()
         }
     }
 }

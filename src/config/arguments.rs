@@ -9,7 +9,7 @@ use std::iter::Peekable;
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::rule::Origin;
-use crate::wording::SettingName;
+use crate::setting::SettingName;
 
 use super::commands::COMMANDS;
 use super::given::Given;

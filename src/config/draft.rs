@@ -16,8 +16,7 @@ use crate::registry::OwnContainer;
 use crate::request::Method;
 use crate::rule::words::{self, Exceptions, ImagePattern, Words};
 use crate::rule::{HostAccess, Origin, Rule};
-
-use crate::wording::SettingName;
+use crate::setting::SettingName;
 
 use super::given::Given;
 use super::mistake::{Mistake, Problem, printable};
@@ -137,7 +136,7 @@ impl Draft {
             SettingName::ProxySocketEndpoint,
             SettingName::ProxyContainerName,
         ];
-        let is_given = GIVEN.iter().any(|setting| self.written(setting.name()).is_some());
+        let is_given = GIVEN.iter().any(|setting| self.written(*setting).is_some());
         self.place == Place::Container && !is_given && self.rules.is_empty()
     }
 
@@ -180,13 +179,22 @@ impl Draft {
     }
 
     /// Where a setting was written and what, if it was.
-    pub(super) fn written(&self, name: &str) -> Option<(&Origin, &OsStr)> {
-        self.written.get(name).map(|(origin, value)| (origin, value.as_os_str()))
+    pub(super) fn written(&self, setting: SettingName) -> Option<(&Origin, &OsStr)> {
+        self.written.get(setting.name()).map(|(origin, value)| (origin, value.as_os_str()))
     }
 
     /// The name to call a setting by: as it was written, or the flag.
-    pub(super) fn spelling(&self, name: &str) -> String {
-        self.written(name).map_or_else(|| format!("-{name}"), |(origin, _)| origin.to_string())
+    pub(super) fn spelling(&self, setting: SettingName) -> String {
+        let written = self.written(setting);
+        written.map_or_else(|| setting.flag().to_owned(), |(origin, _)| origin.to_string())
+    }
+
+    /// The settings that were written as variables, and not as flags as well.
+    pub(super) fn given_by_variable(&self) -> Vec<SettingName> {
+        let is_variable = |setting: &SettingName| {
+            self.written(*setting).is_some_and(|(origin, _)| matches!(origin, Origin::Env(_)))
+        };
+        SettingName::ALL.iter().copied().filter(is_variable).collect()
     }
 
     /// The rules that count: a method with flags has no rules from variables.
@@ -201,16 +209,16 @@ impl Draft {
     pub(super) fn contradictions(&self) -> Vec<Mistake> {
         let endpoint = self.endpoint.as_ref().filter(|it| **it == self.engine_socket);
         let same_socket = endpoint.map(|endpoint| Mistake::SameSocket {
-            one: self.spelling("proxysocketendpoint"),
-            other: self.spelling("socketpath"),
+            one: self.spelling(SettingName::ProxySocketEndpoint),
+            other: self.spelling(SettingName::SocketPath),
             path: printable(endpoint.as_os_str()),
         });
         let is_for_nobody = !self.words.is_empty()
             && self.endpoint.is_none()
             && !self.listen_ip.is_loopback()
-            && self.written("allowfrom").is_none();
+            && self.written(SettingName::AllowFrom).is_none();
         let nobody = is_for_nobody
-            .then(|| Mistake::WordsForNobody { setting: self.spelling(SettingName::Allow.name()) });
+            .then(|| Mistake::WordsForNobody { setting: self.spelling(SettingName::Allow) });
         same_socket.into_iter().chain(nobody).collect()
     }
 }

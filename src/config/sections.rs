@@ -11,7 +11,7 @@ use tracing::Level;
 
 use crate::rule::words::Words;
 use crate::rule::{HostAccess, Origin};
-use crate::wording::SettingName;
+use crate::setting::SettingName;
 
 use super::draft::{Assumed, Draft};
 use super::mistake::{Mistake, printable};

@@ -15,10 +15,10 @@ use super::networks::Networks;
 use super::ourselves::Ourselves;
 use super::report::Reporter;
 use super::sessions::Sessions;
-use super::shared::Shared;
+use super::shared::{Shared, inspect};
 use crate::client::ContainerId;
-use crate::engine::questions::{ContainerInspect, Event, EventStream};
-use crate::engine::{Engine, EngineError, OwnCall};
+use crate::engine::questions::{Event, EventStream};
+use crate::engine::{Engine, EngineError};
 
 /// Events that wait to be worked through. The daemon drops events for a reader that is slower than 1,024 of them, without a word; this
 /// reader only puts them here, and starts over when even this is full.
@@ -286,9 +286,7 @@ impl Follower {
             }
             Work::Disconnected(id) => {
                 // One that stops leaves its networks too, and the list still calls it running then.
-                let name = id.to_string();
-                let inspect: Option<ContainerInspect> =
-                    self.engine.ask_for(OwnCall::Container(&name)).await.map_err(Arc::new)?;
+                let inspect = inspect(&self.engine, id).await?;
                 if inspect.is_some_and(|inspect| inspect.state.running) {
                     self.reporter.tell(id, "client left a network").await?;
                 }

@@ -10,15 +10,16 @@ use super::network::bare_address;
 use super::networks::Networks;
 use super::ourselves::{Look, Ourselves};
 use super::sessions::Sessions;
-use super::shared::{Shared, lock};
+use super::shared::{Shared, inspect, lock};
 use crate::clauses::{builds_unlabelled, mount_danger};
 use crate::client::{Container, ContainerId};
+use crate::engine::Engine;
 use crate::engine::questions::{ContainerInspect, ContainerRow, Endpoint};
-use crate::engine::{Engine, OwnCall};
 use crate::risks::{build_limits, dangers, host_owner};
 use crate::rule::Allowlist;
 use crate::rule::HostAccess;
 use crate::rule::labels::Rights;
+use crate::setting::SettingName;
 use crate::text::printable;
 
 /// How many containers of one network are looked at for the warning about forged addresses.
@@ -165,7 +166,8 @@ impl Reporter {
         );
         if self.ourselves.look().on_host {
             tracing::warn!(
-                "sockwarden uses the host's network: containers on every network of the engine are recognised by their addresses there, but those with `network_mode: host`, like processes of the host, are judged by the default allowlist, if `-allowfrom` admits their address"
+                "sockwarden uses the host's network: containers on every network of the engine are recognised by their addresses there, but those with `network_mode: host`, like processes of the host, are judged by the default allowlist, if {} admits their address",
+                SettingName::AllowFrom
             );
         }
         for client in &clients {
@@ -242,9 +244,7 @@ impl Reporter {
         let view = self.networks.look(network).await?;
         let others =
             view.containers().into_iter().filter(|other| *other != self.ourselves.id).count();
-        let full = id.to_string();
-        let inspect: Option<ContainerInspect> =
-            self.engine.ask_for(OwnCall::Container(&full)).await.map_err(Arc::new)?;
+        let inspect = inspect(&self.engine, id).await?;
         let Some(inspect) = inspect else { return Ok(()) };
         let name = inspect.name.trim_start_matches('/');
         if others > 1

@@ -124,7 +124,7 @@ fn large_bodies_come_through_one_after_the_other() {
 #[test]
 fn a_client_that_takes_its_share_is_told_so() {
     run(async {
-        let stage = stage(Duration::from_secs(2)).await;
+        let stage = stage(Duration::from_secs(1)).await;
         let head = get(
             "POST /containers/create",
             &["Content-Type: application/json", "Content-Length: 4000000"],

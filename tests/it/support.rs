@@ -84,6 +84,7 @@ impl Setup {
             own_container: None,
             label_prefixes: Vec::new(),
             trust_image_labels: false,
+            by_variable: Vec::new(),
             warnings: Vec::new(),
         };
         Self { dir, config, script: Box::new(docker_like) }
