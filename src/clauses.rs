@@ -38,7 +38,6 @@ use crate::rule::{Allowlist, HostAccess};
 use crate::text::printable;
 
 pub use answers::Answers;
-pub use builds::{builds_images, builds_unlabelled, starts_containers};
 pub use creator::{mark, needs_creator};
 pub use decisions::Gains;
 pub use mounts::mount_danger;

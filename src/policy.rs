@@ -84,6 +84,7 @@ impl Policy {
                     other => other,
                 }),
                 Standing::Orphan(bound) => Err(DenyReason::Creator(Box::new(bound))),
+                Standing::Step(container) => Err(DenyReason::Step(container.name.clone())),
             })
             .reduce(|all, this| {
                 let ((_, mut lists), (grant, list)) = (all?, this?);

@@ -3,22 +3,10 @@
 //! Whether a pattern allows an operation is tried on paths of it: with several API versions, and with names and ids of the usual shapes
 //! and with the words that the patterns themselves hold.
 
-use crate::clauses::{Gains, starts_containers};
+use crate::clauses::Gains;
 use crate::request::Operation;
 use crate::rule::HostAccess;
 use crate::rule::RuleSet;
-
-/// What these rules allow and a client does not get, because they allow builds as well, where rights come from labels.
-pub fn build_limits(rules: &RuleSet) -> String {
-    let starts: Vec<&str> = Operation::all()
-        .filter(|operation| starts_containers(*operation) && allows(rules, *operation))
-        .map(Operation::id)
-        .collect();
-    match starts.as_slice() {
-        [] => "may build, and so neither make nor start containers".to_owned(),
-        starts => format!("may build, and so not use {}", starts.join(", ")),
-    }
-}
 
 /// The operation through which a client with these rules owns the host, if there is one: what it creates may do anything there.
 pub fn host_owner(rules: &RuleSet, host_access: HostAccess) -> Option<Operation> {
@@ -125,23 +113,6 @@ mod tests {
             &["ContainerAttachWebsocket", "ContainerExport", "ContainerArchive"],
         );
         check(Method::Post, r"/v1\.\d+/images/registry.local/app/push", &["ImagePush"]);
-    }
-
-    #[test]
-    fn who_builds_is_told_what_that_costs() {
-        let rules = |pattern: &str| {
-            let path = Arc::new(AnchoredRegex::new(pattern).unwrap());
-            let origin = Origin::Flag("-allow".to_owned());
-            RuleSet::from_iter([Rule { origin, method: Method::Post, path }])
-        };
-        assert_eq!(
-            build_limits(&rules("/(build|containers/(create|x/start))")),
-            "may build, and so not use ContainerCreate, ContainerStart"
-        );
-        assert_eq!(
-            build_limits(&rules("/build")),
-            "may build, and so neither make nor start containers"
-        );
     }
 
     #[test]

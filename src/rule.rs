@@ -112,8 +112,6 @@ pub struct RuleSet {
     by_method: [Vec<Arc<Rule>>; Method::ALL.len()],
     /// Which of many rules for a method to look at, made when first needed; `None` where they are few, or too large together.
     hints: OnceLock<Box<[Option<PatternSet>]>>,
-    /// Whether it allows builds, found out when first asked.
-    builds: OnceLock<bool>,
 }
 
 /// The minor numbers of the API versions that a client may name below version 2, which no engine speaks.
@@ -139,7 +137,6 @@ impl RuleSet {
         if let Some(rules) = self.by_method.get_mut(rule.method as usize) {
             rules.push(Arc::new(rule));
             self.hints.take();
-            self.builds.take();
         }
     }
 
@@ -167,15 +164,6 @@ impl RuleSet {
         !self.of(method).is_empty()
             && (allows(path)
                 || NAMED_VERSIONS.clone().any(|minor| allows(&format!("/v1.{minor}{path}"))))
-    }
-
-    /// Whether it allows builds, under any version. Both operations run what the client sends.
-    pub fn allows_builds(&self) -> bool {
-        *self.builds.get_or_init(|| {
-            ["/build", "/grpc"]
-                .into_iter()
-                .any(|path| self.allows_under_any_version(Method::Post, path))
-        })
     }
 
     fn hint(&self, method: Method) -> Option<&PatternSet> {

@@ -12,7 +12,7 @@ use crate::config::{Config, Place};
 use crate::engine::{Engine, EngineError};
 use crate::listen::ListenerAddress;
 use crate::request::{Method, Operation};
-use crate::risks::{allows, build_limits, dangers, host_owner};
+use crate::risks::{allows, dangers, host_owner};
 use crate::rule::HostAccess;
 use crate::rule::RuleSet;
 use crate::wording::{Named, SettingName};
@@ -164,12 +164,6 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
     report_rules(&config.rules, &config.bodies, config.own_container.is_some());
     if let Some(warning) = name_taker(config) {
         tracing::warn!("{warning}");
-    }
-    if config.own_container.is_some() && config.rules.allows_builds() {
-        let limits = build_limits(&config.rules);
-        tracing::warn!(
-            "whoever the default allowlist is for {limits}; builds need `networkmode=none` where the proxy is on the default bridge or on the host's network; only a client with the label `allow.labels=true` is free of that"
-        );
     }
     match engine.version().await {
         Ok(version) => {

@@ -29,8 +29,8 @@ use crate::socket::SharedSocket;
 use super::told::CONTAINER_ROW;
 pub use super::told::{
     Actor, Attributes, ContainerInspect, ContainerRow, ContainerState, Endpoint, EngineVersion,
-    Event, HostConfig, ImageConfig, ImageInspect, Ipam, IpamPool, Member, Mount, NetworkInspect,
-    NetworkSettings, Told,
+    Event, HostConfig, ImageConfig, ImageInspect, Ipam, IpamPool, Made, Member, Mount,
+    NetworkInspect, NetworkSettings, Told, is_named_by_build,
 };
 
 /// A question of ours. There is no variant that changes anything.
@@ -330,6 +330,12 @@ impl Engine {
         self.is_docker.store(version.is_docker(), Ordering::SeqCst);
         *self.api.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(agreed);
         Ok(agreed)
+    }
+
+    /// The version that was agreed last; the oldest if none was.
+    pub fn agreed(&self) -> ApiVersion {
+        let known = *self.api.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.unwrap_or(ApiVersion::OLDEST)
     }
 
     /// Whether the engine tells of a container's creation before the container can speak, as Docker's does. Podman reads its events back

@@ -112,6 +112,8 @@ pub enum DenyReason {
     BrokenLabels(Arc<[LabelError]>),
     /// Its container was created by another client, and may do only what that one may.
     Creator(Box<Bound>),
+    /// Its container, by its name, is a step of a build.
+    Step(String),
     /// No rule is for the method.
     NoMethod,
     /// No rule is for the path.

@@ -98,7 +98,7 @@ fn check(container: &Arc<Container>, want: [bool; 3]) {
     // Who is not admitted has no default list.
     let nobody =
         lines.map(|line| judge(&[Arc::clone(container)], Admission::Unlisted, line, "").is_ok());
-    if container.is_by_default() {
+    if container.is_unlabelled() {
         assert_eq!(nobody, [false; 3], "{container:?}");
     }
 }
@@ -138,7 +138,7 @@ fn a_refusal_says_whose_fault_it_is() {
     let service = Maker::Service(Service::new("web", "ci").unwrap());
     assert_eq!(
         told(MadeBy::Gone(service)),
-        "child (10.0.0.2) may not ask GET /version: container `child` was created by `service:web/ci`, which no longer exists, so it may do nothing; give it a label of its own from outside the proxy"
+        "child (10.0.0.2) may not ask GET /version: container `child` was created by `service:web/ci`, which no longer exists, so it may do nothing; create it again outside the proxy, without the label `sockwarden.creator`"
     );
     let label = told(MadeBy::Container(own("ci", list("/info"))));
     assert!(

@@ -4,7 +4,7 @@ use super::support::{Stage, check};
 use super::{LIST, MAY_LIST, VERSION};
 use sockwarden_e2e::engine_or_skip;
 
-/// A container that a labelled client creates may do what both its creator and the default list may, and nothing once its creator is gone.
+/// A container that a labelled client creates may do what both its creator and the default list may, and nothing once its creator has another name.
 #[test]
 fn what_a_client_creates_has_no_more_rights() {
     let flags = ["-allowfrom=0.0.0.0/0", "-allowGET=.*"];
@@ -33,6 +33,12 @@ fn what_a_client_creates_has_no_more_rights() {
     let refused = format!("was created by `{parent}`, which may not do this either");
     check(&stage.docker(&["start", "-a", &asks]), 403, &[&refused]);
     check(&stage.ask("plain", &[], &VERSION), 200, &[]);
-    stage.docker_ok(&["rm", "-f", &parent]);
+    let other = stage.name("other");
+    stage.docker_ok(&["rename", &parent, &other]);
     check(&stage.docker(&["start", "-a", &lists]), 403, &["which no longer exists"]);
+    stage.docker_ok(&["rename", &other, &parent]);
+    // One that was removed stands for it a while longer.
+    stage.docker_ok(&["rm", "-f", &parent]);
+    check(&stage.docker(&["start", "-a", &lists]), 200, &[]);
+    check(&stage.docker(&["start", "-a", &asks]), 403, &[&refused]);
 }
