@@ -25,6 +25,7 @@ mod protected;
 mod question;
 mod reach;
 mod references;
+mod starts;
 mod swarm;
 mod terms;
 #[cfg(test)]
@@ -83,7 +84,15 @@ fn within_limits(inquiry: &mut Inquiry<'_>) -> Verdict {
             host::container_create(inquiry)?;
             image::inherited_stays_inside(inquiry)
         }
-        Limited::ContainerUpdate => host::container_update(inquiry),
+        Limited::ContainerUpdate => {
+            host::container_update(inquiry)?;
+            starts::own_stays_inside(inquiry)
+        }
+        Limited::Start => {
+            mounts::checkpoint_parameter(inquiry, "checkpoint-dir")?;
+            starts::own_stays_inside(inquiry)
+        }
+        Limited::Restart => starts::own_stays_inside(inquiry),
         Limited::ContainerExec => host::container_exec(inquiry),
         Limited::Target => reach::target_stays_inside(inquiry),
         Limited::ExecRead => execs::exec(inquiry, true),
@@ -153,6 +162,8 @@ fn mounts_something(operation: Operation) -> bool {
         | Limited::Build
         | Limited::Plugin => true,
         Limited::No
+        | Limited::Start
+        | Limited::Restart
         | Limited::ContainerExec
         | Limited::Target
         | Limited::ExecRead

@@ -35,6 +35,10 @@ pub(super) enum Limited {
     No,
     ContainerCreate,
     ContainerUpdate,
+    /// It starts the container that the path names, perhaps from a checkpoint.
+    Start,
+    /// It starts it again.
+    Restart,
     ContainerExec,
     /// It types into the container that the path names.
     Target,
@@ -174,7 +178,7 @@ macro_rules! decisions {
             pub(super) const fn of(operation: Operation) -> Self {
                 use Limited::{
                     Build, CheckpointCreate, ContainerCreate, ContainerExec, ContainerUpdate, Denied, Directory, ExecRead, ExecUse,
-                    ImageCreate, NetworkConnect, NetworkCreate, No, Plugin, SecretCreate, Service, ServiceUpdate, Target, Unknown,
+                    ImageCreate, NetworkConnect, NetworkCreate, No, Plugin, Restart, SecretCreate, Service, ServiceUpdate, Start, Target, Unknown,
                     VolumeCreate,
                 };
                 match operation {
@@ -216,9 +220,9 @@ decisions! {
     ContainerArchive => Any, No, Changes, No, No, No, No, No, No;
     PutContainerArchive => Any, Denied("writes files as root, also through mounts"), Changes, No, No, No, No, Part, No;
     ContainerCreate => Needed, ContainerCreate, No, Create, No, Container, Create, Owns, Container;
-    ContainerStart => Any, Directory("checkpoint-dir"), Changes, No, No, No, No, No, No;
+    ContainerStart => Any, Start, Changes, No, No, No, No, No, No;
     ContainerStop => Any, No, Changes, No, No, No, No, No, No;
-    ContainerRestart => Any, No, Changes, No, No, No, No, No, No;
+    ContainerRestart => Any, Restart, Changes, No, No, No, No, No, No;
     ContainerKill => Any, No, Changes, No, No, No, No, No, No;
     ContainerPause => Any, No, Changes, No, No, No, No, No, No;
     ContainerUnpause => Any, No, Changes, No, No, No, No, No, No;

@@ -6,7 +6,7 @@ use crate::request::json::Json;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
     /// The container that this name, id or part of an id means: `Id`, `Name`; `Type`, `Name`, `Source`, `Destination` and `RW` of its `Mounts`; of its
-    /// `HostConfig` what `reach.rs` looks at.
+    /// `HostConfig` what `reach.rs` looks at; the names of its `Networks`, and the label that says who created it.
     Container(String),
     /// The exec with this id: `ContainerID`, `ProcessConfig.privileged`.
     Exec(String),

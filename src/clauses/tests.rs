@@ -7,6 +7,7 @@ mod engines;
 mod execs;
 mod known;
 mod reach;
+mod starts;
 
 use std::sync::Arc;
 
