@@ -6,9 +6,10 @@ mod suggestion;
 
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::clauses::Clause;
-use crate::client::{Client, Container, Identity, WhyUnknown};
+use crate::client::{Client, Container, Identity, MadeBy, WhyUnknown};
 use crate::policy::{Denied, DenyReason, MAX_QUESTIONS};
 use crate::request::Head;
 use crate::rule::Allowlist;
@@ -69,7 +70,7 @@ pub struct Explanation {
 
 /// What the client is told, and what the log says would allow it.
 pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanation {
-    let Denied { head, reason } = denied;
+    let Denied { head, reason, by } = denied;
     let method = head.method;
     let asked = fmt::from_fn(|f| write!(f, "{method} {}", printable(head.target.versioned_path())));
     let (message, fix) = match reason {
@@ -153,7 +154,7 @@ pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanatio
             }
             clause => with_cure(
                 format_args!("{asked} is not allowed for {client}: {}", violation.told()),
-                &cure(clause, client, setup.label_prefix),
+                &cure(clause, client, by.as_ref(), setup.label_prefix),
             ),
         },
     };
@@ -221,10 +222,19 @@ fn looks_like_gateway(client: &Client) -> bool {
 }
 
 /// What would let a violation pass.
-fn cure(clause: Clause, client: &Client, label_prefix: Option<&str>) -> String {
-    let own = own_list(client).zip(label_prefix);
+fn cure(
+    clause: Clause,
+    client: &Client,
+    by: Option<&Arc<Allowlist>>,
+    label_prefix: Option<&str>,
+) -> String {
+    let owner = match by {
+        Some(list) => owner(client, list),
+        None => own_list(client).map(|(container, _)| container),
+    };
+    let own = owner.zip(label_prefix);
     let label_or = |label: &str, otherwise: &dyn fmt::Display| match own {
-        Some(((container, _), prefix)) => {
+        Some((container, prefix)) => {
             format!("the label `{prefix}.{label}` on {container}")
         }
         None => otherwise.to_string(),
@@ -270,6 +280,21 @@ fn cure(clause: Clause, client: &Client, label_prefix: Option<&str>) -> String {
     }
 }
 
+/// The container whose labels say this: one of the client's, or one that created one of those. `None` for the default list.
+fn owner<'a>(client: &'a Client, list: &Arc<Allowlist>) -> Option<&'a Container> {
+    let Identity::Containers(containers) = &client.identity else { return None };
+    let says = |container: &&'a Container| match &container.rights {
+        Rights::Own(own) => Arc::ptr_eq(own, list),
+        Rights::Unlabelled | Rights::Broken(_) => false,
+    };
+    let creators = containers.iter().flat_map(|container| &container.lineage.makers);
+    let creators = creators.filter_map(|made_by| match made_by {
+        MadeBy::Container(container) => Some(&**container),
+        _ => None,
+    });
+    containers.iter().map(|container| &**container).chain(creators).find(says)
+}
+
 /// The container whose own labels decide, if one's do, and what they say.
 fn own_list(client: &Client) -> Option<(&Container, &Allowlist)> {
     let Identity::Containers(containers) = &client.identity else { return None };
@@ -292,7 +317,7 @@ mod tests {
             identity: Identity::Plain,
         };
         let head = Head::new(Method::Get, RequestTarget::parse("/info").unwrap(), []);
-        explain(&client, &Denied { head, reason: DenyReason::NotAdmitted }, setup)
+        explain(&client, &Denied { head, reason: DenyReason::NotAdmitted, by: None }, setup)
     }
 
     #[test]

@@ -150,11 +150,31 @@ impl Engine {
         most: usize,
         mut take: impl FnMut(Record<'_>) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
+        let asked = self.skim_once(&call, shape, keep, most, &mut take).await;
+        match asked {
+            // Podman 4.3 fails at times over an image that is being made or removed beside it, and answers well a moment later.
+            Err(EngineError::Refused(status))
+                if status.is_server_error() && matches!(call, OwnCall::Image(_)) =>
+            {
+                self.skim_once(&call, shape, keep, most, &mut take).await
+            }
+            asked => asked,
+        }
+    }
+
+    async fn skim_once(
+        &self,
+        call: &OwnCall<'_>,
+        shape: Shape,
+        keep: &'static Keep,
+        most: usize,
+        mut take: impl FnMut(Record<'_>) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
         let wrong = |NotJson| EngineError::Unexpected(NO_JSON);
         let slow = |_| EngineError::Slow(ANSWER_DEADLINE);
-        let whole = if call == OwnCall::Containers { LIST_DEADLINE } else { ANSWER_DEADLINE };
+        let whole = if *call == OwnCall::Containers { LIST_DEADLINE } else { ANSWER_DEADLINE };
         let end = Instant::now() + whole;
-        let opened = timeout(ANSWER_DEADLINE, self.open_answer(&call)).await;
+        let opened = timeout(ANSWER_DEADLINE, self.open_answer(call)).await;
         let (response, connection) = opened.map_err(slow)??;
         let mut body = response.into_body();
         let mut skimmer = Skimmer::new(shape, keep, self.labels.clone(), most);

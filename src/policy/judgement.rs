@@ -9,8 +9,8 @@ use crate::clauses::{Answers, Question, Terms, Violation, examine, mark, pin};
 use crate::client::{Bound, WhyUnknown};
 use crate::request::json::{Json, JsonError, Keys};
 use crate::request::{BodyKind, Head};
-use crate::rule::Rule;
 use crate::rule::labels::LabelError;
+use crate::rule::{Allowlist, Rule};
 
 /// The verdict on a request.
 #[must_use]
@@ -99,6 +99,8 @@ pub struct Denied {
     pub head: Head,
     /// Why not.
     pub reason: DenyReason,
+    /// If what the request carries goes too far, the one of several lists for which it does.
+    pub by: Option<Arc<Allowlist>>,
 }
 
 /// Why a request may not be sent.
@@ -260,7 +262,10 @@ impl<B> Pending<B> {
             return Judgement::Pending(Box::new(self));
         }
         match self.review() {
-            Err(violation) => self.deny(DenyReason::Violation(violation)),
+            Err((violation, list)) => {
+                let (reason, by) = (DenyReason::Violation(violation), Some(list));
+                Judgement::Denied(Box::new(Denied { head: self.head, reason, by }))
+            }
             Ok(open) if self.answers.len() + open.len() > MAX_QUESTIONS => {
                 self.deny(DenyReason::TooManyNames)
             }
@@ -287,17 +292,19 @@ impl<B> Pending<B> {
 
     /// Refuses it for a reason that shows outside the judge.
     pub fn deny(self, reason: DenyReason) -> Judgement<B> {
-        Judgement::Denied(Box::new(Denied { head: self.head, reason }))
+        Judgement::Denied(Box::new(Denied { head: self.head, reason, by: None }))
     }
 
-    fn review(&self) -> Result<Vec<Question>, Violation> {
+    /// What is open, or the first violation with the list that it is one of.
+    fn review(&self) -> Result<Vec<Question>, (Violation, Arc<Allowlist>)> {
         let document = match &self.body {
             Unread::Read(document, _) => Some(document),
             Unread::Opaque(_) | Unread::Waiting(_) | Unread::MustBeEmpty(_) => None,
         };
         let mut questions = Vec::new();
         for list in &self.terms.lists {
-            questions.extend(examine(&self.head, document, &self.terms, list, &self.answers)?);
+            let examined = examine(&self.head, document, &self.terms, list, &self.answers);
+            questions.extend(examined.map_err(|violation| (violation, Arc::clone(list)))?);
         }
         questions.sort();
         questions.dedup();

@@ -165,6 +165,37 @@ fn a_body_is_judged_by_both_too() {
     }
 }
 
+/// Advice is about the list for which a request goes too far, and no other.
+#[test]
+fn advice_is_about_the_list_that_refuses() {
+    let create = |container: Arc<Container>, body: &str| {
+        judge(&[container], Admission::Listed, "POST /containers/create", body).unwrap_err().1
+    };
+    let denies = || Allowlist { host_access: Some(HostAccess::Deny), ..list("/containers/create") };
+    let ci = || MadeBy::Container(own("ci", denies()));
+    let privileged = r#"{"HostConfig":{"Privileged":true}}"#;
+    let told = create(child("service:web/ci", [ci()]), privileged);
+    assert!(told.contains("the label `sockwarden.hostaccess=allow` on ci"), "{told}");
+    // Of several, the one that does not allow it.
+    let allows = Allowlist { host_access: Some(HostAccess::Allow), ..list("/containers/create") };
+    let other = MadeBy::Container(own("other", allows));
+    let told = create(child("service:web/other,service:web/ci", [other, ci()]), privileged);
+    assert!(told.contains("on ci, with which"), "{told}");
+    let label = r#"{"Labels":{"sockwarden.allow.get":"/"}}"#;
+    let told = create(child("name:p", []), label);
+    assert!(told.contains("cannot be read"), "{told}");
+    let plain = MadeBy::Container(container("p", Rights::Unlabelled, Lineage::default()));
+    let told = create(child("name:p", [plain]), label);
+    assert!(told.contains("the label `sockwarden.allow.labels=true` on the client"), "{told}");
+    // With labels of its own, its own list comes first.
+    let mut both = own("both", denies()).lineage.clone();
+    both.creator = Some(Creator::parse("service:web/ci"));
+    both.makers = [ci()].into();
+    let both = container("both", Rights::Own(Arc::new(denies())), both);
+    let told = create(both, privileged);
+    assert!(told.contains("hostaccess=allow` on both, with which"), "{told}");
+}
+
 #[test]
 fn what_a_child_creates_names_the_root() {
     let ci = own("ci", list("/containers/create"));

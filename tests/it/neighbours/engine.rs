@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) networks: BTreeMap<String, Network>,
     /// The labels of everybody's image.
     pub(crate) image: Value,
+    /// How many of the next questions about an image or a volume fail.
+    pub(crate) failures: usize,
 }
 
 #[derive(Clone, Default)]
@@ -117,7 +119,12 @@ impl World {
     }
 
     pub(crate) fn answer(&self, request: &Request, feed: &Feed) -> Reply {
-        let state = self.lock();
+        let mut state = self.lock();
+        let may_fail = ["/images/", "/volumes/"].iter().any(|it| request.path().starts_with(it));
+        if may_fail && state.failures > 0 {
+            state.failures -= 1;
+            return Reply::json("500 Internal Server Error", "{}");
+        }
         let body = match request.path() {
             "/events" => {
                 return Reply::steps([Step::send(CHUNKED), Step::Follow(feed.clone())]);
