@@ -48,6 +48,13 @@ const CONTAINER: Keep = Keep::Fields(&[
         ])),
     ),
 ]);
+/// A longer variable is more than the kernel takes (execve(2)).
+const VARIABLE: Keep = Keep::Text(132 * 1024);
+const SETTINGS: Keep = Keep::Fields(&[
+    ("Id", WORD),
+    ("Name", WORD),
+    ("Config", Keep::Fields(&[("WorkingDir", TEXT), ("Env", Keep::Each(&VARIABLE))])),
+]);
 const EXEC: Keep = Keep::Fields(&[
     ("ContainerID", WORD),
     ("ProcessConfig", Keep::Fields(&[("privileged", Keep::Whole)])),
@@ -78,6 +85,7 @@ impl Question {
             Self::Network(_) => &NETWORK,
             Self::Node(_) => &NODE,
             Self::Service(_) => &SERVICE,
+            Self::Settings(_) => &SETTINGS,
             Self::Version => &VERSION,
             Self::Volume(_) => &VOLUME,
         }

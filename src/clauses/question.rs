@@ -22,6 +22,8 @@ pub enum Question {
     Service(String),
     /// Which engine it is (`GET /version`): its `Version`, and the `Name` of its `Components`.
     Version,
+    /// What is in force in the container with this id, wherever it was set: `WorkingDir` and `Env` of its `Config`; and `Id`, `Name`.
+    Settings(String),
     /// The volume of this name: `Driver`, `Options`.
     Volume(String),
 }
@@ -36,6 +38,7 @@ impl Question {
             | Self::Network(name)
             | Self::Node(name)
             | Self::Service(name)
+            | Self::Settings(name)
             | Self::Volume(name) => name,
             Self::Info | Self::Version => "the engine",
         }
@@ -47,7 +50,7 @@ impl Question {
         let or_listed =
             |kind: &str, name: &str| vec![format!("/{kind}/{name}"), format!("/{kind}")];
         match self {
-            Self::Container(name) => callings(answer)
+            Self::Container(name) | Self::Settings(name) => callings(answer)
                 .iter()
                 .chain([name])
                 .map(|name| format!("/containers/{name}/json"))

@@ -9,10 +9,12 @@ use crate::rule::labels::creator::{CREATOR_LABEL, Creator};
 use crate::text::printable;
 
 use super::host::network_of_host;
-use super::inquiry::Inquiry;
+use super::inquiry::{Inquiry, Veil};
 use super::mounts::named_volume;
+use super::question::Question;
 use super::reach::{shared_stays_inside, volumes};
-use super::violation::Verdict;
+use super::values::{environment, texts, working_directory};
+use super::violation::{Verdict, host};
 
 const MADE_AGAIN: &str =
     "reaches more than is allowed by something that was made again since it was created";
@@ -40,7 +42,27 @@ pub(super) fn own_stays_inside(inquiry: &mut Inquiry<'_>) -> Verdict {
         for (network, _) in networks {
             network_of_host(inquiry, network, &place)?;
         }
-        shared_stays_inside(inquiry, inspect, &place)
+        shared_stays_inside(inquiry, inspect, &place)?;
+        settings_stay_inside(inquiry, inspect, &place)
+    })
+}
+
+/// What its image brought may be another's than was judged: an image is found by its name, which may have been given to another in between.
+fn settings_stay_inside(inquiry: &mut Inquiry<'_>, inspect: &Json, place: &str) -> Verdict {
+    let id = inspect.field("Id").and_then(Json::as_str).unwrap_or_default();
+    let veil = Veil { place, problem: MADE_AGAIN };
+    inquiry.look(&Question::Settings(id.to_owned()), veil, |_, inspect| {
+        let Some(config) = inspect.and_then(|inspect| inspect.field("Config")) else {
+            return Ok(());
+        };
+        let directory = config.field("WorkingDir").and_then(Json::as_str).unwrap_or_default();
+        working_directory(directory, &format!("the `WorkingDir` of {place}"))?;
+        let variables = config.field("Env").unwrap_or(&Json::Null);
+        let at = format!("the `Env` of {place}");
+        if texts(variables).contains(&"") {
+            return Err(host(&at, "sets a variable that is too long to be judged"));
+        }
+        environment(variables, &at)
     })
 }
 

@@ -145,7 +145,7 @@ fn answer(on: On, question: &Question) -> Option<Json> {
     let text = match (question, question.name()) {
         (Question::Network(_), "host") => format!(r#"{{"Id":"{}","Driver":"host"}}"#, id(HOST_NET)),
         (Question::Network(_), name) => format!(r#"{{"Id":"{}","Name":"{name}","Driver":"bridge"}}"#, id("77")),
-        (Question::Container(_), "none-such") => return None,
+        (Question::Container(_), "none-such") | (Question::Settings(_), _) => return None,
         (Question::Container(_), name) if let Some(inspect) = reach::inspect(name) => inspect,
         (Question::Volume(_), name) if let Some(volume) = reach::volume(name) => volume.to_owned(),
         (Question::Container(_), "bare") => r#"{"HostConfig":{"ReadonlyPaths":[]}}"#.to_owned(),

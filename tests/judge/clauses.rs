@@ -267,7 +267,7 @@ impl Objects {
     fn answer(&self, question: &Question) -> Option<Json> {
         let name = question.name();
         let text = match question {
-            Question::Container(_) => self.container(name)?,
+            Question::Container(_) | Question::Settings(_) => self.container(name)?,
             Question::Network(_) => {
                 let host = name == "host" || self.0["{hostnet}"].starts_with(name);
                 let (id, driver) =

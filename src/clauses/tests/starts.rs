@@ -57,11 +57,23 @@ fn started(
                     Question::Container(name) if name == "web" => {
                         Some(Json::parse_answer(inspect.as_bytes()).unwrap())
                     }
+                    Question::Settings(name) => {
+                        assert_eq!(*name, id("61"), "it is asked for by its id");
+                        Some(Json::parse_answer(settings(shown).as_bytes()).unwrap())
+                    }
                     other => answer(On::Docker, other),
                 };
                 (question, answer)
             })),
         }
+    }
+}
+
+/// What is in force there.
+fn settings(shown: &str) -> String {
+    match shown.strip_prefix(",\"x\":") {
+        Some(config) => format!(r#"{{"Id":"{}","Config":{config}}}"#, id("61")),
+        None => format!(r#"{{"Id":"{}","Config":{{"WorkingDir":"/","Env":["A=b"]}}}}"#, id("61")),
     }
 }
 
@@ -101,6 +113,11 @@ fn what_was_made_again_counts_for_those_who_created_the_container() {
     check(r#""NetworkSettings":{"Networks":{"host":{}}}"#, "the network of the host");
     check(r#""NetworkSettings":{"Networks":{"9d9":{}}}"#, "the network of the host");
     check(r#""NetworkSettings":{"Networks":{"other":{}}}"#, "");
+    // The image may have been another than the one that was judged.
+    check(r#""x":{"WorkingDir":"/proc/self/fd/8"}"#, "lies in `/proc`");
+    check(r#""x":{"Env":["A=b","NVIDIA_VISIBLE_DEVICES=all"]}"#, "opens devices");
+    check(r#""x":{"Env":["A=b",""]}"#, "too long to be judged");
+    check(r#""x":{"WorkingDir":"/srv","Env":null}"#, "");
     // What cannot change was judged when it was created.
     check(BIND, "");
     check(r#""HostConfig":{"Privileged":true,"PidMode":"host"}"#, "");

@@ -215,7 +215,7 @@ fn a_step_of_a_build_has_no_rights() {
     });
 }
 
-/// A label of the image limits too, and gives nothing.
+/// A label of the image limits too, and gives nothing. A commit of a container copies it there.
 #[test]
 fn an_image_limits_as_well() {
     run(async {
@@ -223,6 +223,23 @@ fn an_image_limits_as_well() {
         world.lock().image = json!({"sockwarden.creator": "name:x"});
         let town = Town::start(world).await;
         assert!(town.told().await.contains("no longer exists"));
+
+        // Of one that may do much: who is from such an image may still do no more than without it, nor does what it creates.
+        let world = with_child("name:2");
+        world.lock().image = json!({"sockwarden.creator": "name:2"});
+        let much = json!({"sockwarden.allow.get": ".*", "sockwarden.allow.post": ".*"});
+        world.container("2", "net", much, &[("net", "10.9.0.12")]);
+        let little = json!({
+            "sockwarden.allow.get": "/info",
+            "sockwarden.allow.post": "/containers/create",
+            "sockwarden.creator": "name:2",
+        });
+        world.container("8", "net", little, &[("net", "10.9.0.8")]);
+        let town = Town::start(world).await;
+        town.check(CHILD, OURS, ByDefault).await;
+        assert!(!told(&mut town.client("10.9.0.8", OURS)).await.is_empty());
+        let create = town.created("10.9.0.8", "POST /containers/create", &json!({})).await;
+        assert_eq!(create["Labels"]["sockwarden.creator"], "name:2,name:8");
     });
 }
 
