@@ -15,7 +15,7 @@ use crate::config::{Config, Place};
 use crate::engine::{Engine, EngineError};
 use crate::listen::ListenerAddress;
 use crate::request::{Method, Operation};
-use crate::risks::{build_limits, dangers, gives, host_owner, risk};
+use crate::risks::{dangers, gives, host_owner, risk};
 use crate::rule::{Allowlist, HostAccess};
 use crate::setting::{Named, SettingName};
 
@@ -200,12 +200,6 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
     report_rules(&list, &config.bodies, config.own_container.is_some());
     if let Some(warning) = name_taker(config) {
         tracing::warn!("{warning}");
-    }
-    if config.own_container.is_some() && list.allows_builds() {
-        let limits = build_limits(&list);
-        tracing::warn!(
-            "whoever the default allowlist is for {limits}; builds need `networkmode=none` where the proxy is on the default bridge or on the host's network; only a client with the label `allow.labels=true` is free of that"
-        );
     }
     match engine.version().await {
         Ok(version) => {

@@ -12,7 +12,7 @@ use crate::rule::labels::keys::CREATOR_LABEL as CREATOR;
 use crate::setting::SettingName;
 use crate::text::printable;
 
-use super::builds::{guard_build_network, guard_hidden_build, starts_nothing_built};
+use super::builds::{guard_build_network, guard_hidden_build};
 use super::decisions::{Decision, Guarded, Own};
 use super::host::look_at_previous;
 use super::inquiry::{Inquiry, Veil};
@@ -40,8 +40,7 @@ pub(super) fn guard(inquiry: &mut Inquiry<'_>, protected: &Protected) -> Verdict
         Own::Changes => not_own_container(inquiry, protected, inquiry.object(), "the path")?,
     }
     guard_swarm(inquiry, protected)?;
-    guard_operation(inquiry, protected)?;
-    starts_nothing_built(inquiry)
+    guard_operation(inquiry, protected)
 }
 
 fn guard_operation(inquiry: &mut Inquiry<'_>, protected: &Protected) -> Verdict {

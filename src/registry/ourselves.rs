@@ -64,12 +64,7 @@ impl Ourselves {
         Arc::clone(&lock(&self.look))
     }
 
-    /// What no client may touch, as of the last look.
-    pub(super) fn protected(&self) -> Arc<Protected> {
-        Arc::clone(&lock(&self.protected))
-    }
-
-    /// The same, and the names of these makers.
+    /// What no client may touch, as of the last look, and the names of these makers.
     pub(super) fn protected_with(&self, makers: Arc<BTreeSet<Maker>>) -> Arc<Protected> {
         let mut protected = lock(&self.protected);
         if !Arc::ptr_eq(&protected.makers, &makers) {

@@ -115,6 +115,9 @@ fn answer(question: &Question) -> Option<String> {
     let name = question.name();
     Some(match question {
         _ if name == "missing" => return None,
+        Question::Settings(_) => {
+            format!(r#"{{"Id":"{WEB}","Name":"/web","Config":{{}},"HostConfig":{{}}}}"#)
+        }
         Question::Container(_) if name == "reaching" => {
             r#"{"Id":"bad","Name":"/reaching","HostConfig":{"Privileged":true},"Mounts":[]}"#
                 .to_owned()
@@ -503,8 +506,8 @@ fn every_preset_allows_what_its_program_asks() {
 #[test]
 fn no_grant_is_there_for_nothing() {
     let switches = ["env", "recreate", "grant-rights"];
-    let mut idle = Vec::new();
-    for preset in PRESETS.iter() {
+    let mut idle: Vec<String> = Vec::new();
+    for preset in PRESETS.iter().filter(|preset| preset.evidence == Evidence::Recorded) {
         let calls = calls(&preset.name);
         for left_out in
             preset.allow.iter().filter(|it| !switches.iter().any(|switch| it.starts_with(switch)))
@@ -512,10 +515,9 @@ fn no_grant_is_there_for_nothing() {
             let rest: Vec<&str> =
                 preset.allow.iter().filter(|it| *it != left_out).map(String::as_str).collect();
             if refusals(&rest.join(", "), &calls).is_empty() {
-                idle.push(format!("{} ({}): {left_out}", preset.name, preset.evidence.name()));
+                idle.push(format!("{}: {left_out}", preset.name));
             }
         }
     }
-    idle.retain(|it| !it.starts_with(Evidence::Read.name()));
     assert!(idle.is_empty(), "{}", idle.join("\n"));
 }

@@ -89,7 +89,7 @@ impl World {
             } else {
                 json!({})
             };
-            json!({"Id": id, "Names": [format!("/{}", name_of(id))], "ImageID": "sha256:1", "Labels": labels, "State": "running"})
+            json!({"Id": id, "Names": [format!("/{}", name_of(id))], "Image": "x", "ImageID": "sha256:1", "Labels": labels, "State": "running"})
         };
         let ids: Vec<&String> = state.members.values().collect();
         let body = match request.path() {
