@@ -136,7 +136,7 @@ A bundle gives a part of `ImageCreate` where one is named; the operation's own n
 ## Operations
 
 Every operation of the Engine API is a word, by the `operationId` that Docker's documentation gives it. `GET` and `HEAD /_ping` are open to every
-client that is admitted.
+client that is admitted. Of Podman's own API (`/libpod`) the paths that read the same have the same words; all else there needs patterns.
 
 ";
 
