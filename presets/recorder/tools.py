@@ -1,6 +1,7 @@
 """The other programs, in order of how long they take."""
 
 import gzip
+import pathlib
 import re
 import shutil
 import textwrap
@@ -70,7 +71,10 @@ def testcontainers(stage):
             raise SystemExit("an image that is not there was started")
         """)
     printed = stage.run(python, script, TESTCONTAINERS_RYUK_DISABLED="true")
-    return [printed.splitlines()[0]]
+    versions = [printed.splitlines()[0]]
+    source = pathlib.Path(__file__).parent / "testcontainers.rs"
+    rust = packages.crate_user("testcontainers-user", source, 'testcontainers = { version = "=0.28.0", features = ["blocking"] }')
+    return versions + [stage.run(rust).splitlines()[0]]
 
 
 def glances(stage):
@@ -297,7 +301,7 @@ def ducker(stage):
 RECORDINGS = [
     Recording("skopeo", "skopeo", ["inspect docker-daemon:", "copy docker-daemon:"], skopeo),
     Recording("dive", "dive", ["analysis of an image, with CI=true and on a terminal"], dive),
-    Recording("testcontainers", "testcontainers (Python)",
+    Recording("testcontainers", "testcontainers (Python and Rust)",
               ["containers", "networks with aliases", "ports", "exec", "logs", "log wait strategy", "pull of a missing image",
                "Ryuk disabled"], testcontainers),
     Recording("glances", "Glances", ["containers plugin"], glances),
