@@ -13,9 +13,11 @@ mod decisions;
 mod execs;
 mod fields;
 mod free_names;
+mod granted;
 mod host;
 mod identity;
 mod image;
+mod images;
 mod inquiry;
 mod known;
 mod mounts;
@@ -25,6 +27,7 @@ mod protected;
 mod question;
 mod reach;
 mod references;
+mod starts;
 mod swarm;
 mod terms;
 #[cfg(test)]
@@ -34,11 +37,10 @@ mod violation;
 
 use crate::request::json::Json;
 use crate::request::{Head, Method, Operation};
-use crate::rule::{Allowlist, HostAccess};
+use crate::rule::{Allowlist, HostAccess, Match};
 use crate::text::printable;
 
 pub use answers::Answers;
-pub use builds::{builds_images, builds_unlabelled, starts_containers};
 pub use creator::{mark, needs_creator};
 pub use decisions::Gains;
 pub use mounts::mount_danger;
@@ -46,15 +48,24 @@ pub use names::Names;
 pub use pin::pin;
 pub use protected::{OwnTask, Protected, is_full_id};
 pub use question::Question;
-pub use terms::{Defaults, ListLimits, Mounts, Terms};
+pub use terms::{By, Defaults, ListLimits, Mounts, Terms};
 pub use violation::{Clause, Violation};
 
 use decisions::{Body, Decision, Limited};
 use inquiry::Inquiry;
 use violation::{Verdict, violation};
 
-/// Goes through the clauses for one of the lists that have to allow a request; what is returned has to be asked before the next time, and
-/// nothing of it allows anything.
+/// What one look at a request came to, for one of the lists that have to allow it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// What has to be asked before the next look. Nothing of it allows anything.
+    pub questions: Vec<Question>,
+    /// Which of the list's grants allow the request so far.
+    pub by: By,
+}
+
+/// Goes through the clauses for one of the lists that have to allow a request. What a word gives is judged on the terms of words; if it fails
+/// them and a pattern matches as well, the pattern's terms decide. So a pattern never widens a word, and a word takes no pattern away.
 ///
 /// # Errors
 /// The first violation.
@@ -64,16 +75,38 @@ pub fn examine(
     terms: &Terms,
     list: &Allowlist,
     answers: &Answers,
-) -> Result<Vec<Question>, Violation> {
-    let mut inquiry = Inquiry::new(head, body, terms, list, answers);
-    body_is_there(&inquiry)?;
-    parameters_are_known(&inquiry)?;
-    within_limits(&mut inquiry)?;
-    if let Some(protected) = &terms.protected {
-        identity::guard(&mut inquiry, protected)?;
+) -> Result<Examined, Violation> {
+    let look = |by| {
+        let mut inquiry = Inquiry::new(head, body, terms, list, by, answers);
+        all_hold(&mut inquiry)?;
+        Ok(Examined { questions: inquiry.into_questions(), by })
+    };
+    if list.words.find(head).is_none() {
+        return look(By::Patterns);
     }
-    free_names::names_are_free(&mut inquiry)?;
-    Ok(inquiry.into_questions())
+    let violation = match look(By::Words) {
+        Ok(examined) => return Ok(examined),
+        Err(violation) => violation,
+    };
+    match list.rules.find(head.method, head.target.versioned_path()) {
+        Match::Rule(_) => look(By::Patterns),
+        Match::NoPath | Match::NoMethod => Err(violation),
+    }
+}
+
+fn all_hold(inquiry: &mut Inquiry<'_>) -> Verdict {
+    body_is_there(inquiry)?;
+    parameters_are_known(inquiry)?;
+    if inquiry.is_by_words() {
+        granted::one_grant_holds(inquiry)?;
+        granted::safe_terms_hold(inquiry)?;
+    }
+    images::only_those_listed(inquiry)?;
+    within_limits(inquiry)?;
+    if let Some(protected) = &inquiry.terms.protected {
+        identity::guard(inquiry, protected)?;
+    }
+    free_names::names_are_free(inquiry)
 }
 
 /// The clauses about mounts, network volumes and access to the host.
@@ -84,7 +117,15 @@ fn within_limits(inquiry: &mut Inquiry<'_>) -> Verdict {
             host::container_create(inquiry)?;
             image::inherited_stays_inside(inquiry)
         }
-        Limited::ContainerUpdate => host::container_update(inquiry),
+        Limited::ContainerUpdate => {
+            host::container_update(inquiry)?;
+            starts::own_stays_inside(inquiry)
+        }
+        Limited::Start => {
+            mounts::checkpoint_parameter(inquiry, "checkpoint-dir")?;
+            starts::own_stays_inside(inquiry)
+        }
+        Limited::Restart => starts::own_stays_inside(inquiry),
         Limited::ContainerExec => host::container_exec(inquiry),
         Limited::Target => reach::target_stays_inside(inquiry),
         Limited::ExecRead => execs::exec(inquiry, true),
@@ -154,6 +195,8 @@ fn mounts_something(operation: Operation) -> bool {
         | Limited::Build
         | Limited::Plugin => true,
         Limited::No
+        | Limited::Start
+        | Limited::Restart
         | Limited::ContainerExec
         | Limited::Target
         | Limited::ExecRead

@@ -41,7 +41,7 @@ impl Policy {
     ) -> Judgement<B> {
         let (grant, lists) = match self.lists(client, &head, &body) {
             Ok(allowed) => allowed,
-            Err(reason) => return Judgement::Denied(Box::new(Denied { head, reason })),
+            Err(reason) => return Judgement::Denied(Box::new(Denied { head, reason, by: None })),
         };
         match body::plan(head, body) {
             Ok((head, body)) => {
@@ -78,12 +78,13 @@ impl Policy {
                 Standing::Broken(errors) => Err(DenyReason::BrokenLabels(Arc::clone(errors))),
                 Standing::Unknown(why) => Err(DenyReason::UnknownClient(why.clone())),
                 Standing::Creator(by) => one(by.list()).map_err(|reason| match reason {
-                    DenyReason::NoMethod | DenyReason::NoPath => {
+                    DenyReason::NoMethod | DenyReason::NoPath | DenyReason::NoWord => {
                         DenyReason::Creator(Box::new(by.may_not()))
                     }
                     other => other,
                 }),
                 Standing::Orphan(bound) => Err(DenyReason::Creator(Box::new(bound))),
+                Standing::Step(container) => Err(DenyReason::Step(container.name.clone())),
             })
             .reduce(|all, this| {
                 let ((_, mut lists), (grant, list)) = (all?, this?);
@@ -104,8 +105,12 @@ fn allowed_by<B>(
     if head.operation.is_ping() && (body.body.is_none() || body::must_be_empty(head)) {
         return Ok(Grant::Ping);
     }
+    if let Some(granted) = list.words.find(head) {
+        return Ok(Grant::Word(Arc::clone(&granted.rule)));
+    }
     match list.rules.find(head.method, head.target.versioned_path()) {
         Match::Rule(rule) => Ok(Grant::Rule(Arc::clone(rule))),
+        Match::NoPath | Match::NoMethod if !list.words.is_empty() => Err(DenyReason::NoWord),
         Match::NoPath => Err(DenyReason::NoPath),
         Match::NoMethod => Err(DenyReason::NoMethod),
     }

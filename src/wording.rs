@@ -1,22 +1,21 @@
 //! Why a request was refused and what would allow it, in words that a user can act on: a flag, a variable, or a label.
 
 mod creator;
-mod setting;
 mod suggestion;
 
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use crate::clauses::{Clause, builds_images, builds_unlabelled, starts_containers};
-use crate::client::{Client, Container, Identity, WhyUnknown};
+use crate::clauses::Clause;
+use crate::client::{Client, Container, Identity, MadeBy, WhyUnknown};
 use crate::policy::{Denied, DenyReason, MAX_QUESTIONS};
 use crate::request::Head;
 use crate::rule::Allowlist;
 use crate::rule::labels::{LabelError, Rights};
-use crate::text::printable;
-use suggestion::{suggested_label, suggested_pattern};
-
-pub use setting::{Named, SettingName};
+use crate::setting::SettingName;
+use crate::text::{escaped, printable};
+use suggestion::{suggested_label, suggested_pattern, suggested_word};
 
 /// Why it was refused, in the words of the log.
 pub fn reason(reason: &DenyReason) -> String {
@@ -25,8 +24,10 @@ pub fn reason(reason: &DenyReason) -> String {
         DenyReason::UnknownClient(why) => return why.to_string(),
         DenyReason::BrokenLabels(errors) => return joined(errors),
         DenyReason::Creator(bound) => return creator::what(bound),
+        DenyReason::Step(container) => return step(container),
         DenyReason::NoMethod => "method not allowed",
         DenyReason::NoPath => "path not allowed",
+        DenyReason::NoWord => "no word allows it",
         DenyReason::BodyNotTaken => "the operation takes no body",
         DenyReason::FormBody => "a form would override the query",
         DenyReason::UnknownBody => "a body of this type on an unknown operation",
@@ -40,6 +41,12 @@ pub fn reason(reason: &DenyReason) -> String {
 
 fn joined(errors: &[LabelError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Why a container that a build made has no rights.
+fn step(container: &str) -> String {
+    let name = escaped(container);
+    format!("container `{name}` is what a build makes for one of its steps, so it may do nothing")
 }
 
 /// What is known of the way things are set up, for advice.
@@ -62,7 +69,7 @@ pub struct Explanation {
 
 /// What the client is told, and what the log says would allow it.
 pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanation {
-    let Denied { head, reason } = denied;
+    let Denied { head, reason, by } = denied;
     let method = head.method;
     let asked = fmt::from_fn(|f| write!(f, "{method} {}", printable(head.target.versioned_path())));
     let (message, fix) = match reason {
@@ -89,7 +96,11 @@ pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanatio
                 (creator::what(bound), creator::cure(bound, head, setup.label_prefix));
             (format!("{client} may not ask {asked}: {what}; {cure}"), cure)
         }
-        DenyReason::NoMethod | DenyReason::NoPath => {
+        DenyReason::Step(container) => with_cure(
+            format_args!("{client} may not ask {asked}: {}", step(container)),
+            "if you created it yourself, create it again by its image's name, or with another log driver than `none`",
+        ),
+        DenyReason::NoMethod | DenyReason::NoPath | DenyReason::NoWord => {
             let what = fmt::from_fn(|f| {
                 if *reason == DenyReason::NoMethod {
                     write!(f, "{client} may not use {method} at all, so {asked} is refused")
@@ -97,20 +108,10 @@ pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanatio
                     write!(f, "{asked} is not allowed for {client}")
                 }
             });
-            let own = own_list(client).zip(setup.label_prefix);
-            let fix = if let Some(((container, list), prefix)) = own {
-                let label = suggested_label(head, prefix, Some(list));
-                format!("the label `{label}` on {container}")
-            } else {
-                let pattern = format!("'{}'", suggested_pattern(head));
-                SettingName::allow(method).set_to(&pattern).or_variable().to_string()
-            };
+            let fix = fix_of_list(client, head, *reason == DenyReason::NoWord, setup);
             // The usual refusal, and a long one.
             let mut message = String::with_capacity(320);
             let _ = write!(message, "{what}; {fix} would allow it");
-            if let Some(price) = setup.label_prefix.and_then(|_| price(head, client)) {
-                let _ = write!(message, ", but {price}");
-            }
             (message, fix)
         }
         DenyReason::BodyNotTaken => with_cure(
@@ -145,28 +146,32 @@ pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanatio
             }
             clause => with_cure(
                 format_args!("{asked} is not allowed for {client}: {}", violation.told()),
-                &cure(clause, client, setup.label_prefix),
+                &cure(clause, client, by.as_ref(), setup.label_prefix),
             ),
         },
     };
     Explanation { message, fix }
 }
 
-/// What else would have to change, or would, where one list may not both build and start containers.
-fn price(head: &Head, client: &Client) -> Option<&'static str> {
-    let list = own_list(client).map(|(_, list)| list);
-    if list.is_some_and(|list| list.may_label) {
-        return None;
+/// What to write where for a list to allow this.
+fn fix_of_list(client: &Client, head: &Head, has_words: bool, setup: Setup<'_>) -> String {
+    let own = own_list(client).zip(setup.label_prefix);
+    match (own, suggested_word(head)) {
+        (Some(((container, list), prefix)), Some(word)) if !list.words.is_empty() => {
+            format!("`{word}` in the label `{prefix}.allow` on {container}")
+        }
+        (Some(((container, list), prefix)), _) => {
+            let label = suggested_label(head, prefix, Some(list));
+            format!("the label `{label}` on {container}")
+        }
+        (None, Some(word)) if has_words => {
+            format!("`{word}` in {}", SettingName::Allow.or_variable())
+        }
+        (None, _) => {
+            let pattern = suggested_pattern(head);
+            SettingName::allow(head.method).set_to(&pattern).quoted().or_variable().to_string()
+        }
     }
-    if builds_images(head.operation) {
-        return Some(
-            "a client that may build may neither make nor start containers, unless `allow.labels=true` lets it give itself any right",
-        );
-    }
-    let is_closed = starts_containers(head.operation) && list.is_some_and(builds_unlabelled);
-    is_closed.then_some(
-        "only in a list that allows no builds, or that has `allow.labels=true`, with which the client can give itself any right",
-    )
 }
 
 const ALLOW_FROM: SettingName = SettingName::AllowFrom;
@@ -181,7 +186,7 @@ fn not_admitted(
     match (&client.identity, setup.label_prefix) {
         (Identity::Containers(containers), Some(prefix)) => {
             let label = suggested_label(head, prefix, None);
-            let unlabelled = containers.iter().find(|container| container.is_by_default());
+            let unlabelled = containers.iter().find(|container| container.is_unlabelled());
             let fix = match unlabelled {
                 Some(container) => format!("the label `{label}` on {container}"),
                 None => format!("the label `{label}`"),
@@ -230,10 +235,19 @@ fn looks_like_gateway(client: &Client) -> bool {
 }
 
 /// What would let a violation pass.
-fn cure(clause: Clause, client: &Client, label_prefix: Option<&str>) -> String {
-    let own = own_list(client).zip(label_prefix);
+fn cure(
+    clause: Clause,
+    client: &Client,
+    by: Option<&Arc<Allowlist>>,
+    label_prefix: Option<&str>,
+) -> String {
+    let owner = match by {
+        Some(list) => owner(client, list),
+        None => own_list(client).map(|(container, _)| container),
+    };
+    let own = owner.zip(label_prefix);
     let label_or = |label: &str, otherwise: &dyn fmt::Display| match own {
-        Some(((container, _), prefix)) => {
+        Some((container, prefix)) => {
             format!("the label `{prefix}.{label}` on {container}")
         }
         None => otherwise.to_string(),
@@ -252,9 +266,25 @@ fn cure(clause: Clause, client: &Client, label_prefix: Option<&str>) -> String {
         Clause::NoMounts => {
             format!("{} is set, so use a named volume instead", SettingName::DenyHostMounts)
         }
+        Clause::NetworkVolume if by.is_some_and(|list| !list.words.is_empty()) => format!(
+            "use a volume of this host instead, or allow it by {}, unless {} is set",
+            label_or(
+                "hostaccess=network-volumes",
+                &SettingName::HostAccess.set_to("network-volumes").or_variable()
+            ),
+            SettingName::DenyNetworkVolumes
+        ),
         Clause::NetworkVolume => format!(
             "{} is set, so use a volume of this host instead",
             SettingName::DenyNetworkVolumes
+        ),
+        Clause::Condition => format!(
+            "write another condition, or a word without one, in {}",
+            label_or("allow", &SettingName::Allow.or_variable())
+        ),
+        Clause::Image => format!(
+            "use another, or list it in {}",
+            label_or("images", &SettingName::Images.or_variable())
         ),
         Clause::HostAccess => format!(
             "leave it out, or allow it by {}, with which the client owns the host",
@@ -265,12 +295,8 @@ fn cure(clause: Clause, client: &Client, label_prefix: Option<&str>) -> String {
             "choose another name; where access to the host is denied nothing allows this".to_owned()
         }
         Clause::Labels => format!("leave it out, or allow it by {}", may_label()),
-        Clause::BuildsToo => format!(
-            "take `POST /build` and `POST /grpc` out of the list, or allow both by {}",
-            may_label()
-        ),
         Clause::BuildNetwork => format!(
-            "build with `networkmode=none` (`docker build --network none`), or allow it by {}",
+            "build on the default bridge or on another network, or with `networkmode=none` (`docker build --network none`), or allow it by {}",
             may_label()
         ),
         Clause::ExecElsewhere => {
@@ -281,6 +307,21 @@ fn cure(clause: Clause, client: &Client, label_prefix: Option<&str>) -> String {
             "nothing allows this through the proxy".to_owned()
         }
     }
+}
+
+/// The container whose labels say this: one of the client's, or one that created one of those. `None` for the default list.
+fn owner<'a>(client: &'a Client, list: &Arc<Allowlist>) -> Option<&'a Container> {
+    let Identity::Containers(containers) = &client.identity else { return None };
+    let says = |container: &&'a Container| match &container.rights {
+        Rights::Own(own) => Arc::ptr_eq(own, list),
+        Rights::Unlabelled | Rights::Broken(_) => false,
+    };
+    let creators = containers.iter().flat_map(|container| &container.lineage.makers);
+    let creators = creators.filter_map(|made_by| match made_by {
+        MadeBy::Container(container) => Some(&**container),
+        _ => None,
+    });
+    containers.iter().map(|container| &**container).chain(creators).find(says)
 }
 
 /// The container whose own labels decide, if one's do, and what they say.
@@ -296,7 +337,6 @@ fn own_list(client: &Client) -> Option<(&Container, &Allowlist)> {
 mod tests {
     use super::*;
     use crate::request::{Method, RequestTarget};
-    use crate::rule::{AnchoredRegex, Origin};
 
     fn refused(peer: &str, setup: Setup<'_>) -> Explanation {
         let peer: std::net::SocketAddr = peer.parse().unwrap();
@@ -306,7 +346,7 @@ mod tests {
             identity: Identity::Plain,
         };
         let head = Head::new(Method::Get, RequestTarget::parse("/info").unwrap(), []);
-        explain(&client, &Denied { head, reason: DenyReason::NotAdmitted }, setup)
+        explain(&client, &Denied { head, reason: DenyReason::NotAdmitted, by: None }, setup)
     }
 
     #[test]
@@ -326,38 +366,5 @@ mod tests {
             assert!(message.contains("add it to `-allowfrom` (SP_ALLOWFROM)"), "{message}");
             assert!(fix.starts_with("add ") && fix.ends_with("to `-allowfrom` (SP_ALLOWFROM)"));
         }
-    }
-
-    /// What one piece of advice gives, another clause may take away.
-    #[test]
-    fn advice_to_build_or_to_start_says_its_price() {
-        let told = |pattern: &str, may_label: bool, line: &str| {
-            let rule = crate::rule::Rule {
-                origin: Origin::Label("x".to_owned()),
-                method: Method::Post,
-                path: std::sync::Arc::new(AnchoredRegex::new(pattern).unwrap()),
-            };
-            let rules = [rule].into_iter().collect();
-            let list = Allowlist { rules, may_label, ..Allowlist::default() };
-            let id = crate::client::ContainerId::parse(&"a".repeat(64)).unwrap();
-            let rights = Rights::Own(list.into());
-            let (name, lineage) = ("web".to_owned(), crate::client::Lineage::default());
-            let container = std::sync::Arc::new(Container { id, name, rights, lineage });
-            let address = IpAddr::from([10, 0, 0, 2]);
-            let client = Client {
-                peer: crate::client::Peer::tcp((address, 5).into(), address),
-                admission: crate::client::Admission::Unlisted,
-                identity: Identity::Containers([container].into()),
-            };
-            price(&Head::new(Method::Post, RequestTarget::parse(line).unwrap(), []), &client)
-        };
-        assert!(told("/x", false, "/build").is_some_and(|it| it.contains("neither make")));
-        assert!(
-            told("/build", false, "/containers/create").is_some_and(|it| it.contains("no builds"))
-        );
-        assert_eq!(told("/x", false, "/containers/create"), None);
-        assert_eq!(told("/build", false, "/containers/x/stop"), None);
-        assert_eq!(told("/build", true, "/containers/create"), None);
-        assert_eq!(told("/x", true, "/build"), None);
     }
 }

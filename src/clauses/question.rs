@@ -6,11 +6,13 @@ use crate::request::json::Json;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
     /// The container that this name, id or part of an id means: `Id`, `Name`; `Type`, `Name`, `Source`, `Destination` and `RW` of its `Mounts`; of its
-    /// `HostConfig` what `reach.rs` looks at.
+    /// `HostConfig` what `reach.rs` looks at; the names of its `Networks`, and the label that says who created it.
     Container(String),
-    /// The exec with this id: `ContainerID`, `ProcessConfig.privileged`.
+    /// The same container, by its full id: the labels in its `Config`, if conditions have to be judged.
+    Labels(String),
+    /// The exec with this id: `ContainerID`; of its `ProcessConfig` what it runs, as whom, and `privileged`.
     Exec(String),
-    /// The image that this reference means: `Labels`, `WorkingDir` and `Env` of its `Config`.
+    /// The image that this reference means: `RepoTags`, `RepoDigests`; of its `Config` the `Labels`, `WorkingDir` and `Env`.
     Image(String),
     /// How the engine is set up (`GET /info`): `CgroupVersion`, `SecurityOptions`.
     Info,
@@ -22,6 +24,8 @@ pub enum Question {
     Service(String),
     /// Which engine it is (`GET /version`): its `Version`, and the `Name` of its `Components`.
     Version,
+    /// What is in force in the container with this id, wherever it was set: `WorkingDir` and `Env` of its `Config`; and `Id`, `Name`.
+    Settings(String),
     /// The volume of this name: `Driver`, `Options`.
     Volume(String),
 }
@@ -31,11 +35,13 @@ impl Question {
     pub fn name(&self) -> &str {
         match self {
             Self::Container(name)
+            | Self::Labels(name)
             | Self::Exec(name)
             | Self::Image(name)
             | Self::Network(name)
             | Self::Node(name)
             | Self::Service(name)
+            | Self::Settings(name)
             | Self::Volume(name) => name,
             Self::Info | Self::Version => "the engine",
         }
@@ -47,7 +53,7 @@ impl Question {
         let or_listed =
             |kind: &str, name: &str| vec![format!("/{kind}/{name}"), format!("/{kind}")];
         match self {
-            Self::Container(name) => callings(answer)
+            Self::Container(name) | Self::Labels(name) | Self::Settings(name) => callings(answer)
                 .iter()
                 .chain([name])
                 .map(|name| format!("/containers/{name}/json"))

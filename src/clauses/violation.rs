@@ -35,9 +35,7 @@ pub enum Clause {
     HostAccess,
     /// It sets a label that carries rights, or takes a name that does (`allow.labels`).
     Labels,
-    /// It makes or starts a container, and the list allows builds as well (`allow.labels`).
-    BuildsToo,
-    /// A build on a network from which it reaches the proxy (`allow.labels`).
+    /// A build on a network where a step of it could be somebody else (`allow.labels`).
     BuildNetwork,
     /// It touches the proxy's own container. Nothing allows that.
     OwnContainer,
@@ -49,6 +47,10 @@ pub enum Clause {
     NoSuchObject,
     /// An exec in a container in which the list allows no exec.
     ExecElsewhere,
+    /// A word gives the operation, and its conditions or its terms do not hold.
+    Condition,
+    /// An image that the list does not name (`images`).
+    Image,
 }
 
 impl Violation {

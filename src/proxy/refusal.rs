@@ -189,7 +189,9 @@ pub fn status_of(reason: &DenyReason) -> StatusCode {
         | DenyReason::UnknownClient(_)
         | DenyReason::BrokenLabels(_)
         | DenyReason::Creator(_)
-        | DenyReason::NoPath => StatusCode::FORBIDDEN,
+        | DenyReason::NoPath
+        | DenyReason::NoWord
+        | DenyReason::Step(_) => StatusCode::FORBIDDEN,
     }
 }
 
