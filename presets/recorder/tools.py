@@ -128,7 +128,8 @@ def crowdsec(stage):
     scenario.parent.mkdir()
     scenario.symlink_to(root / "usr/share/crowdsec/hub/scenarios/crowdsecurity/ssh-bf.yaml")
     text = (root / "etc/crowdsec/config.yaml").read_text()
-    for there, here in (("/etc/crowdsec/", f"{home}/etc/"), ("/var/lib/crowdsec/", f"{home}/"), ("/var/log/", f"{home}/log/"), ("log_media: file", "log_media: stdout"),
+    for there, here in (("/etc/crowdsec/", f"{home}/etc/"), ("/var/lib/crowdsec/", f"{home}/"), ("/var/log/", f"{home}/log/"),
+                        ("log_media: file", "log_media: stdout"),
                         ("daemonize: true", "daemonize: false"), ("127.0.0.1:8080", "127.0.0.1:18098"), ("enabled: true", "enabled: false")):
         text = text.replace(there, here)
     text = re.sub(r"    online_client:.*\n      credentials_path:.*\n", "", text)
