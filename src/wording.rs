@@ -101,7 +101,10 @@ pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanatio
                 format!("the label `{label}` on {container}")
             } else {
                 let pattern = suggested_pattern(head);
-                SettingName::allow(method).set_to(&pattern).quoted().or_variable().to_string()
+                let setting = SettingName::allow(method).set_to(&pattern).quoted().or_variable();
+                let mut fix = String::with_capacity(pattern.len() + 48);
+                let _ = write!(fix, "{setting}");
+                fix
             };
             // The usual refusal, and a long one.
             let mut message = String::with_capacity(320);
