@@ -104,6 +104,7 @@ fn policy() -> Policy {
     let default = Allowlist { rules: [rule].into_iter().collect(), ..Allowlist::default() };
     let directories = ["/home", "/var/lib/app", "/srv/data"].map(Into::into).to_vec();
     let defaults = Defaults {
+        exceptions: sockwarden::rule::words::Exceptions::default(),
         bind_mount_from: Some(directories),
         deny_host_mounts: false,
         deny_network_volumes: false,

@@ -24,7 +24,7 @@ use crate::audit::Audit;
 use crate::bounds::Bounds;
 use crate::engine::Engine;
 use crate::registry::Registry;
-use crate::wording::SettingName;
+use crate::setting::SettingName;
 use crate::workers::Workers;
 
 /// The peer's address for health checks; users have it in their compose files.

@@ -13,9 +13,11 @@ mod decisions;
 mod execs;
 mod fields;
 mod free_names;
+mod granted;
 mod host;
 mod identity;
 mod image;
+mod images;
 mod inquiry;
 mod known;
 mod mounts;
@@ -35,7 +37,7 @@ mod violation;
 
 use crate::request::json::Json;
 use crate::request::{Head, Method, Operation};
-use crate::rule::{Allowlist, HostAccess};
+use crate::rule::{Allowlist, HostAccess, Match};
 use crate::text::printable;
 
 pub use answers::Answers;
@@ -46,15 +48,24 @@ pub use names::Names;
 pub use pin::pin;
 pub use protected::{OwnTask, Protected, is_full_id};
 pub use question::Question;
-pub use terms::{Defaults, ListLimits, Mounts, Terms};
+pub use terms::{By, Defaults, ListLimits, Mounts, Terms};
 pub use violation::{Clause, Violation};
 
 use decisions::{Body, Decision, Limited};
 use inquiry::Inquiry;
 use violation::{Verdict, violation};
 
-/// Goes through the clauses for one of the lists that have to allow a request; what is returned has to be asked before the next time, and
-/// nothing of it allows anything.
+/// What one look at a request came to, for one of the lists that have to allow it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// What has to be asked before the next look. Nothing of it allows anything.
+    pub questions: Vec<Question>,
+    /// Which of the list's grants allow the request so far.
+    pub by: By,
+}
+
+/// Goes through the clauses for one of the lists that have to allow a request. What a word gives is judged on the terms of words; if it fails
+/// them and a pattern matches as well, the pattern's terms decide. So a pattern never widens a word, and a word takes no pattern away.
 ///
 /// # Errors
 /// The first violation.
@@ -64,16 +75,38 @@ pub fn examine(
     terms: &Terms,
     list: &Allowlist,
     answers: &Answers,
-) -> Result<Vec<Question>, Violation> {
-    let mut inquiry = Inquiry::new(head, body, terms, list, answers);
-    body_is_there(&inquiry)?;
-    parameters_are_known(&inquiry)?;
-    within_limits(&mut inquiry)?;
-    if let Some(protected) = &terms.protected {
-        identity::guard(&mut inquiry, protected)?;
+) -> Result<Examined, Violation> {
+    let look = |by| {
+        let mut inquiry = Inquiry::new(head, body, terms, list, by, answers);
+        all_hold(&mut inquiry)?;
+        Ok(Examined { questions: inquiry.into_questions(), by })
+    };
+    if list.words.find(head).is_none() {
+        return look(By::Patterns);
     }
-    free_names::names_are_free(&mut inquiry)?;
-    Ok(inquiry.into_questions())
+    let violation = match look(By::Words) {
+        Ok(examined) => return Ok(examined),
+        Err(violation) => violation,
+    };
+    match list.rules.find(head.method, head.target.versioned_path()) {
+        Match::Rule(_) => look(By::Patterns),
+        Match::NoPath | Match::NoMethod => Err(violation),
+    }
+}
+
+fn all_hold(inquiry: &mut Inquiry<'_>) -> Verdict {
+    body_is_there(inquiry)?;
+    parameters_are_known(inquiry)?;
+    if inquiry.is_by_words() {
+        granted::one_grant_holds(inquiry)?;
+        granted::safe_terms_hold(inquiry)?;
+    }
+    images::only_those_listed(inquiry)?;
+    within_limits(inquiry)?;
+    if let Some(protected) = &inquiry.terms.protected {
+        identity::guard(inquiry, protected)?;
+    }
+    free_names::names_are_free(inquiry)
 }
 
 /// The clauses about mounts, network volumes and access to the host.

@@ -176,22 +176,10 @@ impl Identity {
 
 #[cfg(test)]
 mod tests {
+    use super::container::tests::{container, made_by, own};
     use super::*;
     use crate::rule::labels::Rights;
     use crate::rule::labels::creator::Service;
-
-    fn container(name: &str, rights: Rights, lineage: Lineage) -> Arc<Container> {
-        let id = ContainerId::parse(&"a".repeat(64)).unwrap();
-        Arc::new(Container { id, name: name.to_owned(), rights, lineage })
-    }
-
-    fn own() -> Rights {
-        Rights::Own(Arc::default())
-    }
-
-    fn made_by(creator: &str) -> Lineage {
-        Lineage { creator: Some(Creator::parse(creator)), ..Lineage::default() }
-    }
 
     #[track_caller]
     fn check(containers: &[Arc<Container>], want: &str) {

@@ -9,7 +9,9 @@ mod draft;
 mod given;
 mod mistake;
 pub mod options;
+mod pages;
 mod reference;
+mod sections;
 mod services;
 mod subcommand;
 mod values;
@@ -30,18 +32,25 @@ use crate::engine::Watchdog;
 use crate::listen::ListenerAddress;
 use crate::log::LogSettings;
 use crate::registry::OwnContainer;
-use crate::rule::RuleSet;
+use crate::rule::words::{ImagePattern, Words};
+use crate::rule::{Allowlist, HostAccess, RuleSet};
+use crate::setting::SettingName;
 
 use self::arguments::{CommandLine, Written};
 use self::draft::Draft;
 
-pub use self::draft::Place;
+pub use self::draft::{Assumed, Place};
 pub use self::mistake::{Mistake, Mistakes};
+pub use self::pages::{presets_page, words_page};
 pub use self::reference::{help, help_of, reference};
 pub use self::subcommand::{Arguments, Parsed, arguments_of};
 
 /// Everything a user can set for `serve`, checked.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch, and they do not depend on each other"
+)]
 pub struct Config {
     /// Where clients connect.
     pub listener: ListenerAddress,
@@ -51,6 +60,12 @@ pub struct Config {
     pub engine_socket: PathBuf,
     /// The default allowlist.
     pub rules: RuleSet,
+    /// What it allows in words.
+    pub words: Words,
+    /// The images that its clients may use; `None` for all.
+    pub images: Option<Vec<ImagePattern>>,
+    /// Whether its clients may reach the host, if somebody said so.
+    pub own_host_access: Option<HostAccess>,
     /// What holds for the bodies of all clients' requests.
     pub bodies: Defaults,
     /// Whether `http://127.0.0.1:55555/health` is served.
@@ -67,10 +82,14 @@ pub struct Config {
     pub log: LogSettings,
     /// The proxy's own container, which switches per-container allowlists on; `None` leaves them off.
     pub own_container: Option<OwnContainer>,
+    /// What of it nobody said, in a container.
+    pub assumed: Assumed,
     /// The label prefixes that carry allowlists.
     pub label_prefixes: Vec<String>,
     /// Whether labels that come from an image count as the container's own.
     pub trust_image_labels: bool,
+    /// The settings that were given by their variables, and that messages call by them.
+    pub by_variable: Vec<SettingName>,
     /// What is valid and still surprising, a sentence each, to be said once at the start.
     pub warnings: Vec<String>,
 }
@@ -120,11 +139,17 @@ impl Config {
         draft.place = place;
         let variables = arguments::variables(env);
         draft.service_variables = variables.of_services;
+        let (wants_no_labels, foreign) = (variables.wants_no_labels, variables.foreign);
         // Variables first, so that a flag wins by being read later; reported the other way round, nearest to the user first.
         let in_variables = apply(&mut draft, variables.given);
         let mut mistakes = apply(&mut draft, flags);
         mistakes.extend(in_variables);
-        mistakes.extend(draft.contradiction());
+        mistakes.extend(draft.contradictions());
+        let is_open = draft.is_open() && !wants_no_labels;
+        mistakes.extend(sections::read(&mut draft, &foreign, is_open));
+        if is_open && draft.assumed == Assumed::Nothing {
+            draft.assume(Assumed::Labels);
+        }
         if mistakes.is_empty() {
             Ok(Loaded::Serve(Box::new(draft.into())))
         } else {
@@ -133,10 +158,33 @@ impl Config {
     }
 }
 
+impl Config {
+    /// The default allowlist, with what flags and variables say of it. They speak for this list alone, so words in it may use the directories
+    /// of `-allowbindmountfrom`.
+    pub fn default_list(&self) -> Allowlist {
+        Allowlist {
+            rules: self.rules.clone(),
+            may_label: self.words.may_label(),
+            words: self.words.clone(),
+            images: self.images.clone(),
+            host_access: self.own_host_access,
+            exceptions: self.bodies.exceptions.clone(),
+            bind_mount_from: self.bodies.bind_mount_from.clone(),
+            ..Allowlist::default()
+        }
+    }
+}
+
 impl From<Draft> for Config {
     fn from(draft: Draft) -> Self {
         let warnings = warnings::of(&draft);
+        let by_variable = draft.given_by_variable();
         let rules = draft.effective_rules().cloned().collect::<RuleSet>();
+        let words = draft.effective_words();
+        let own_host_access = draft
+            .written(SettingName::HostAccess)
+            .map(|_| draft.host_access)
+            .or(draft.own_host_access);
         let listener = match draft.endpoint {
             Some(path) => ListenerAddress::Unix { path, mode: draft.endpoint_mode },
             None => ListenerAddress::Tcp(SocketAddr::new(draft.listen_ip, draft.port)),
@@ -149,11 +197,15 @@ impl From<Draft> for Config {
             allow_from: draft.allow_from,
             engine_socket: draft.engine_socket,
             rules,
+            words,
+            images: draft.images,
+            own_host_access,
             bodies: Defaults {
                 bind_mount_from: draft.bind_mount_from,
                 deny_host_mounts: draft.deny_host_mounts,
                 deny_network_volumes: draft.deny_network_volumes,
                 host_access: draft.host_access,
+                exceptions: draft.exceptions,
                 admitted,
                 engine_socket,
             },
@@ -164,8 +216,10 @@ impl From<Draft> for Config {
             sandbox: !draft.no_sandbox,
             log: LogSettings { level: draft.log_level, json: draft.log_json },
             own_container: draft.own_container,
+            assumed: draft.assumed,
             label_prefixes: draft.label_prefixes,
             trust_image_labels: draft.trust_image_labels,
+            by_variable,
             warnings,
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use crate::bounds::Bounds;
 use crate::client::Peer;
 use crate::proxy::{self, Proxy, Stop};
+use crate::setting::SettingName;
 use crate::socket::Socket;
-use crate::wording::SettingName;
 use crate::workers::{Placement, Workers};
 
 const PORT: SettingName = SettingName::ProxyPort;
@@ -366,6 +366,23 @@ fn bind_with_mode(path: &Path, mode: u32) -> io::Result<(SocketFile, UnixListene
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    match bind_one(address) {
+        // All addresses are those that there are, also if none is of IPv6.
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && lacks_ipv6(&error) => {
+            tracing::info!("there is no IPv6 here, so sockwarden listens on IPv4 alone");
+            bind_one(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))
+        }
+        bound => bound,
+    }
+}
+
+fn lacks_ipv6(error: &io::Error) -> bool {
+    [rustix::io::Errno::AFNOSUPPORT, rustix::io::Errno::ADDRNOTAVAIL]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // As the standard library binds: a restart finds its port though old connections linger.
     socket.set_reuseaddr(true)?;

@@ -78,7 +78,7 @@ impl Policy {
                 Standing::Broken(errors) => Err(DenyReason::BrokenLabels(Arc::clone(errors))),
                 Standing::Unknown(why) => Err(DenyReason::UnknownClient(why.clone())),
                 Standing::Creator(by) => one(by.list()).map_err(|reason| match reason {
-                    DenyReason::NoMethod | DenyReason::NoPath => {
+                    DenyReason::NoMethod | DenyReason::NoPath | DenyReason::NoWord => {
                         DenyReason::Creator(Box::new(by.may_not()))
                     }
                     other => other,
@@ -105,8 +105,12 @@ fn allowed_by<B>(
     if head.operation.is_ping() && (body.body.is_none() || body::must_be_empty(head)) {
         return Ok(Grant::Ping);
     }
+    if let Some(granted) = list.words.find(head) {
+        return Ok(Grant::Word(Arc::clone(&granted.rule)));
+    }
     match list.rules.find(head.method, head.target.versioned_path()) {
         Match::Rule(rule) => Ok(Grant::Rule(Arc::clone(rule))),
+        Match::NoPath | Match::NoMethod if !list.words.is_empty() => Err(DenyReason::NoWord),
         Match::NoPath => Err(DenyReason::NoPath),
         Match::NoMethod => Err(DenyReason::NoMethod),
     }

@@ -3,32 +3,167 @@
 //! Whether a pattern allows an operation is tried on paths of it: with several API versions, and with names and ids of the usual shapes
 //! and with the words that the patterns themselves hold.
 
+use std::fmt;
+
 use crate::clauses::Gains;
-use crate::request::Operation;
-use crate::rule::HostAccess;
-use crate::rule::RuleSet;
+use crate::request::{Method, Operation};
+use crate::rule::words::{Bundle, homes_of};
+use crate::rule::{Allowlist, HostAccess, RuleSet};
 
-/// The operation through which a client with these rules owns the host, if there is one: what it creates may do anything there.
-pub fn host_owner(rules: &RuleSet, host_access: HostAccess) -> Option<Operation> {
-    let allowed =
-        |operation: &Operation| Gains::of(*operation) == Gains::Owns && allows(rules, *operation);
-    Operation::all().find(allowed).filter(|_| host_access == HostAccess::Allow)
+/// How much a list gives away, from `A` to `F`, and by what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Risk {
+    /// The letter.
+    pub level: Level,
+    /// The operation that makes it so; none where the list itself does, or gives nothing.
+    pub operation: Option<Operation>,
 }
 
-/// The allowed operations that give something away where the host may be reached like this, each with its sentence.
-pub fn dangers(rules: &RuleSet, access: HostAccess) -> Vec<(Operation, &'static str)> {
-    let mut dangers = risks(rules);
-    dangers
-        .retain(|(operation, _)| access == HostAccess::Allow || Gains::of(*operation) == Gains::No);
-    dangers
+/// How much is given away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// It sees what runs.
+    A,
+    /// It sees settings and what programs write, which may hold secrets.
+    B,
+    /// It changes what runs.
+    C,
+    /// It makes, replaces or removes.
+    D,
+    /// It gets into containers, or reads secrets.
+    E,
+    /// It owns the host.
+    F,
 }
 
-/// The allowed operations that give something away, each with its sentence.
-pub fn risks(rules: &RuleSet) -> Vec<(Operation, &'static str)> {
-    Operation::all()
-        .filter_map(|operation| Some((operation, operation.risk()?)))
-        .filter(|(operation, _)| allows(rules, *operation))
+impl Level {
+    /// One sentence, without a full stop.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::A => "sees what runs here",
+            Self::B => "sees settings and output of containers, which may hold secrets",
+            Self::C => "starts, stops or changes containers",
+            Self::D => "makes, replaces or removes containers, images, networks or volumes",
+            Self::E => "gets into containers or reads files and secrets",
+            Self::F => "owns the host",
+        }
+    }
+}
+
+impl fmt::Display for Risk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.level, self.level.sentence())?;
+        match self.operation {
+            Some(operation) => write!(f, " (by {operation})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What these rights give away, where patterns without a word of their own on the host have this access to it.
+pub fn risk(list: &Allowlist, by_patterns: HostAccess) -> Risk {
+    if list.may_label {
+        return Risk { level: Level::F, operation: None };
+    }
+    // Whoever replaces containers removes and creates them.
+    let least = if list.words.may_recreate() { Level::D } else { Level::A };
+    let mut worst = Risk { level: least, operation: None };
+    for operation in Operation::all() {
+        let (words, patterns) = (list.words.gives(operation), allows(&list.rules, operation));
+        if !words && !patterns {
+            continue;
+        }
+        let owns = Gains::of(operation) == Gains::Owns;
+        // What a word names in full is lifted, wherever the host is denied.
+        let is_lifted = words && is_hidden(operation);
+        let level = if owns && (is_lifted || reaches_host(list, by_patterns, words, patterns)) {
+            Level::F
+        } else {
+            level(operation)
+        };
+        if level > worst.level {
+            worst = Risk { level, operation: Some(operation) };
+        }
+    }
+    worst
+}
+
+/// Whether what is allowed by words or patterns may reach the host.
+fn reaches_host(list: &Allowlist, by_patterns: HostAccess, words: bool, patterns: bool) -> bool {
+    let access = |otherwise| list.host_access.unwrap_or(otherwise) == HostAccess::Allow;
+    (words && access(HostAccess::Deny)) || (patterns && access(by_patterns))
+}
+
+/// Whether what the operation does cannot be judged, or is the host's by itself.
+fn is_hidden(operation: Operation) -> bool {
+    homes_of(operation).any(|(_, bundle)| matches!(bundle, Some(Bundle::Buildkit) | None))
+}
+
+/// How much an operation gives away where the host is not reached.
+fn level(operation: Operation) -> Level {
+    let of = |bundle: Option<Bundle>| match bundle {
+        Some(Bundle::Stats | Bundle::Registry | Bundle::ReadSwarm) => Level::A,
+        Some(Bundle::Read) if !shows_settings(operation) => Level::A,
+        Some(Bundle::Read | Bundle::Logs) => Level::B,
+        Some(Bundle::Lifecycle | Bundle::Change | Bundle::Pull) => Level::C,
+        Some(
+            Bundle::Create
+            | Bundle::Remove
+            | Bundle::Push
+            | Bundle::Build
+            | Bundle::WriteImages
+            | Bundle::Prune
+            | Bundle::WriteSwarm,
+        ) => Level::D,
+        Some(
+            Bundle::Exec
+            | Bundle::Attach
+            | Bundle::ReadFiles
+            | Bundle::WriteFiles
+            | Bundle::Secrets,
+        ) => Level::E,
+        // By its own name only: what reads is no more than settings, the rest commands the engine.
+        None if operation.is_ping() => Level::A,
+        None if operation.risk().is_none() && operation.method() == Some(Method::Get) => Level::B,
+        Some(Bundle::Buildkit) | None => Level::F,
+    };
+    homes_of(operation).map(|(_, bundle)| of(bundle)).max().unwrap_or(Level::A)
+}
+
+/// Whether an answer holds environments.
+fn shows_settings(operation: Operation) -> bool {
+    use Operation as O;
+    [O::ContainerInspect, O::ImageInspect, O::ImageHistory, O::VolumeInspect].contains(&operation)
+}
+
+/// The operation through which a client with this list owns the host, if there is one: what it creates may do anything there.
+pub fn host_owner(list: &Allowlist, by_patterns: HostAccess) -> Option<Operation> {
+    Operation::all().filter(|operation| Gains::of(*operation) == Gains::Owns).find(|operation| {
+        let words = list.words.gives(*operation);
+        let patterns = allows(&list.rules, *operation);
+        (words && is_hidden(*operation)) || reaches_host(list, by_patterns, words, patterns)
+    })
+}
+
+/// The allowed operations that give something away where patterns have this access to the host, each with its sentence.
+pub fn dangers(list: &Allowlist, by_patterns: HostAccess) -> Vec<(Operation, &'static str)> {
+    let risky = Operation::all().filter_map(|operation| Some((operation, operation.risk()?)));
+    risky
+        .filter(|(operation, _)| {
+            let words = list.words.gives(*operation);
+            let patterns = allows(&list.rules, *operation);
+            // A sentence about the host is none about a client that does not reach it.
+            (words || patterns)
+                && (Gains::of(*operation) == Gains::No
+                    || (words && is_hidden(*operation))
+                    || reaches_host(list, by_patterns, words, patterns))
+        })
         .collect()
+}
+
+/// Whether a list gives an operation on anything, as far as trying tells.
+pub fn gives(list: &Allowlist, operation: Operation) -> bool {
+    list.words.gives(operation) || allows(&list.rules, operation)
 }
 
 /// Whether the rules allow an operation on anything, as far as trying tells.
@@ -88,15 +223,25 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::request::Method;
+    use crate::rule::words::Words;
     use crate::rule::{AnchoredRegex, Origin, Rule};
 
-    #[track_caller]
-    fn check(method: Method, pattern: &str, want: &[&str]) {
+    fn list(method: Method, pattern: &str) -> Allowlist {
         let path = Arc::new(AnchoredRegex::new(pattern).unwrap());
         let rules =
             RuleSet::from_iter([Rule { origin: Origin::Flag("-allow".to_owned()), method, path }]);
-        let ids: Vec<_> = risks(&rules).iter().map(|(operation, _)| operation.id()).collect();
+        Allowlist { rules, ..Allowlist::default() }
+    }
+
+    fn words(text: &str) -> Allowlist {
+        let words = Words::read(text, &Origin::Flag("-allow".to_owned())).unwrap();
+        Allowlist { may_label: words.may_label(), words, ..Allowlist::default() }
+    }
+
+    #[track_caller]
+    fn check(method: Method, pattern: &str, want: &[&str]) {
+        let dangers = dangers(&list(method, pattern), HostAccess::Allow);
+        let ids: Vec<_> = dangers.iter().map(|(operation, _)| operation.id()).collect();
         assert_eq!(ids, want, "{pattern}");
     }
 
@@ -118,15 +263,42 @@ mod tests {
     #[test]
     fn who_may_create_owns_the_host_unless_that_is_denied() {
         let owner = |pattern: &str, access| {
-            let path = Arc::new(AnchoredRegex::new(pattern).unwrap());
-            let origin = Origin::Flag("-allow".to_owned());
-            let rules = RuleSet::from_iter([Rule { origin, method: Method::Post, path }]);
-            host_owner(&rules, access).map(Operation::id)
+            host_owner(&list(Method::Post, pattern), access).map(Operation::id)
         };
         let create = r"/v1\.\d+/(containers/create|containers/[^/]+/start)";
         assert_eq!(owner(create, HostAccess::Allow), Some("ContainerCreate"));
         assert_eq!(owner(create, HostAccess::Deny), None);
         assert_eq!(owner(r"/v1\.\d+/containers/[^/]+/start", HostAccess::Allow), None);
         assert_eq!(owner(r"/v1\.\d+/services/create", HostAccess::Allow), Some("ServiceCreate"));
+    }
+
+    #[test]
+    fn words_give_away_what_they_say() {
+        for (text, want) in [
+            ("ContainerList, stats", Level::A),
+            ("env", Level::A),
+            ("read", Level::B),
+            ("logs", Level::B),
+            ("PluginList", Level::B),
+            ("read, restart", Level::C),
+            ("create, lifecycle", Level::D),
+            ("exec(name=web)", Level::E),
+            ("secrets", Level::E),
+            ("buildkit", Level::F),
+            ("PluginPull", Level::F),
+            ("SwarmJoin", Level::F),
+            ("grant-rights", Level::F),
+        ] {
+            assert_eq!(risk(&words(text), HostAccess::Allow).level, want, "{text}");
+        }
+        let mut free = words("create");
+        free.host_access = Some(HostAccess::Allow);
+        assert_eq!(
+            risk(&free, HostAccess::Deny).to_string(),
+            "F: owns the host (by ContainerCreate)"
+        );
+        let pattern = list(Method::Post, "/containers/create");
+        assert_eq!(risk(&pattern, HostAccess::Allow).level, Level::F);
+        assert_eq!(risk(&pattern, HostAccess::Deny).level, Level::D);
     }
 }

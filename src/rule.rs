@@ -1,13 +1,19 @@
 //! Rules: what one flag, variable or label allows. Rules only allow, so their order never matters and a union is all there is.
 
+mod host_access;
 pub mod labels;
+mod origin;
 pub mod pattern;
+pub mod words;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
+pub use host_access::HostAccess;
+pub use origin::Origin;
 pub use pattern::{AnchoredRegex, PatternError, PatternSet};
+use words::{Exceptions, ImagePattern, Words};
 
 use crate::request::{ApiVersion, Method};
 
@@ -22,30 +28,17 @@ pub struct Rule {
     pub path: Arc<AnchoredRegex>,
 }
 
-/// Where a rule was written, so that a verdict can be traced to a line somebody can edit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
-    /// A command-line flag, for example `-allowGET`.
-    Flag(String),
-    /// An environment variable, for example `SP_ALLOW_GET_2`.
-    Env(String),
-    /// A container's label, for example `socket-proxy.allow.get`.
-    Label(String),
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag(name) | Self::Env(name) | Self::Label(name) => f.write_str(name),
-        }
-    }
-}
-
 /// Everything one client, or everyone else, is allowed. Empty, it allows nothing.
 #[derive(Debug, Default)]
 pub struct Allowlist {
     /// The allowed methods and paths.
     pub rules: RuleSet,
+    /// What is allowed in words.
+    pub words: Words,
+    /// The images that may be used; `None` for all.
+    pub images: Option<Vec<ImagePattern>>,
+    /// What may be reached of the host although access to it is denied.
+    pub exceptions: Exceptions,
     /// The directories host mounts may come from; `None` leaves that to the defaults.
     pub bind_mount_from: Option<Vec<PathBuf>>,
     /// Whether the host may be reached; `None` leaves that to the defaults.
@@ -56,12 +49,20 @@ pub struct Allowlist {
     pub remarks: OnceLock<Vec<String>>,
 }
 
+impl Allowlist {
+    /// Whether it allows nothing.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty() && self.words.is_empty()
+    }
+}
+
 impl fmt::Display for Allowlist {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.rules.is_empty() {
+        if self.rules.is_empty() && self.words.is_empty() {
             f.write_str("nothing but a ping")?;
         }
-        let mut separator = "";
+        self.words.fmt(f)?;
+        let mut separator = if self.words.is_empty() { "" } else { ", " };
         for method in Method::ALL {
             let rules = self.rules.of(method);
             if rules.is_empty() {
@@ -77,31 +78,22 @@ impl fmt::Display for Allowlist {
             f.write_str(", bind mounts from")?;
             from.iter().try_for_each(|directory| write!(f, " {}", directory.display()))?;
         }
+        if let Some(images) = &self.images {
+            f.write_str(", images")?;
+            for (index, image) in images.iter().enumerate() {
+                write!(f, "{} {image}", if index == 0 { "" } else { " or" })?;
+            }
+            f.write_str(" only")?;
+        }
         f.write_str(match self.host_access {
             None => "",
             Some(HostAccess::Deny) => ", no access to the host",
             Some(HostAccess::Allow) => ", access to the host",
         })?;
+        if !self.exceptions.are_none() {
+            write!(f, " but {}", self.exceptions)?;
+        }
         f.write_str(if self.may_label { ", labels that carry rights" } else { "" })
-    }
-}
-
-/// Whether a client may reach past its containers: into the host's namespaces, devices and kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HostAccess {
-    /// What reaches the host is refused.
-    Deny,
-    /// Only the other limits count.
-    Allow,
-}
-
-impl HostAccess {
-    /// Reads `deny` or `allow`, in any case.
-    pub fn parse(text: &str) -> Option<Self> {
-        [("deny", Self::Deny), ("allow", Self::Allow)]
-            .into_iter()
-            .find(|(word, _)| word.eq_ignore_ascii_case(text))
-            .map(|(_, access)| access)
     }
 }
 

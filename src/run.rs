@@ -10,15 +10,14 @@ use crate::admin::Admin;
 use crate::admission::AdmissionList;
 use crate::audit::Audit;
 use crate::bounds::Bounds;
-use crate::config::Config;
+use crate::config::{Assumed, Config};
 use crate::engine::{Engine, Watchdog};
 use crate::listen::{self, Listener, ListenerAddress};
 use crate::policy::Policy;
 use crate::proxy::{Proxy, Stop};
 use crate::registry::{LabelPolicy, Networks, OwnContainerError, Registry};
-use crate::rule::Allowlist;
+use crate::setting::SettingName;
 use crate::startup;
-use crate::wording::SettingName;
 use crate::workers::Workers;
 
 /// How long connections get to close after everything that runs was finished or given up.
@@ -47,6 +46,14 @@ pub enum StartError {
     /// Our own container was not found.
     #[error(transparent)]
     OwnContainer(#[from] OwnContainerError),
+    /// The same, where labels are read because nothing else is said.
+    #[error(
+        "nothing says who may connect and what is allowed, so sockwarden reads the labels of its clients, and for that it has to find its own container; name it with {own}, or give {from} and {allow}, for example `-allowfrom=traefik -allow=traefik`",
+        own = SettingName::ProxyContainerName.set_to("NAME").or_variable(),
+        from = SettingName::AllowFrom.or_variable(),
+        allow = SettingName::Allow.or_variable()
+    )]
+    NothingGiven(#[source] OwnContainerError),
     /// The health endpoint cannot be bound.
     #[error("cannot serve the health endpoint on {address}; stop what listens there, or use `sockwarden healthcheck` instead of {setting}", address = crate::admin::HEALTH_ADDRESS, setting = SettingName::AllowHealthCheck)]
     Health(#[source] std::io::Error),
@@ -70,9 +77,19 @@ pub async fn serve(
     } else {
         None
     };
-    let default = Allowlist { rules: config.rules.clone(), ..Allowlist::default() };
-    let policy = Policy::new(default, config.bodies.clone());
-    let registry = registry(&config, &engine).await?;
+    let policy = Policy::new(config.default_list(), config.bodies.clone());
+    let registry = match (registry(&config, &engine).await, config.assumed) {
+        (Ok(registry), _) => registry,
+        (Err(error), Assumed::Labels) => return Err(StartError::NothingGiven(error)),
+        (Err(error), Assumed::Nothing) => return Err(error.into()),
+        (Err(error), Assumed::Sections) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "labels are not read, because sockwarden does not find its own container: every client is judged by the variables"
+            );
+            None
+        }
+    };
     let networks = match &registry {
         Some(registry) => registry.networks(),
         None => Arc::new(Networks::new(engine.clone())),

@@ -1,7 +1,6 @@
 //! Why a request was refused and what would allow it, in words that a user can act on: a flag, a variable, or a label.
 
 mod creator;
-mod setting;
 mod suggestion;
 
 use std::fmt::{self, Write as _};
@@ -14,10 +13,9 @@ use crate::policy::{Denied, DenyReason, MAX_QUESTIONS};
 use crate::request::Head;
 use crate::rule::Allowlist;
 use crate::rule::labels::{LabelError, Rights};
+use crate::setting::SettingName;
 use crate::text::{escaped, printable};
-use suggestion::{suggested_label, suggested_pattern};
-
-pub use setting::{Named, SettingName};
+use suggestion::{suggested_label, suggested_pattern, suggested_word};
 
 /// Why it was refused, in the words of the log.
 pub fn reason(reason: &DenyReason) -> String {
@@ -29,6 +27,7 @@ pub fn reason(reason: &DenyReason) -> String {
         DenyReason::Step(container) => return step(container),
         DenyReason::NoMethod => "method not allowed",
         DenyReason::NoPath => "path not allowed",
+        DenyReason::NoWord => "no word allows it",
         DenyReason::BodyNotTaken => "the operation takes no body",
         DenyReason::FormBody => "a form would override the query",
         DenyReason::UnknownBody => "a body of this type on an unknown operation",
@@ -101,7 +100,7 @@ pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanatio
             format_args!("{client} may not ask {asked}: {}", step(container)),
             "if you created it yourself, create it again by its image's name, or with another log driver than `none`",
         ),
-        DenyReason::NoMethod | DenyReason::NoPath => {
+        DenyReason::NoMethod | DenyReason::NoPath | DenyReason::NoWord => {
             let what = fmt::from_fn(|f| {
                 if *reason == DenyReason::NoMethod {
                     write!(f, "{client} may not use {method} at all, so {asked} is refused")
@@ -109,14 +108,7 @@ pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanatio
                     write!(f, "{asked} is not allowed for {client}")
                 }
             });
-            let own = own_list(client).zip(setup.label_prefix);
-            let fix = if let Some(((container, list), prefix)) = own {
-                let label = suggested_label(head, prefix, Some(list));
-                format!("the label `{label}` on {container}")
-            } else {
-                let pattern = format!("'{}'", suggested_pattern(head));
-                SettingName::allow(method).set_to(&pattern).or_variable().to_string()
-            };
+            let fix = fix_of_list(client, head, *reason == DenyReason::NoWord, setup);
             // The usual refusal, and a long one.
             let mut message = String::with_capacity(320);
             let _ = write!(message, "{what}; {fix} would allow it");
@@ -159,6 +151,27 @@ pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanatio
         },
     };
     Explanation { message, fix }
+}
+
+/// What to write where for a list to allow this.
+fn fix_of_list(client: &Client, head: &Head, has_words: bool, setup: Setup<'_>) -> String {
+    let own = own_list(client).zip(setup.label_prefix);
+    match (own, suggested_word(head)) {
+        (Some(((container, list), prefix)), Some(word)) if !list.words.is_empty() => {
+            format!("`{word}` in the label `{prefix}.allow` on {container}")
+        }
+        (Some(((container, list), prefix)), _) => {
+            let label = suggested_label(head, prefix, Some(list));
+            format!("the label `{label}` on {container}")
+        }
+        (None, Some(word)) if has_words => {
+            format!("`{word}` in {}", SettingName::Allow.or_variable())
+        }
+        (None, _) => {
+            let pattern = suggested_pattern(head);
+            SettingName::allow(head.method).set_to(&pattern).quoted().or_variable().to_string()
+        }
+    }
 }
 
 const ALLOW_FROM: SettingName = SettingName::AllowFrom;
@@ -253,9 +266,25 @@ fn cure(
         Clause::NoMounts => {
             format!("{} is set, so use a named volume instead", SettingName::DenyHostMounts)
         }
+        Clause::NetworkVolume if has_words(client) => format!(
+            "use a volume of this host instead, or allow it by {}, unless {} is set",
+            label_or(
+                "hostaccess=network-volumes",
+                &SettingName::HostAccess.set_to("network-volumes").or_variable()
+            ),
+            SettingName::DenyNetworkVolumes
+        ),
         Clause::NetworkVolume => format!(
             "{} is set, so use a volume of this host instead",
             SettingName::DenyNetworkVolumes
+        ),
+        Clause::Condition => format!(
+            "write another condition, or a word without one, in {}",
+            label_or("allow", &SettingName::Allow.or_variable())
+        ),
+        Clause::Image => format!(
+            "use another, or list it in {}",
+            label_or("images", &SettingName::Images.or_variable())
         ),
         Clause::HostAccess => format!(
             "leave it out, or allow it by {}, with which the client owns the host",
@@ -293,6 +322,11 @@ fn owner<'a>(client: &'a Client, list: &Arc<Allowlist>) -> Option<&'a Container>
         _ => None,
     });
     containers.iter().map(|container| &**container).chain(creators).find(says)
+}
+
+/// Whether the list that decides speaks in words.
+fn has_words(client: &Client) -> bool {
+    own_list(client).is_some_and(|(_, list)| !list.words.is_empty())
 }
 
 /// The container whose own labels decide, if one's do, and what they say.

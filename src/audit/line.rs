@@ -22,6 +22,9 @@ pub(super) fn write(record: &Record) {
     let (verdict, reason) = match &record.decision {
         Decision::Unjudged => ("none", String::new()),
         Decision::Allowed(Grant::Ping) => ("allowed", "ping is open".to_owned()),
+        Decision::Allowed(Grant::Word(rule)) => {
+            ("allowed", format!("{} {}", rule.origin, rule.text))
+        }
         Decision::Allowed(Grant::Rule(rule)) => {
             ("allowed", format!("{} {}", rule.origin, rule.path.as_str()))
         }

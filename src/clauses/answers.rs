@@ -57,12 +57,30 @@ const SETTINGS: Keep = Keep::Fields(&[
 ]);
 const EXEC: Keep = Keep::Fields(&[
     ("ContainerID", WORD),
-    ("ProcessConfig", Keep::Fields(&[("privileged", Keep::Whole)])),
+    (
+        "ProcessConfig",
+        Keep::Fields(&[
+            ("privileged", Keep::Whole),
+            ("entrypoint", TEXT),
+            ("arguments", Keep::Each(&TEXT)),
+            ("user", WORD),
+        ]),
+    ),
 ]);
-const IMAGE: Keep = Keep::Fields(&[(
-    "Config",
-    Keep::Fields(&[("Labels", Keep::Names), ("WorkingDir", TEXT), ("Env", Keep::Each(&TEXT))]),
-)]);
+/// Conditions may speak of any label. A value that is too long to be kept is one that nobody can judge.
+const LABELS: Keep = Keep::Fields(&[
+    ("Id", WORD),
+    ("Name", WORD),
+    ("Config", Keep::Fields(&[("Labels", Keep::Each(&Keep::Text(4096)))])),
+]);
+const IMAGE: Keep = Keep::Fields(&[
+    (
+        "Config",
+        Keep::Fields(&[("Labels", Keep::Names), ("WorkingDir", TEXT), ("Env", Keep::Each(&TEXT))]),
+    ),
+    ("RepoTags", Keep::Each(&WORD)),
+    ("RepoDigests", Keep::Each(&WORD)),
+]);
 const NETWORK: Keep = Keep::Fields(&[("Id", WORD), ("Driver", WORD)]);
 /// A specification is judged as one that a client sends: every field of it counts.
 const SERVICE: Keep = Keep::Fields(&[("PreviousSpec", Keep::Whole)]);
@@ -80,6 +98,7 @@ impl Question {
         match self {
             Self::Container(_) => &CONTAINER,
             Self::Exec(_) => &EXEC,
+            Self::Labels(_) => &LABELS,
             Self::Image(_) => &IMAGE,
             Self::Info => &INFO,
             Self::Network(_) => &NETWORK,

@@ -103,9 +103,10 @@ fn host_field<'a>(
         // -1 asks for the engine's default.
         "memoryswappiness" => Ok(()),
         "annotations" => refuse("tells the runtime what to do outside the container"),
-        "capadd" => capabilities(value, &place),
+        "capadd" => capabilities(value, &inquiry.limits.exceptions.capabilities, &place),
         "cgroupnsmode" | "utsmode" | "usernsmode" | "pidmode" if text == "private" => Ok(()),
         "cgroupparent" => refuse("puts the container under a cgroup of the client's choice"),
+        "devices" if devices_are_exceptions(inquiry, value) => Ok(()),
         "devicecgrouprules" | "devices" | "devicerequests" => refuse("opens devices of the host"),
         "cgroupnsmode" if text == "host" => match inquiry.cgroups_are_the_hosts() {
             // Nothing that the container would not have without the field.
@@ -142,6 +143,17 @@ fn host_field<'a>(
         "workingdir" => working_directory(text, &place),
         _ => known_field(key, value, known, &place),
     }
+}
+
+/// Whether each of these devices is one that may be reached although access to the host is denied.
+fn devices_are_exceptions(inquiry: &Inquiry<'_>, devices: &Json) -> bool {
+    let listed = &inquiry.limits.exceptions.devices;
+    devices.as_array().is_some_and(|devices| {
+        devices.iter().all(|device| {
+            let path = device.field("PathOnHost").and_then(Json::as_str).unwrap_or_default();
+            listed.iter().any(|listed| listed == path)
+        })
+    })
 }
 
 /// `POST /networks/{id}/connect`.
@@ -276,7 +288,7 @@ fn task_template<'a>(inquiry: &mut Inquiry<'a>, task: &'a Json, at: &str) -> Ver
         let place = format!("`{at}.{}`", printable(key));
         match &*fold(key) {
             _ if value.is_zero() => {}
-            "containerspec" => container_spec(value, &format!("{at}.ContainerSpec"))?,
+            "containerspec" => container_spec(inquiry, value, &format!("{at}.ContainerSpec"))?,
             "logdriver" => log_config(value, "Name", "Options", &place)?,
             "networks" => service_networks(inquiry, value, &place)?,
             "runtime" if value.as_str() == Some("container") => {}
@@ -458,6 +470,8 @@ pub(super) fn secret_create(inquiry: &Inquiry<'_>) -> Verdict {
 pub(super) fn plugin(inquiry: &Inquiry<'_>) -> Verdict {
     let place = format!("`{}`", inquiry.head.operation);
     match inquiry.limits.mounts {
+        // Whoever writes the operation's own name means plugins.
+        _ if inquiry.is_by_words() => Ok(()),
         _ if inquiry.denies_host() => Err(host(&place, PLUGIN)),
         Mounts::All => Ok(()),
         Mounts::From(_) | Mounts::Denied | Mounts::Unlisted => {
@@ -507,12 +521,14 @@ fn pool_of_private_addresses(pool: &Json, place: &str) -> Verdict {
     Err(host(place, &problem))
 }
 
-fn container_spec(spec: &Json, at: &str) -> Verdict {
+fn container_spec(inquiry: &Inquiry<'_>, spec: &Json, at: &str) -> Verdict {
     for (key, value) in fields(spec, at)? {
         let place = format!("`{at}.{}`", printable(key));
         match &*fold(key) {
             _ if value.is_zero() => {}
-            "capabilityadd" => capabilities(value, &place)?,
+            "capabilityadd" => {
+                capabilities(value, &inquiry.limits.exceptions.capabilities, &place)?;
+            }
             "dir" => working_directory(value.as_str().unwrap_or("?"), &place)?,
             "env" => environment(value, &place)?,
             "isolation" if value.as_str() == Some("default") => {}

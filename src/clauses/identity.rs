@@ -9,6 +9,7 @@
 
 use crate::request::json::{Json, Keys, Object};
 use crate::rule::labels::keys::CREATOR_LABEL as CREATOR;
+use crate::setting::SettingName;
 use crate::text::printable;
 
 use super::builds::{guard_build_network, guard_hidden_build};
@@ -367,8 +368,11 @@ fn changes_set_no_label(inquiry: &Inquiry<'_>, protected: &Protected) -> Verdict
 fn no_labelled_image(inquiry: &Inquiry<'_>, protected: &Protected) -> Verdict {
     if protected.image_labels_count && !inquiry.limits.may_label {
         let place = format!("`{}`", inquiry.head.operation);
-        let problem = "makes or fetches an image, whose labels carry rights because `-trustimagelabels` is set";
-        return Err(violation(Clause::Labels, &place, problem));
+        let problem = format!(
+            "makes or fetches an image, whose labels carry rights because {} is set",
+            SettingName::TrustImageLabels
+        );
+        return Err(violation(Clause::Labels, &place, &problem));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 //! `…_found` or given to `look` on the spot.
 
 use crate::request::json::Json;
-use crate::request::{Head, Method, Reading};
+use crate::request::{Head, Method, Operation, Reading};
 use crate::rule::{Allowlist, HostAccess, Match};
 
 use crate::text::printable;
@@ -15,7 +15,7 @@ use super::answers::Answers;
 use super::known::hidden_since;
 use super::names::is_plain;
 use super::question::Question;
-use super::terms::{ListLimits, Mounts, Terms};
+use super::terms::{By, ListLimits, Mounts, Terms};
 use super::violation::{Verdict, host, no_such};
 
 /// One look at a request, for one list. Clauses are functions over it.
@@ -27,6 +27,8 @@ pub(super) struct Inquiry<'a> {
     /// The one of the lists that is looked at.
     pub(super) list: &'a Allowlist,
     pub(super) limits: ListLimits<'a>,
+    /// Which of the list's grants are looked at.
+    pub(super) by: By,
     /// Only [`Inquiry::look`] reads them.
     answers: &'a Answers,
     /// What has to be asked of the engine before this request can be allowed.
@@ -47,10 +49,11 @@ impl<'a> Inquiry<'a> {
         body: Option<&'a Json>,
         terms: &'a Terms,
         list: &'a Allowlist,
+        by: By,
         answers: &'a Answers,
     ) -> Self {
-        let limits = ListLimits::of(list, &terms.defaults);
-        Self { head, body, terms, list, limits, answers, questions: Vec::new() }
+        let limits = ListLimits::of(list, &terms.defaults, by);
+        Self { head, body, terms, list, limits, by, answers, questions: Vec::new() }
     }
 
     /// What has to be asked before the next look.
@@ -77,6 +80,16 @@ impl<'a> Inquiry<'a> {
         self.head.target.query().first(name).unwrap_or_default()
     }
 
+    /// The same of a parameter that the operation may not have.
+    pub(super) fn parameter_or_empty(&self, name: &str) -> &'a str {
+        self.head.target.query().first(name).unwrap_or_default()
+    }
+
+    /// Whether a word gives the operation, which lifts what refuses it as a whole.
+    pub(super) fn is_by_words(&self) -> bool {
+        self.by == By::Words
+    }
+
     pub(super) const fn denies_host(&self) -> bool {
         matches!(self.limits.host_access, HostAccess::Deny)
     }
@@ -86,10 +99,10 @@ impl<'a> Inquiry<'a> {
         matches!(self.limits.mounts, Mounts::All) && self.limits.network_volumes
     }
 
-    /// Refuses the whole operation where access to the host is denied.
+    /// Refuses the whole operation where access to the host is denied and no word gives it.
     pub(super) fn denied(&self, problem: &str) -> Verdict {
         let place = format!("`{}`", self.head.operation);
-        if self.denies_host() { Err(host(&place, problem)) } else { Ok(()) }
+        if self.denies_host() && !self.is_by_words() { Err(host(&place, problem)) } else { Ok(()) }
     }
 
     /// Judges what the engine says of an object, `None` where it has no such. Without an answer a question is left for it, and whatever is
@@ -145,12 +158,16 @@ impl<'a> Inquiry<'a> {
     /// Whether every list that has to allow this request would let the client read this answer.
     fn may_read(&self, question: &Question, answer: Option<&Json>) -> bool {
         let paths = question.paths(answer);
-        let reads =
-            |list: &Allowlist| paths.iter().any(|path| self.may_ask(list, Method::Get, path));
+        let in_words = |list: &Allowlist, path: &str| {
+            !list.words.is_empty() && list.words.gives_freely(Operation::find(Method::Get, path))
+        };
+        let reads = |list: &Allowlist| {
+            paths.iter().any(|path| in_words(list, path) || self.may_ask(list, Method::Get, path))
+        };
         self.terms.lists.iter().all(|list| reads(list))
     }
 
-    /// Whether a list allows this, as this client names versions or without one.
+    /// Whether a list's patterns allow this, as this client names versions or without one.
     pub(super) fn may_ask(&self, list: &Allowlist, method: Method, path: &str) -> bool {
         let allows = |path: &str| matches!(list.rules.find(method, path), Match::Rule(_));
         let version = self.head.target.version();
@@ -200,7 +217,7 @@ impl<'a> Inquiry<'a> {
     }
 
     /// What the engine answered; where it was not asked yet, a question is left for it.
-    fn answer(&mut self, question: &Question) -> Looked<'a> {
+    pub(super) fn answer(&mut self, question: &Question) -> Looked<'a> {
         match self.answers.get(question) {
             Some(Some(answer)) => Looked::Found(answer),
             Some(None) => Looked::Missing,
@@ -214,7 +231,7 @@ impl<'a> Inquiry<'a> {
 
 /// What a look at the engine gave.
 #[derive(Debug, Clone, Copy)]
-enum Looked<'a> {
+pub(super) enum Looked<'a> {
     /// It was not asked yet; a question is left for it.
     NotYet,
     /// It has no such object.

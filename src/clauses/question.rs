@@ -8,9 +8,11 @@ pub enum Question {
     /// The container that this name, id or part of an id means: `Id`, `Name`; `Type`, `Name`, `Source`, `Destination` and `RW` of its `Mounts`; of its
     /// `HostConfig` what `reach.rs` looks at; the names of its `Networks`, and the label that says who created it.
     Container(String),
-    /// The exec with this id: `ContainerID`, `ProcessConfig.privileged`.
+    /// The same container, by its full id: the labels in its `Config`, if conditions have to be judged.
+    Labels(String),
+    /// The exec with this id: `ContainerID`; of its `ProcessConfig` what it runs, as whom, and `privileged`.
     Exec(String),
-    /// The image that this reference means: `Labels`, `WorkingDir` and `Env` of its `Config`.
+    /// The image that this reference means: `RepoTags`, `RepoDigests`; of its `Config` the `Labels`, `WorkingDir` and `Env`.
     Image(String),
     /// How the engine is set up (`GET /info`): `CgroupVersion`, `SecurityOptions`.
     Info,
@@ -33,6 +35,7 @@ impl Question {
     pub fn name(&self) -> &str {
         match self {
             Self::Container(name)
+            | Self::Labels(name)
             | Self::Exec(name)
             | Self::Image(name)
             | Self::Network(name)
@@ -50,7 +53,7 @@ impl Question {
         let or_listed =
             |kind: &str, name: &str| vec![format!("/{kind}/{name}"), format!("/{kind}")];
         match self {
-            Self::Container(name) | Self::Settings(name) => callings(answer)
+            Self::Container(name) | Self::Labels(name) | Self::Settings(name) => callings(answer)
                 .iter()
                 .chain([name])
                 .map(|name| format!("/containers/{name}/json"))

@@ -171,7 +171,7 @@ fn unconfined(config: &Json) -> Option<&'static str> {
         Some("shares a namespace with the host")
     } else if set("Devices") || set("DeviceRequests") || set("DeviceCgroupRules") {
         Some("has devices of the host")
-    } else if capabilities(config.field("CapAdd").unwrap_or(&Json::Null), "").is_err() {
+    } else if capabilities(config.field("CapAdd").unwrap_or(&Json::Null), &[], "").is_err() {
         Some("has capabilities beyond the usual ones")
     } else if bare("MaskedPaths") || opens("ReadonlyPaths", READONLY_PATHS) {
         Some("sees kernel files that engines hide or protect")

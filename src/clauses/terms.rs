@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::rule::labels::creator::Creator;
+use crate::rule::words::Exceptions;
 use crate::rule::{Allowlist, HostAccess};
 
 use super::names::Names;
@@ -40,6 +41,8 @@ pub struct Defaults {
     pub deny_network_volumes: bool,
     /// The access to the host of clients whose own list does not say.
     pub host_access: HostAccess,
+    /// What may be reached although access is denied, for the same clients.
+    pub exceptions: Exceptions,
     /// The host names of `-allowfrom`: whoever takes one is let in.
     pub admitted: Names,
     /// The path of the engine's socket (`-socketpath`), which often is its path on the host as well; empty if it is not known.
@@ -54,10 +57,20 @@ impl Default for Defaults {
             deny_host_mounts: true,
             deny_network_volumes: true,
             host_access: HostAccess::Deny,
+            exceptions: Exceptions::default(),
             admitted: Names::default(),
             engine_socket: String::new(),
         }
     }
+}
+
+/// By which of a list's grants a request is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// By words, which give what they say and nothing else: on safe terms.
+    Words,
+    /// By patterns, on the terms that the list and the defaults say.
+    Patterns,
 }
 
 /// What one list allows, the defaults considered.
@@ -71,6 +84,8 @@ pub struct ListLimits<'a> {
     pub host_access: HostAccess,
     /// Whether labels that carry rights may be set (`allow.labels`).
     pub may_label: bool,
+    /// What may be reached although access to the host is denied.
+    pub exceptions: &'a Exceptions,
 }
 
 /// What of the host's files may be mounted.
@@ -88,20 +103,36 @@ pub enum Mounts<'a> {
 
 impl<'a> ListLimits<'a> {
     /// The limits of those who are judged by this list.
-    pub fn of(list: &'a Allowlist, defaults: &'a Defaults) -> Self {
-        let host_access = list.host_access.unwrap_or(defaults.host_access);
-        let listed = list.bind_mount_from.as_deref().or(defaults.bind_mount_from.as_deref());
+    pub fn of(list: &'a Allowlist, defaults: &'a Defaults, by: By) -> Self {
+        let otherwise = match by {
+            By::Words => HostAccess::Deny,
+            By::Patterns => defaults.host_access,
+        };
+        let host_access = list.host_access.unwrap_or(otherwise);
+        // What is said for everybody gives words nothing, and limits those that may reach the host.
+        let default = match (by, host_access) {
+            (By::Words, HostAccess::Deny) => None,
+            _ => defaults.bind_mount_from.as_deref(),
+        };
+        let listed = list.bind_mount_from.as_deref().or(default);
         let mounts = match listed {
             _ if defaults.deny_host_mounts => Mounts::Denied,
             Some(directories) => Mounts::From(directories),
             None if host_access == HostAccess::Deny => Mounts::Unlisted,
             None => Mounts::All,
         };
+        let exceptions = match (by, list.host_access) {
+            (By::Patterns, None) => &defaults.exceptions,
+            _ => &list.exceptions,
+        };
+        let by_words = by == By::Words && host_access == HostAccess::Deny;
         Self {
             mounts,
-            network_volumes: !defaults.deny_network_volumes,
+            network_volumes: !defaults.deny_network_volumes
+                && (!by_words || exceptions.network_volumes),
             host_access,
             may_label: list.may_label,
+            exceptions,
         }
     }
 

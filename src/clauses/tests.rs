@@ -59,6 +59,17 @@ enum On {
 const OTHERS: &str =
     "(/v1[.][0-9]+)?/(commit|containers|exec|images|networks|nodes|services|swarm|volumes).*";
 
+/// What has to be asked before the next look.
+fn asked(
+    head: &Head,
+    body: Option<&Json>,
+    terms: &Terms,
+    list: &Allowlist,
+    answers: &Answers,
+) -> Result<Vec<Question>, Violation> {
+    examine(head, body, terms, list, answers).map(|examined| examined.questions)
+}
+
 fn id(digits: &str) -> String {
     digits.repeat(32)
 }
@@ -101,6 +112,7 @@ fn verdict(on: On, set: Set, rules: &[&str], line: &str, body: &str) -> Result<S
         host_access: if set == Set::Deny { HostAccess::Deny } else { HostAccess::Allow },
         admitted: ["traefik"].into_iter().collect(),
         engine_socket: "/srv/engine/own".to_owned(),
+        exceptions: crate::rule::words::Exceptions::default(),
     };
     let everywhere = matches!(set, Set::Everywhere | Set::EverywhereMayLabel);
     let protected = Protected {
@@ -128,7 +140,7 @@ fn verdict(on: On, set: Set, rules: &[&str], line: &str, body: &str) -> Result<S
     let mut answers = Answers::new();
     for _ in 0..8 {
         let body = body_read.as_ref();
-        let questions = examine(&head, body, &terms, &terms.lists[0], &answers)?;
+        let questions = asked(&head, body, &terms, &terms.lists[0], &answers)?;
         if questions.is_empty() {
             pin(&mut head, body_read.as_mut(), &answers);
             return Ok(body_read.map_or_else(String::new, |body| body.to_text()));
@@ -195,7 +207,7 @@ fn answer(on: On, question: &Question) -> Option<Json> {
         (Question::Image(_), "nvidia") => r#"{"Config":{"Env":["PATH=/bin","NVIDIA_VISIBLE_DEVICES=all"]}}"#.to_owned(),
         (Question::Image(_), "labelled") => r#"{"Config":{"Labels":{"sockwarden.allow.post":".*"}}}"#.to_owned(),
         (Question::Image(_), _) => r#"{"Config":{"Labels":{"a":"b"}}}"#.to_owned(),
-        (Question::Service(_) | Question::Volume(_), _) => return None,
+        (Question::Service(_) | Question::Volume(_) | Question::Labels(_), _) => return None,
     };
     Some(Json::parse_answer(text.as_bytes()).unwrap())
 }
@@ -247,6 +259,7 @@ fn every_name_of_a_container_is_looked_up_and_replaced() {
                 bind_mount_from: None,
                 admitted: Names::default(),
                 engine_socket: "/srv/engine/own".to_owned(),
+                exceptions: crate::rule::words::Exceptions::default(),
             }),
             protected: Some(Arc::new(Protected {
                 container: id(OWN),
@@ -256,7 +269,7 @@ fn every_name_of_a_container_is_looked_up_and_replaced() {
             creator: None,
         };
         let mut answers = Answers::new();
-        let questions = examine(&head, body.as_ref(), &terms, &list, &answers).unwrap();
+        let questions = asked(&head, body.as_ref(), &terms, &list, &answers).unwrap();
         assert_eq!(questions.len(), names, "{line} {questions:?}");
         answers.extend(questions.into_iter().enumerate().map(|(at, question)| {
             assert!(matches!(question, Question::Container(_)), "{question:?}");
@@ -265,7 +278,7 @@ fn every_name_of_a_container_is_looked_up_and_replaced() {
                 Some(Json::parse_answer(format!(r#"{{"Id":"{at:064x}"}}"#).as_bytes()).unwrap()),
             )
         }));
-        assert_eq!(examine(&head, body.as_ref(), &terms, &list, &answers), Ok(Vec::new()));
+        assert_eq!(asked(&head, body.as_ref(), &terms, &list, &answers), Ok(Vec::new()));
         pin(&mut head, body.as_mut(), &answers);
         let sent = references::references(&head, body.as_ref());
         let names = sent.iter().map(|reference| reference.as_ref().unwrap());

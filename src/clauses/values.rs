@@ -49,11 +49,12 @@ pub(super) fn paths(value: &Json, needed: &[&str], place: &str) -> Verdict {
     Err(host(place, "opens kernel files that engines hide or protect"))
 }
 
-pub(super) fn capabilities(value: &Json, place: &str) -> Verdict {
+/// `more` are capabilities that may be added besides.
+pub(super) fn capabilities(value: &Json, more: &[String], place: &str) -> Verdict {
     for capability in texts(value) {
         let upper = capability.to_ascii_uppercase();
         let name = upper.strip_prefix("CAP_").unwrap_or(&upper);
-        if !DEFAULT_CAPABILITIES.contains(&name) {
+        if !DEFAULT_CAPABILITIES.contains(&name) && !more.iter().any(|it| it == name) {
             let problem = format!("adds `{}` to the usual capabilities", printable(capability));
             return Err(host(place, &problem));
         }

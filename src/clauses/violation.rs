@@ -47,6 +47,10 @@ pub enum Clause {
     NoSuchObject,
     /// An exec in a container in which the list allows no exec.
     ExecElsewhere,
+    /// A word gives the operation, and its conditions or its terms do not hold.
+    Condition,
+    /// An image that the list does not name (`images`).
+    Image,
 }
 
 impl Violation {

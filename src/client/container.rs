@@ -313,19 +313,19 @@ fn bound(child: &Container, why: WhyBound) -> Bound {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn container(name: &str, rights: Rights, lineage: Lineage) -> Arc<Container> {
+    pub(crate) fn container(name: &str, rights: Rights, lineage: Lineage) -> Arc<Container> {
         let id = ContainerId::parse(&"a".repeat(64)).unwrap();
         Arc::new(Container { id, name: name.to_owned(), rights, lineage })
     }
 
-    fn own() -> Rights {
+    pub(crate) fn own() -> Rights {
         Rights::Own(Arc::default())
     }
 
-    fn made_by(creator: &str) -> Lineage {
+    pub(crate) fn made_by(creator: &str) -> Lineage {
         Lineage { creator: Some(Creator::parse(creator)), ..Lineage::default() }
     }
 

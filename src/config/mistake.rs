@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::rule::Origin;
+use crate::setting::SettingName;
 use crate::text::escaped_bytes;
 
 /// Everything that is wrong with one command line and environment, at least one thing. Prints one per line.
@@ -89,6 +90,15 @@ pub enum Mistake {
         word: String,
         /// What was probably meant.
         advice: String,
+    },
+    /// Words for clients that nobody admits.
+    #[error(
+        "`{setting}` says what the clients in {allow_from} may do, and that admits this container alone; list who may connect in {allow_from}, or give each client its words in its label `sockwarden.allow`",
+        allow_from = SettingName::AllowFrom.or_variable()
+    )]
+    WordsForNobody {
+        /// The setting as it was written.
+        setting: String,
     },
     /// Two settings that cannot both be meant.
     #[error(

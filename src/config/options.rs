@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 
 use crate::request::Method;
-use crate::wording::SettingName;
+use crate::setting::SettingName;
 
 use super::draft::Draft;
 use super::given::Given;
@@ -151,7 +151,7 @@ const fn setting(
         takes: Takes::Nothing,
         default: None,
         unit: None,
-        repeatable: false,
+        repeatable: name.is_repeatable(),
         summary: "",
         details: "",
         read,
@@ -174,7 +174,6 @@ macro_rules! allow {
         Setting {
             group: Group::Requests,
             takes: Takes::Value("PATTERN"),
-            repeatable: true,
             summary: concat!("Allow ", $name, " for the paths that match"),
             details: $details,
             ..setting(SettingName::allow($method), |draft, given| draft.allow($method, given))
@@ -194,6 +193,22 @@ has it. A container that a name leads to is let in from all its addresses on the
             Bits of a network beyond its length are ignored, and an IPv4-mapped IPv6 address is the IPv4 address. \
             Over a Unix socket it has no effect: everybody who may open the socket file is let in.",
         ..setting(SettingName::AllowFrom, into!(allow_from, values::clients))
+    },
+    Setting {
+        group: Group::Requests,
+        takes: Takes::Value("WORDS"),
+        summary: "Allow what these words say, with commas between them: operations, bundles such as `read`, programs such as `traefik`",
+        details: "See [Words](words.md). Given twice, all count; flags replace the variable. It needs `-allowfrom`, except on a loopback address or a Unix socket. \
+            What words allow is judged on their own safe terms: no access to the host unless `-hostaccess` says otherwise.",
+        ..setting(SettingName::Allow, Draft::allow_words)
+    },
+    Setting {
+        group: Group::Requests,
+        takes: Takes::Value("IMAGE,..."),
+        summary: "Let clients of the default allowlist use these images only, with commas between them",
+        details: "For example `docker.io/library/*, ghcr.io/me/app:1`. Without a tag any tag or digest is meant. The image counts that the engine \
+            resolves; nothing else may get a name that is listed.",
+        ..setting(SettingName::Images, Draft::images)
     },
     allow!(
         "GET",
@@ -243,10 +258,13 @@ has it. A container that a name leads to is let in from all its addresses on the
         takes: Takes::Value("ACCESS"),
         default: Some("allow"),
         summary: "`deny` refuses what reaches past a container (privileges, devices, namespaces of the host, plugins and the like), `allow` does not",
-        details: "`deny` also refuses host mounts, unless `-allowbindmountfrom` or a label lists where they may come from. \
+        details: "Exceptions with commas between them (`cap:NET_ADMIN`, `device:/dev/net/tun`, `network-volumes`) deny all else. Words deny by themselves. `deny` also refuses host mounts, unless `-allowbindmountfrom` or a label lists where they may come from. \
             A container with its own list may say otherwise with the label `hostaccess`. \
             See [What a body may ask](how-requests-are-judged.md#what-a-body-may-ask).",
-        ..setting(SettingName::HostAccess, into!(host_access, values::host_access))
+        ..setting(SettingName::HostAccess, |draft, given| {
+            (draft.host_access, draft.exceptions) = values::host_access(given)?;
+            Ok(())
+        })
     },
     Setting {
         group: Group::Sockets,

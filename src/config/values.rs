@@ -13,6 +13,7 @@ use tracing::Level;
 use crate::admission::AllowFrom;
 use crate::registry::OwnContainer;
 use crate::rule::HostAccess;
+use crate::rule::words::{self, Exceptions, WordMistake};
 use crate::rule::{AnchoredRegex, Origin, truth};
 
 use super::given::Given;
@@ -181,9 +182,20 @@ pub(super) fn own_container(given: &Given) -> Result<Option<OwnContainer>, Probl
 }
 
 /// `deny` or `allow`, in any case.
-pub(super) fn host_access(given: &Given) -> Result<HostAccess, Problem> {
-    HostAccess::parse(text(given)?)
-        .ok_or_else(|| "is neither `deny` nor `allow`; give one of them".into())
+pub(super) fn host_access(given: &Given) -> Result<(HostAccess, Exceptions), Problem> {
+    let text = text(given)?;
+    words::host_access(text).map_err(|mistakes| {
+        if text.contains([':', ',']) {
+            return in_words(&mistakes);
+        }
+        "is neither `deny` nor `allow`; give one of them".into()
+    })
+}
+
+/// What is wrong with words, in one line.
+pub(super) fn in_words(mistakes: &[WordMistake]) -> Problem {
+    let all: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+    format!("has a mistake: {}", all.join("; ")).into()
 }
 
 /// What stands before `.allow.` in the key of a label; it takes the place of all the prefixes we would read by default.
@@ -208,7 +220,7 @@ pub(super) fn pattern(given: &Given) -> Result<AnchoredRegex, Problem> {
     })
 }
 
-fn text(given: &Given) -> Result<&str, Problem> {
+pub(super) fn text(given: &Given) -> Result<&str, Problem> {
     given.value.to_str().ok_or_else(|| "is not text in UTF-8".into())
 }
 

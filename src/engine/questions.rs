@@ -225,7 +225,9 @@ impl Engine {
     /// As for [`Engine::ask_for`].
     pub async fn answer(&self, question: &Question) -> Result<Option<(Json, usize)>, EngineError> {
         let call = match question {
-            Question::Container(name) | Question::Settings(name) => OwnCall::Container(name),
+            Question::Container(name) | Question::Labels(name) | Question::Settings(name) => {
+                OwnCall::Container(name)
+            }
             Question::Exec(id) => OwnCall::Exec(id),
             Question::Image(name) => OwnCall::Image(name),
             Question::Info => OwnCall::Info,

@@ -5,12 +5,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::clauses::{Answers, Question, Terms, Violation, examine, mark, pin};
+use crate::clauses::{Answers, By, Examined, Question, Terms, Violation, examine, mark, pin};
 use crate::client::{Bound, WhyUnknown};
 use crate::request::json::{Json, JsonError, Keys};
 use crate::request::{BodyKind, Head};
 use crate::rule::labels::LabelError;
-use crate::rule::{Allowlist, Rule};
+use crate::rule::words::WordRule;
+use crate::rule::{Allowlist, Match, Rule};
 
 /// The verdict on a request.
 #[must_use]
@@ -86,6 +87,8 @@ impl<B> Allowed<B> {
 /// What allowed a request.
 #[derive(Debug, Clone)]
 pub enum Grant {
+    /// A word.
+    Word(Arc<WordRule>),
     /// A rule.
     Rule(Arc<Rule>),
     /// `GET` and `HEAD /_ping` are open to every admitted client.
@@ -120,6 +123,8 @@ pub enum DenyReason {
     NoMethod,
     /// No rule is for the path.
     NoPath,
+    /// The list has words, none of which gives the operation, and no rule is for the path.
+    NoWord,
     /// The operation reads no body, and the client sent one that is not JSON.
     BodyNotTaken,
     /// The body is a form, whose fields would override the query that was judged.
@@ -248,7 +253,7 @@ impl<B> Pending<B> {
 
     /// What has to be asked of the engine before this can go on.
     pub fn questions(&self) -> Vec<Question> {
-        self.review().unwrap_or_default()
+        self.review().map(|(questions, _)| questions).unwrap_or_default()
     }
 
     /// Notes what the engine answered; says whether that is an object that no other name led to.
@@ -266,11 +271,12 @@ impl<B> Pending<B> {
                 let (reason, by) = (DenyReason::Violation(violation), Some(list));
                 Judgement::Denied(Box::new(Denied { head: self.head, reason, by }))
             }
-            Ok(open) if self.answers.len() + open.len() > MAX_QUESTIONS => {
+            Ok((open, _)) if self.answers.len() + open.len() > MAX_QUESTIONS => {
                 self.deny(DenyReason::TooManyNames)
             }
-            Ok(open) if !open.is_empty() => Judgement::Pending(Box::new(self)),
-            Ok(_) => {
+            Ok((open, _)) if !open.is_empty() => Judgement::Pending(Box::new(self)),
+            Ok((_, by)) => {
+                let grant = self.grant(by);
                 let mut document = match &mut self.body {
                     Unread::Read(document, _) => Some(document),
                     Unread::Opaque(_) | Unread::Waiting(_) | Unread::MustBeEmpty(_) => None,
@@ -285,7 +291,7 @@ impl<B> Pending<B> {
                     // Ruled out above; a body that nobody read is never sent.
                     Unread::Waiting(_) | Unread::MustBeEmpty(_) => Body::None,
                 };
-                Judgement::Allowed(Allowed { head: self.head, body, grant: self.grant })
+                Judgement::Allowed(Allowed { head: self.head, body, grant })
             }
         }
     }
@@ -295,19 +301,36 @@ impl<B> Pending<B> {
         Judgement::Denied(Box::new(Denied { head: self.head, reason, by: None }))
     }
 
-    /// What is open, or the first violation with the list that it is one of.
-    fn review(&self) -> Result<Vec<Question>, (Violation, Arc<Allowlist>)> {
+    /// What has to be asked, and which of its grants allows the request by the first list; or the first violation, with the list that it is one of.
+    fn review(&self) -> Result<(Vec<Question>, Option<By>), (Violation, Arc<Allowlist>)> {
         let document = match &self.body {
             Unread::Read(document, _) => Some(document),
             Unread::Opaque(_) | Unread::Waiting(_) | Unread::MustBeEmpty(_) => None,
         };
-        let mut questions = Vec::new();
+        let (mut all, mut first) = (Vec::new(), None);
         for list in &self.terms.lists {
-            let examined = examine(&self.head, document, &self.terms, list, &self.answers);
-            questions.extend(examined.map_err(|violation| (violation, Arc::clone(list)))?);
+            let Examined { questions, by } =
+                examine(&self.head, document, &self.terms, list, &self.answers)
+                    .map_err(|violation| (violation, Arc::clone(list)))?;
+            all.extend(questions);
+            first.get_or_insert(by);
         }
-        questions.sort();
-        questions.dedup();
-        Ok(questions)
+        all.sort();
+        all.dedup();
+        Ok((all, first))
+    }
+
+    /// What allowed it: a pattern, if the word that gives the operation gives it on other terms.
+    fn grant(&self, by: Option<By>) -> Grant {
+        let rules = self.terms.lists.first().map(|list| &list.rules);
+        match (&self.grant, by, rules) {
+            (Grant::Word(_), Some(By::Patterns), Some(rules)) => {
+                match rules.find(self.head.method, self.head.target.versioned_path()) {
+                    Match::Rule(rule) => Grant::Rule(Arc::clone(rule)),
+                    Match::NoPath | Match::NoMethod => self.grant.clone(),
+                }
+            }
+            _ => self.grant.clone(),
+        }
     }
 }

@@ -190,6 +190,7 @@ pub fn status_of(reason: &DenyReason) -> StatusCode {
         | DenyReason::BrokenLabels(_)
         | DenyReason::Creator(_)
         | DenyReason::NoPath
+        | DenyReason::NoWord
         | DenyReason::Step(_) => StatusCode::FORBIDDEN,
     }
 }

@@ -8,13 +8,14 @@ use tokio::time::Instant;
 use super::entry::Entry;
 use super::fresh::Fresh;
 use super::known::{Containers, ImageLabels, Known};
-use super::shared::{Shared, lock};
+use super::shared::{Shared, inspect, lock};
 use crate::clauses::Defaults;
 use crate::client::{Container, ContainerId, Lineage, Step};
-use crate::engine::questions::{ContainerInspect, ImageInspect, Made};
+use crate::engine::questions::{ImageInspect, Made};
 use crate::engine::{Engine, OwnCall};
 use crate::rule::labels::image::Counted;
 use crate::rule::labels::{LabelError, Rights};
+use crate::setting::SettingName;
 
 /// How long the labels that speak of rights may be together of all containers that have new ones, in bytes.
 const MOST_LISTED_LABEL_BYTES: usize = 32 * 1024 * 1024;
@@ -138,9 +139,7 @@ impl Directory {
         if let Ok(owner) = self.known.owner(entry.id) {
             return Ok(owner);
         }
-        let id = entry.id.to_string();
-        let inspect: Option<ContainerInspect> =
-            self.engine.ask_for(OwnCall::Container(&id)).await.map_err(Arc::new)?;
+        let inspect = inspect(&self.engine, entry.id).await?;
         Ok(inspect.and_then(|inspect| inspect.host_config.shares_with()))
     }
 
@@ -175,7 +174,8 @@ impl Directory {
                 tracing::warn!(
                     container = name,
                     label = key,
-                    "a label that comes from the image does not count; set it on the container, or use `-trustimagelabels`"
+                    "a label that comes from the image does not count; set it on the container, or use {}",
+                    SettingName::TrustImageLabels
                 );
             }
             if !counted.unclear.is_empty() {

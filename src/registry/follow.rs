@@ -15,10 +15,10 @@ use super::networks::Networks;
 use super::ourselves::Ourselves;
 use super::report::Reporter;
 use super::sessions::Sessions;
-use super::shared::Shared;
+use super::shared::{Shared, inspect};
 use crate::client::ContainerId;
-use crate::engine::questions::{ContainerInspect, Event, EventStream};
-use crate::engine::{Engine, EngineError, OwnCall};
+use crate::engine::questions::{Event, EventStream};
+use crate::engine::{Engine, EngineError};
 
 /// Events that wait to be worked through. The daemon drops events for a reader that is slower than 1,024 of them, without a word; this
 /// reader only puts them here, and starts over when even this is full.
@@ -276,13 +276,12 @@ impl Follower {
         match work {
             Work::Learn(id) => {
                 self.directory.container(id).await?;
-                // It may have taken the place of one that was removed.
-                self.verify_creators();
+                self.give_way();
             }
             Work::Started(id) => self.reporter.tell(id, "client started").await?,
             Work::Renamed(id) => {
                 self.directory.learn(id).await?;
-                self.verify_creators();
+                self.give_way();
                 self.reporter.tell(id, "client renamed").await?;
             }
             Work::Connected(id, network) => {
@@ -294,9 +293,7 @@ impl Follower {
             }
             Work::Disconnected(id) => {
                 // One that stops leaves its networks too, and the list still calls it running then.
-                let name = id.to_string();
-                let inspect: Option<ContainerInspect> =
-                    self.engine.ask_for(OwnCall::Container(&name)).await.map_err(Arc::new)?;
+                let inspect = inspect(&self.engine, id).await?;
                 if inspect.is_some_and(|inspect| inspect.state.running) {
                     self.reporter.tell(id, "client left a network").await?;
                 }
@@ -319,6 +316,13 @@ impl Follower {
         self.verify_all().await?;
         self.epoch.tell();
         Ok(())
+    }
+
+    /// A container that is known now may have taken the place of a creator that was removed.
+    fn give_way(&self) {
+        if self.directory.known().has_given_way() {
+            self.verify_creators();
+        }
     }
 
     /// Ends the connections of containers whose creator no longer stands for them.

@@ -12,10 +12,9 @@ use super::network::Holder;
 use super::networks::{Found, Networks};
 use super::ourselves::{Look, Ourselves};
 use super::sessions::{Cut, Session, Sessions, Way};
-use super::shared::Shared;
+use super::shared::{Shared, inspect};
 use crate::client::{Container, ContainerId, Identity, MadeBy, Peer, WhyUnknown};
-use crate::engine::questions::ContainerInspect;
-use crate::engine::{Engine, OwnCall};
+use crate::engine::Engine;
 
 /// How long an address of one of our networks may be unknown to the engine before it is refused: a container that is starting right
 /// now is known within milliseconds.
@@ -206,10 +205,8 @@ impl Recogniser {
         }
         let mut together = vec![first];
         for sharer in self.directory.known().sharers(id) {
-            let name = sharer.to_string();
             // Inspecting waits for a container that is just starting, so one that has sent a packet is seen to run.
-            let inspect: Option<ContainerInspect> =
-                self.engine.ask_for(OwnCall::Container(&name)).await.map_err(Arc::new)?;
+            let inspect = inspect(&self.engine, sharer).await?;
             if inspect.is_some_and(|inspect| inspect.state.running || inspect.state.restarting)
                 && let Some(container) = self.directory.container(sharer).await?
             {

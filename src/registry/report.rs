@@ -10,15 +10,16 @@ use super::network::bare_address;
 use super::networks::Networks;
 use super::ourselves::{Look, Ourselves};
 use super::sessions::Sessions;
-use super::shared::{Shared, lock};
+use super::shared::{Shared, inspect, lock};
 use crate::clauses::mount_danger;
 use crate::client::{Container, ContainerId, Step};
+use crate::engine::Engine;
 use crate::engine::questions::{ContainerInspect, ContainerRow, Endpoint};
-use crate::engine::{Engine, OwnCall};
 use crate::risks::{dangers, host_owner};
 use crate::rule::Allowlist;
 use crate::rule::HostAccess;
 use crate::rule::labels::Rights;
+use crate::setting::SettingName;
 use crate::text::printable;
 
 /// How many containers of one network are looked at for the warning about forged addresses.
@@ -135,7 +136,7 @@ impl Reporter {
         if container.lineage.step != Step::No {
             return Vec::new();
         }
-        let access = list.host_access.unwrap_or(self.labels.limits.host_access);
+        let access = self.labels.limits.host_access;
         let prefix = self.suggested_prefix();
         list.remarks.get_or_init(|| remarks(list, access, prefix)).clone()
     }
@@ -158,7 +159,8 @@ impl Reporter {
         );
         if self.ourselves.look().on_host {
             tracing::warn!(
-                "sockwarden uses the host's network: containers on every network of the engine are recognised by their addresses there, but those with `network_mode: host`, like processes of the host, are judged by the default allowlist, if `-allowfrom` admits their address"
+                "sockwarden uses the host's network: containers on every network of the engine are recognised by their addresses there, but those with `network_mode: host`, like processes of the host, are judged by the default allowlist, if {} admits their address",
+                SettingName::AllowFrom
             );
         }
         for client in &clients {
@@ -236,9 +238,7 @@ impl Reporter {
         let view = self.networks.look(network).await?;
         let others =
             view.containers().into_iter().filter(|other| *other != self.ourselves.id).count();
-        let full = id.to_string();
-        let inspect: Option<ContainerInspect> =
-            self.engine.ask_for(OwnCall::Container(&full)).await.map_err(Arc::new)?;
+        let inspect = inspect(&self.engine, id).await?;
         let Some(inspect) = inspect else { return Ok(()) };
         let name = inspect.name.trim_start_matches('/');
         if others > 1
@@ -320,10 +320,10 @@ fn can_forge(inspect: &ContainerInspect) -> bool {
 
 /// What a client with this list could do to others, and what of its labels cannot work.
 fn remarks(list: &Allowlist, access: HostAccess, prefix: &str) -> Vec<String> {
-    let owner = host_owner(&list.rules, access).map(|operation| {
+    let owner = host_owner(list, access).map(|operation| {
         format!("may use {operation}, and so owns the host; the label `{prefix}.hostaccess=deny` ends that")
     });
-    let given = dangers(&list.rules, access)
+    let given = dangers(list, access)
         .into_iter()
         .map(|(operation, sentence)| format!("may use {operation}: {sentence}"));
     let slips = list.rules.iter().filter_map(|rule| {

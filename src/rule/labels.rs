@@ -10,7 +10,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::HostAccess;
+use super::words::{self, Exceptions, ImagePattern, WordMistake, Words};
 use super::{Allowlist, AnchoredRegex, Origin, PatternError, Rule, truth};
+use crate::setting::SettingName;
 use crate::text::shortened;
 use keys::{Key, Slip};
 
@@ -39,6 +41,10 @@ pub enum LabelError {
     NotThere { key: String, instead: String },
     #[error("label `{key}`: `{value}` is neither `deny` nor `allow`; give one of them")]
     HostAccess { key: String, value: String },
+    #[error("label `{key}`: {mistake}")]
+    Words { key: String, mistake: WordMistake },
+    #[error("label `{key}`: this key is not in this version; {instead}")]
+    NotYet { key: String, instead: &'static str },
     #[error("label `{key}`: `{value}` is not a truth value; give `true` or `false`")]
     Switch { key: String, value: String },
     #[error(
@@ -50,7 +56,8 @@ pub enum LabelError {
     )]
     Directory { key: String, value: String },
     #[error(
-        "label `{key}`: its image has the same label, so nobody can say whether it was meant to limit this container; write its value in another way (`/srv/` for `/srv`), or use `-trustimagelabels`"
+        "label `{key}`: its image has the same label, so nobody can say whether it was meant to limit this container; write its value in another way (`/srv/` for `/srv`), or use {}",
+        SettingName::TrustImageLabels
     )]
     InImage { key: String },
     #[error("and {count} labels more")]
@@ -99,8 +106,8 @@ impl LabelReader {
         let mut list = Draft::default();
         let mut errors = Vec::new();
         for (key, value) in &ours {
-            if let Err(error) = self.read(key, value, prefixes, &mut list) {
-                errors.push(error);
+            if let Err(wrong) = self.read(key, value, prefixes, &mut list) {
+                errors.extend(wrong);
             }
         }
         if !errors.is_empty() {
@@ -121,42 +128,65 @@ impl LabelReader {
         value: &str,
         prefixes: &[String],
         list: &mut Draft,
-    ) -> Result<(), LabelError> {
+    ) -> Result<(), Vec<LabelError>> {
+        let in_words = |mistakes: Vec<WordMistake>| {
+            let error = |mistake| LabelError::Words { key: short(key), mistake };
+            mistakes.into_iter().map(error).collect::<Vec<_>>()
+        };
         match keys::read(key, prefixes) {
-            None => Ok(()),
+            None => {}
+            Some(Key::Words) => {
+                let words = Words::read(value, &Origin::Label(key.to_owned())).map_err(in_words)?;
+                if words.may_label() {
+                    set_once(&mut list.may_label, true, key)?;
+                }
+                list.words.extend(words);
+            }
+            Some(Key::Images) => {
+                let images = words::images(value).map_err(in_words)?;
+                set_once(&mut list.images, images, key)?;
+            }
             Some(Key::HostAccess) => {
-                let access = HostAccess::parse(value.trim()).ok_or_else(|| {
-                    LabelError::HostAccess { key: short(key), value: short(value) }
+                let access = words::host_access(value).map_err(|mistakes| {
+                    if value.contains([':', ',']) {
+                        return in_words(mistakes);
+                    }
+                    vec![LabelError::HostAccess { key: short(key), value: short(value) }]
                 })?;
-                set_once(&mut list.host_access, access, key)
+                set_once(&mut list.host_access, access, key)?;
             }
             Some(Key::MayLabel) => {
                 let may = truth(value.trim())
                     .ok_or_else(|| LabelError::Switch { key: short(key), value: short(value) })?;
-                set_once(&mut list.may_label, may, key)
+                set_once(&mut list.may_label, may, key)?;
             }
             Some(Key::BindMountFrom) => {
                 let directories = value.split(',').map(|entry| parse_directory(key, entry.trim()));
-                set_once(&mut list.bind_mount_from, directories.collect::<Result<_, _>>()?, key)
+                let directories = directories.collect::<Result<_, _>>()?;
+                set_once(&mut list.bind_mount_from, directories, key)?;
             }
             Some(Key::Allow(method)) => {
                 let path = self
                     .pattern(value)
                     .map_err(|error| LabelError::Pattern { key: short(key), error })?;
                 list.rules.add(Rule { origin: Origin::Label(key.to_owned()), method, path });
-                Ok(())
+            }
+            Some(Key::NotYet(instead)) => {
+                return Err(LabelError::NotYet { key: short(key), instead }.into());
             }
             Some(Key::Slip(slip)) => {
                 let key = short(key);
-                Err(match slip {
+                return Err(match slip {
                     Slip::Name { given, nearest } => {
                         LabelError::UnknownName { key, given: short(&given), nearest }
                     }
                     Slip::Key { nearest } => LabelError::UnknownKey { key, nearest },
                     Slip::NotThere { instead } => LabelError::NotThere { key, instead },
-                })
+                }
+                .into());
             }
         }
+        Ok(())
     }
 
     fn pattern(&mut self, pattern: &str) -> Result<Arc<AnchoredRegex>, PatternError> {
@@ -194,17 +224,29 @@ pub fn is_reserved(key: &str, prefixes: &[String]) -> bool {
 #[derive(Debug, Default)]
 struct Draft {
     rules: super::RuleSet,
+    words: Words,
+    images: Option<Vec<ImagePattern>>,
     bind_mount_from: Option<BTreeSet<PathBuf>>,
-    host_access: Option<HostAccess>,
+    host_access: Option<(HostAccess, Exceptions)>,
     may_label: Option<bool>,
+}
+
+impl From<LabelError> for Vec<LabelError> {
+    fn from(error: LabelError) -> Self {
+        vec![error]
+    }
 }
 
 impl From<Draft> for Allowlist {
     fn from(draft: Draft) -> Self {
+        let (host_access, exceptions) = draft.host_access.unzip();
         Self {
             rules: draft.rules,
+            words: draft.words,
+            images: draft.images,
+            exceptions: exceptions.unwrap_or_default(),
             bind_mount_from: draft.bind_mount_from.map(|from| from.into_iter().collect()),
-            host_access: draft.host_access,
+            host_access,
             may_label: draft.may_label.unwrap_or(false),
             remarks: OnceLock::new(),
         }

@@ -2,8 +2,21 @@
 
 use std::fmt::Write as _;
 
-use crate::request::{ApiVersion, Head};
+use crate::request::{ApiVersion, Head, Operation};
+use crate::rule::words::{Part, homes_of};
 use crate::rule::{Allowlist, Origin};
+
+/// The word that gives what was asked, and as little else as can be; `None` for what no word gives.
+pub(super) fn suggested_word(head: &Head) -> Option<&'static str> {
+    let operation = head.operation;
+    operation.template()?;
+    // Of an operation that does two things, the word for the one.
+    let part = homes_of(operation).find(|(part, _)| *part != Part::Whole && part.holds(head));
+    Some(match part {
+        Some((_, Some(bundle))) => bundle.name(),
+        _ => Operation::id(operation),
+    })
+}
 
 /// The narrowest pattern that makes sense for what was asked: its operation on any object, under any API version.
 pub(super) fn suggested_pattern(head: &Head) -> String {
@@ -30,6 +43,10 @@ const LONGEST_NAME: usize = 60;
 /// The label that would allow what was asked. Its key is named after the operation, so that two suggestions do not replace each other, and
 /// is not one that the container has.
 pub(super) fn suggested_label(head: &Head, prefix: &str, list: Option<&Allowlist>) -> String {
+    // Words are not read under the prefix that is shared with socket-proxy.
+    if let Some(word) = suggested_word(head).filter(|_| !is_shared(prefix)) {
+        return format!("{prefix}.allow={word}");
+    }
     let method = head.method.as_str().to_ascii_lowercase();
     let stem = format!("{prefix}.allow.{method}.{}", label_name(head));
     let is_taken = |key: &str| {
@@ -42,6 +59,11 @@ pub(super) fn suggested_label(head: &Head, prefix: &str, list: Option<&Allowlist
         None
     };
     format!("{}={}", key.unwrap_or(stem), suggested_pattern(head))
+}
+
+/// Whether only the keys that socket-proxy has are read under this prefix.
+fn is_shared(prefix: &str) -> bool {
+    prefix == "socket-proxy"
 }
 
 /// A name for what was asked: the operation's, or the words of its path.
@@ -164,9 +186,13 @@ mod tests {
                 let pattern = suggested_pattern(&head);
                 survives(&pattern);
                 assert_eq!(AnchoredRegex::new(&pattern).unwrap().slip(), None, "{pattern}");
-                let label = suggested_label(&head, "sockwarden", None);
+                let label = suggested_label(&head, "socket-proxy", None);
                 let (key, value) = label.split_once('=').unwrap();
                 assert_eq!(value, pattern);
+                if let Some(word) = suggested_word(&head) {
+                    let label = suggested_label(&head, "sockwarden", None);
+                    assert_eq!(label, format!("sockwarden.allow={word}"));
+                }
                 let is_key =
                     |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
                 assert!(key.chars().all(is_key) && key.len() < 100, "{key}");
@@ -178,22 +204,24 @@ mod tests {
     fn every_suggestion_has_a_key_of_its_own() {
         let label = |method, target: &str, list: Option<&Allowlist>| {
             let head = Head::new(method, RequestTarget::parse(target).unwrap(), []);
-            let label = suggested_label(&head, "sockwarden", list);
+            let label = suggested_label(&head, "socket-proxy", list);
             label.split_once('=').unwrap().0.to_owned()
         };
         let of = |target| label(Method::Get, target, None);
-        assert_eq!(of("/v1.41/containers/json"), "sockwarden.allow.get.containerlist");
+        assert_eq!(of("/v1.41/containers/json"), "socket-proxy.allow.get.containerlist");
         assert_eq!(of("/containers/json"), of("/v1.41/containers/json"));
-        assert_eq!(of("/containers/x/json"), "sockwarden.allow.get.containerinspect");
-        assert_eq!(label(Method::Post, "/x/y", None), "sockwarden.allow.post.x-y");
-        assert_eq!(of("/"), "sockwarden.allow.get.root");
+        assert_eq!(of("/containers/x/json"), "socket-proxy.allow.get.containerinspect");
+        assert_eq!(label(Method::Post, "/x/y", None), "socket-proxy.allow.post.x-y");
+        assert_eq!(of("/"), "socket-proxy.allow.get.root");
         let long = "x".repeat(200);
         let others = ["/a/b", "/a-b", "/a.b", "/a_b", &format!("/{long}"), &format!("/{long}y")];
         let keys: std::collections::BTreeSet<String> = others.iter().map(|it| of(it)).collect();
         assert_eq!(keys.len(), others.len(), "{keys:?}");
         // A key that the container has would be replaced.
         let mut list = Allowlist::default();
-        for key in ["sockwarden.allow.get.containerlist", "sockwarden.allow.get.containerlist.2"] {
+        for key in
+            ["socket-proxy.allow.get.containerlist", "socket-proxy.allow.get.containerlist.2"]
+        {
             list.rules.add(crate::rule::Rule {
                 origin: Origin::Label(key.to_owned()),
                 method: Method::Get,
@@ -202,11 +230,10 @@ mod tests {
         }
         assert_eq!(
             label(Method::Get, "/containers/json", Some(&list)),
-            "sockwarden.allow.get.containerlist.3"
+            "socket-proxy.allow.get.containerlist.3"
         );
-        let keys: Vec<String> = crate::request::Operation::all()
-            .map(|operation| operation.id().to_ascii_lowercase())
-            .collect();
+        let keys: Vec<String> =
+            Operation::all().map(|operation| operation.id().to_ascii_lowercase()).collect();
         assert!(keys.iter().all(|key| key.chars().all(|c| c.is_ascii_alphanumeric())));
     }
 }

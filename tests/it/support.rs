@@ -62,6 +62,10 @@ impl Setup {
             allow_from: vec![AllowFrom::Net("127.0.0.1/32".parse().unwrap())],
             engine_socket: dir.path().join("engine.sock"),
             rules: lines.iter().map(rule).collect::<RuleSet>(),
+            words: sockwarden::rule::words::Words::default(),
+            images: None,
+            own_host_access: None,
+            assumed: sockwarden::config::Assumed::Nothing,
             bodies: sockwarden::clauses::Defaults {
                 bind_mount_from: None,
                 deny_host_mounts: false,
@@ -69,6 +73,7 @@ impl Setup {
                 host_access: sockwarden::rule::HostAccess::Allow,
                 admitted: sockwarden::clauses::Names::default(),
                 engine_socket: String::new(),
+                exceptions: sockwarden::rule::words::Exceptions::default(),
             },
             health_endpoint: false,
             watchdog: None,
@@ -79,6 +84,7 @@ impl Setup {
             own_container: None,
             label_prefixes: Vec::new(),
             trust_image_labels: false,
+            by_variable: Vec::new(),
             warnings: Vec::new(),
         };
         Self { dir, config, script: Box::new(docker_like) }

@@ -197,6 +197,7 @@ fn policy(limits: Limits) -> Policy {
         },
         admitted: ["traefik"].into_iter().collect(),
         engine_socket: String::new(),
+        exceptions: sockwarden::rule::words::Exceptions::default(),
     };
     Policy::new(Allowlist { rules, ..Allowlist::default() }, defaults)
 }
@@ -280,7 +281,7 @@ impl Objects {
             Question::Exec(_) => self.exec(name)?,
             Question::Info => r#"{"CgroupVersion":"1","SecurityOptions":[]}"#.to_owned(),
             Question::Version => r#"{"Components":[{"Name":"Engine"}]}"#.to_owned(),
-            Question::Image(_) | Question::Node(_) | Question::Volume(_) => return None,
+            Question::Image(_) | Question::Labels(_) | Question::Node(_) | Question::Volume(_) => return None,
         };
         Some(Json::parse_answer(text.as_bytes()).unwrap())
     }

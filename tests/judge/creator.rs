@@ -143,7 +143,7 @@ fn a_refusal_says_whose_fault_it_is() {
     let label = told(MadeBy::Container(own("ci", list("/info"))));
     assert!(
         label.contains(
-            "was created by `ci`, which may not do this either; the label `sockwarden.allow.get"
+            "was created by `ci`, which may not do this either; the label `sockwarden.allow=SystemVersion`"
         ),
         "{label}"
     );

@@ -7,3 +7,4 @@ mod creator;
 mod go_regexp;
 mod oracle;
 mod secrets;
+mod words;

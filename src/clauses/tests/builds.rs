@@ -58,7 +58,7 @@ fn no_step_of_a_build_is_somebody_else() {
         };
         let mut answers = Answers::new();
         loop {
-            match examine(&head, None, &terms, &terms.lists[0], &answers) {
+            match asked(&head, None, &terms, &terms.lists[0], &answers) {
                 Err(violation) => return format!("{:?}", violation.clause),
                 Ok(questions) if questions.is_empty() => return String::new(),
                 Ok(questions) => answers.extend(questions.into_iter().map(|question| {

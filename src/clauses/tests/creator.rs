@@ -41,7 +41,7 @@ fn sent(
         creator: Some(Creator::parse(client)),
     };
     for list in &terms.lists {
-        examine(&head, Some(&body), &terms, list, &Answers::new()).map_err(|it| it.to_string())?;
+        asked(&head, Some(&body), &terms, list, &Answers::new()).map_err(|it| it.to_string())?;
     }
     mark(&head, &mut body, &terms);
     Ok(body.to_text())

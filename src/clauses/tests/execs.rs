@@ -138,7 +138,7 @@ fn a_refusal_tells_what_every_list_lets_read() {
     for (other, want) in [(list(&["/volumes"]), true), (list(&[]), false)] {
         let lists = vec![list(&["/volumes"]), other];
         let terms = Terms { lists, defaults: Arc::clone(&defaults), ..Terms::default() };
-        let refused = examine(&head, Some(&body), &terms, &terms.lists[0], &answers);
+        let refused = asked(&head, Some(&body), &terms, &terms.lists[0], &answers);
         let told = refused.unwrap_err().told().to_string();
         assert_eq!(told.contains("/home/secret"), want, "{told}");
     }

@@ -33,9 +33,19 @@ impl Counted {
         let gives = !counted.labels.is_empty();
         for (key, value) in shared {
             match keys::read(&key, prefixes).filter(|_| gives) {
+                // Exceptions give as well.
+                Some(Key::HostAccess)
+                    if value.contains([':', ',']) || value.contains("network") =>
+                {
+                    counted.unclear.push(LabelError::InImage { key: short(&key) });
+                }
                 Some(Key::HostAccess)
                     if HostAccess::parse(value.trim()) != Some(HostAccess::Allow) =>
                 {
+                    counted.labels.insert(key, value);
+                }
+                // It only limits, and so does what cannot be read yet.
+                Some(Key::Images | Key::NotYet(_)) => {
                     counted.labels.insert(key, value);
                 }
                 // Directories limit where everything may be mounted, and give where nothing may.
@@ -84,6 +94,11 @@ mod tests {
         check(&[get], &[("sockwarden.hostaccess", "allow")], &[get.0], &[]);
         check(&[get], &[("sockwarden.allow.labels", "true")], &[get.0], &[]);
         check(&[get], &[deny], &[get.0, deny.0], &[]);
+        check(&[get], &[("sockwarden.allow", "read")], &[get.0], &[]);
+        let images = ("sockwarden.images", "docker.io/library/*");
+        check(&[get], &[images], &[get.0, images.0], &[]);
+        let exception = ("sockwarden.hostaccess", "cap:NET_ADMIN");
+        check(&[get], &[exception], &[get.0], &[exception.0]);
         check(
             &[get],
             &[("socket-proxy.hostaccess", " Deny")],

