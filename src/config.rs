@@ -47,10 +47,6 @@ pub use self::subcommand::{Arguments, Parsed, arguments_of};
 
 /// Everything a user can set for `serve`, checked.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch, and they do not depend on each other"
-)]
 pub struct Config {
     /// Where clients connect.
     pub listener: ListenerAddress,

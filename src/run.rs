@@ -78,18 +78,7 @@ pub async fn serve(
         None
     };
     let policy = Policy::new(config.default_list(), config.bodies.clone());
-    let registry = match (registry(&config, &engine).await, config.assumed) {
-        (Ok(registry), _) => registry,
-        (Err(error), Assumed::Labels) => return Err(StartError::NothingGiven(error)),
-        (Err(error), Assumed::Nothing) => return Err(error.into()),
-        (Err(error), Assumed::Sections) => {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "labels are not read, because sockwarden does not find its own container: every client is judged by the variables"
-            );
-            None
-        }
-    };
+    let registry = registry_or_none(&config, &engine).await?;
     let networks = match &registry {
         Some(registry) => registry.networks(),
         None => Arc::new(Networks::new(engine.clone())),
@@ -179,6 +168,25 @@ pub async fn serve(
 }
 
 /// Knows containers, if per-container allowlists are on.
+/// The registry where labels are read. Where that is only assumed, other things are said of it if it cannot be.
+async fn registry_or_none(
+    config: &Config,
+    engine: &Engine,
+) -> Result<Option<Arc<Registry>>, StartError> {
+    match (registry(config, engine).await, config.assumed) {
+        (Ok(registry), _) => Ok(registry),
+        (Err(error), Assumed::Labels) => Err(StartError::NothingGiven(error)),
+        (Err(error), Assumed::Nothing) => Err(error.into()),
+        (Err(error), Assumed::Sections) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "labels are not read, because sockwarden does not find its own container: every client is judged by the variables"
+            );
+            Ok(None)
+        }
+    }
+}
+
 async fn registry(
     config: &Config,
     engine: &Engine,

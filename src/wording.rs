@@ -266,7 +266,7 @@ fn cure(
         Clause::NoMounts => {
             format!("{} is set, so use a named volume instead", SettingName::DenyHostMounts)
         }
-        Clause::NetworkVolume if has_words(client) => format!(
+        Clause::NetworkVolume if by.is_some_and(|list| !list.words.is_empty()) => format!(
             "use a volume of this host instead, or allow it by {}, unless {} is set",
             label_or(
                 "hostaccess=network-volumes",
@@ -322,11 +322,6 @@ fn owner<'a>(client: &'a Client, list: &Arc<Allowlist>) -> Option<&'a Container>
         _ => None,
     });
     containers.iter().map(|container| &**container).chain(creators).find(says)
-}
-
-/// Whether the list that decides speaks in words.
-fn has_words(client: &Client) -> bool {
-    own_list(client).is_some_and(|(_, list)| !list.words.is_empty())
 }
 
 /// The container whose own labels decide, if one's do, and what they say.

@@ -1,4 +1,4 @@
-//! The variables of Tecnativa's and LinuxServer's proxies, whose sections are read as words.
+//! The variables of Tecnativa's and `LinuxServer`'s proxies, whose sections are read as words.
 //!
 //! They count in a container if nothing of ours is set and one of those that only such a proxy has is `0` or `1`; `VERSION=1` alone is anybody's.
 //! A section gives what it says and not what its paths happen to hold besides: files of containers and images, secrets and terminals are left
@@ -248,7 +248,7 @@ pub(super) fn read(draft: &mut Draft, foreign: &Foreign, may_count: bool) -> Vec
         format!("variables of another proxy are read; in sockwarden's own words they say {moved}")
     });
     draft.own_host_access = may_post.then_some(HostAccess::Allow);
-    for (name, _) in &foreign.0 {
+    for name in foreign.0.keys() {
         if let Some(known) = like(name) {
             draft.foreign.push(format!("`{name}` is not read; did you mean `{known}`?"));
         }

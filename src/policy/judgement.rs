@@ -167,6 +167,9 @@ impl<B> fmt::Debug for Pending<B> {
     }
 }
 
+/// What has to be asked, and which of its grants allows the request by the first list.
+type Reviewed = (Vec<Question>, Option<By>);
+
 /// What is known of the body.
 enum Unread<B> {
     /// It is not read, whatever it is.
@@ -301,8 +304,9 @@ impl<B> Pending<B> {
         Judgement::Denied(Box::new(Denied { head: self.head, reason, by: None }))
     }
 
-    /// What has to be asked, and which of its grants allows the request by the first list; or the first violation, with the list that it is one of.
-    fn review(&self) -> Result<(Vec<Question>, Option<By>), (Violation, Arc<Allowlist>)> {
+    /// What has to be asked, and which of its grants allows the request by the first list; or the first violation with the list that it is
+    /// one of.
+    fn review(&self) -> Result<Reviewed, (Violation, Arc<Allowlist>)> {
         let document = match &self.body {
             Unread::Read(document, _) => Some(document),
             Unread::Opaque(_) | Unread::Waiting(_) | Unread::MustBeEmpty(_) => None,

@@ -65,8 +65,10 @@ fn an_answer_holds_what_is_read_of_it() {
         ));
         let (json, bytes) =
             engine.answer(&Question::Container("x".to_owned())).await.unwrap().unwrap();
-        let kept = format!(r#"{{"Config":{{"Labels":{{}}}},"Id":"{id}","Mounts":[]}}"#);
-        assert_eq!(json.to_text(), kept);
+        assert_eq!(
+            json.to_text(),
+            format!(r#"{{"Config":{{"Labels":{{}}}},"Id":"{id}","Mounts":[]}}"#)
+        );
         assert!(bytes < 4096, "{bytes}");
         let told: ContainerInspect =
             engine.ask_for(OwnCall::Container("x")).await.unwrap().unwrap();

@@ -102,6 +102,19 @@ impl Stage {
         self.start_proxy_as(socket, &self.network(), identity, flags);
     }
 
+    /// Starts the proxy with these variables, and without any flag that says who may connect or what is allowed.
+    pub(crate) fn start_proxy_with_variables(&self, variables: &[&str]) {
+        let (directory, file) = self.socket().rsplit_once('/').expect("an absolute path");
+        let mut words = self.run_words(&self.proxy(), &self.network());
+        let (mount, socket) =
+            (format!("{directory}:/engine"), format!("-socketpath=/engine/{file}"));
+        for variable in variables {
+            words.extend(["-e", variable].map(str::to_owned));
+        }
+        words.extend(["-d", "-v", &mount, &self.image, "/sockwarden", &socket].map(str::to_owned));
+        self.docker_ok(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
     fn start_proxy_as(&self, socket: &str, network: &str, identity: &[&str], flags: &[&str]) {
         let (directory, file) = socket.rsplit_once('/').expect("an absolute path");
         let proxy = self.proxy();

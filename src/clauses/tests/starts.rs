@@ -48,7 +48,7 @@ fn started(
     let inspect = format!(r#"{{"Id":"{}","Config":{{"Labels":{labels}}}{shown}}}"#, id("61"));
     let (mut answers, mut asked) = (Answers::new(), BTreeSet::new());
     loop {
-        match examine(&head, body, &terms, &terms.lists[0], &answers).map(|it| it.questions) {
+        match super::asked(&head, body, &terms, &terms.lists[0], &answers) {
             Err(violation) => return (format!("{:?}: {violation}", violation.clause), asked),
             Ok(questions) if questions.is_empty() => return (String::new(), asked),
             Ok(questions) => answers.extend(questions.into_iter().map(|question| {
