@@ -219,6 +219,14 @@ impl Stage {
         Process::run(self.docker_command(words))
     }
 
+    /// buildx as a program of its own.
+    pub(crate) fn buildx_command(&self) -> Command {
+        let plugins = std::env::var_os("DOCKER_CLI_PLUGINS").expect("a directory of plugins");
+        let mut command = Command::new(std::path::Path::new(&plugins).join("docker-buildx"));
+        command.env("DOCKER_HOST", format!("unix://{}", self.socket()));
+        command
+    }
+
     pub(crate) fn docker_command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("docker");
         command.env("DOCKER_HOST", format!("unix://{}", self.socket())).args(words);
