@@ -1,6 +1,7 @@
 //! The subcommands, a function each. Nothing here decides; `serve` is the one without a name.
 
 mod clients;
+mod presets;
 mod request;
 mod signals;
 mod terminal;
@@ -44,6 +45,7 @@ pub fn main(
         Some("request") => request::run(rest, env),
         Some("healthcheck") => healthcheck(rest),
         Some("clients") => clients::run(rest),
+        Some("presets") => presets::run(rest),
         Some("serve") => serve(rest.to_vec(), env),
         Some("help") => print_out(&help(rest)),
         Some("version") if rest.is_empty() => print_out(VERSION),

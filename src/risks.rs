@@ -7,8 +7,8 @@ use std::fmt;
 
 use crate::clauses::{Gains, starts_containers};
 use crate::request::{Method, Operation};
-use crate::rule::words::{Bundle, homes_of};
-use crate::rule::{Allowlist, HostAccess, RuleSet};
+use crate::rule::words::{Bundle, Words, homes_of};
+use crate::rule::{Allowlist, HostAccess, Origin, RuleSet};
 
 /// How much a list gives away, from `A` to `F`, and by what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +86,13 @@ pub fn risk(list: &Allowlist, by_patterns: HostAccess) -> Risk {
         }
     }
     worst
+}
+
+/// What a word gives away by itself; nothing if it is none.
+pub fn risk_of_word(word: &str) -> Risk {
+    let words = Words::read(word, &Origin::Flag("-allow".to_owned())).unwrap_or_default();
+    let list = Allowlist { may_label: words.may_label(), words, ..Allowlist::default() };
+    risk(&list, HostAccess::Deny)
 }
 
 /// Whether what is allowed by words or patterns may reach the host.
@@ -235,8 +242,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::rule::words::Words;
-    use crate::rule::{AnchoredRegex, Origin, Rule};
+    use crate::rule::{AnchoredRegex, Rule};
 
     fn list(method: Method, pattern: &str) -> Allowlist {
         let path = Arc::new(AnchoredRegex::new(pattern).unwrap());

@@ -66,3 +66,22 @@ pub(super) fn misused(what: &str, command: &str) -> u8 {
     complain(&format!("{what}\n{}", config::help_of(command)));
     exit::UNUSABLE
 }
+
+/// Rows in columns, each as wide as it has to be; the last is not filled up.
+pub(super) fn table(rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let rows: Vec<Vec<String>> = rows.into_iter().collect();
+    let mut widths: Vec<usize> = Vec::new();
+    for row in &rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
+        let line: String = cells.collect();
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}

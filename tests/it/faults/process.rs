@@ -466,13 +466,15 @@ fn every_subcommand_prints_its_help() {
         &["healthcheck", "-help"],
         &["clients", "--help"],
         &["clients", "-pid", "1", "-h"],
+        &["presets", "-help"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_sockwarden")).args(words).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{words:?}");
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.stderr.is_empty() && text.contains("sockwarden"), "{words:?}: {text}");
-        let name =
-            words.iter().find(|word| matches!(**word, "request" | "healthcheck" | "clients"));
+        let name = words.iter().find(|word| {
+            matches!(**word, "request" | "healthcheck" | "clients" | "presets" | "why" | "check")
+        });
         let want = name.map_or_else(
             || "-allowGET=PATTERN".to_owned(),
             |it| format!("usage: sockwarden {it} "),
