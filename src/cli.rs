@@ -5,6 +5,7 @@ mod presets;
 mod request;
 mod signals;
 mod terminal;
+mod why;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -46,6 +47,7 @@ pub fn main(
         Some("healthcheck") => healthcheck(rest),
         Some("clients") => clients::run(rest),
         Some("presets") => presets::run(rest),
+        Some("why") => why::run(rest),
         Some("serve") => serve(rest.to_vec(), env),
         Some("help") => print_out(&help(rest)),
         Some("version") if rest.is_empty() => print_out(VERSION),

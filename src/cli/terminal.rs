@@ -23,7 +23,14 @@ pub(super) mod exit {
 
 /// Which running sockwarden to ask, by the one flag of the subcommands that ask one; else the subcommand has ended, with help or a complaint.
 pub(super) fn pid(command: &str, args: &[OsString]) -> Result<Option<u32>, anyhow::Result<u8>> {
-    let parsed = arguments(command, args)?;
+    pid_in(command, &arguments(command, args)?)
+}
+
+/// The same for a subcommand that has more to say.
+pub(super) fn pid_in(
+    command: &str,
+    parsed: &config::Parsed,
+) -> Result<Option<u32>, anyhow::Result<u8>> {
     let Some(pid) = parsed.flag("pid") else { return Ok(None) };
     let number = pid.parse().ok();
     number.map(Some).ok_or_else(|| Ok(misused(&format!("`{pid}` is not a process id"), command)))

@@ -86,6 +86,19 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "List the programs that sockwarden has a word for, or show what one of those words gives, how that is known, and \
             the label to copy; no proxy has to run",
     },
+    Command {
+        name: "why",
+        flags: &[JSON, PID],
+        words: Words {
+            least: 0,
+            most: 3,
+            shown: "[ID | CLIENT OPERATION [OBJECT]]",
+            told: "nothing, the id of a refusal, or a client, an operation and its object",
+        },
+        summary: "Show the last refusals of the proxy that runs in this container, the newest first, each with what would allow it; with the id \
+            from a log line or an answer, one of them; with a client and an operation (`why dozzle ContainerLogs web`), whether that \
+            would pass, step by step. A method and a path work in place of the operation and its object",
+    },
 ];
 
 const JSON: Flag = Flag { name: "json", placeholder: "", summary: "Print JSON, for programs" };

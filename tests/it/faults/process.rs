@@ -467,6 +467,7 @@ fn every_subcommand_prints_its_help() {
         &["clients", "--help"],
         &["clients", "-pid", "1", "-h"],
         &["presets", "-help"],
+        &["why", "a", "-help"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_sockwarden")).args(words).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{words:?}");
