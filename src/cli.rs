@@ -1,5 +1,6 @@
 //! The subcommands, a function each. Nothing here decides; `serve` is the one without a name.
 
+mod check;
 mod clients;
 mod presets;
 mod request;
@@ -46,6 +47,7 @@ pub fn main(
         Some("request") => request::run(rest, env),
         Some("healthcheck") => healthcheck(rest),
         Some("clients") => clients::run(rest),
+        Some("check") => check::run(rest, env),
         Some("presets") => presets::run(rest),
         Some("why") => why::run(rest),
         Some("serve") => serve(rest.to_vec(), env),

@@ -38,6 +38,7 @@ use crate::wording::SettingName;
 use self::arguments::{CommandLine, Written};
 use self::draft::Draft;
 
+pub use self::arguments::{Mixed, mixed};
 pub use self::draft::Place;
 pub use self::mistake::{Mistake, Mistakes, nearest};
 pub use self::pages::{presets_page, words_page};

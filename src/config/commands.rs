@@ -99,6 +99,26 @@ pub(super) const COMMANDS: &[Command] = &[
             from a log line or an answer, one of them; with a client and an operation (`why dozzle ContainerLogs web`), whether that \
             would pass, step by step. A method and a path work in place of the operation and its object",
     },
+    Command {
+        name: "check",
+        flags: &[
+            JSON,
+            Flag {
+                name: "sarif",
+                placeholder: "",
+                summary: "Print SARIF 2.1.0, for code hosts and editors",
+            },
+        ],
+        words: Words {
+            least: 0,
+            most: usize::MAX,
+            shown: "[FLAGS | FILE... | -]",
+            told: "flags and files",
+        },
+        summary: "Find what is wrong or weak before it runs: in the flags of `serve` and the variables, or in Compose files (`-` for standard \
+            input; several files add up as in Compose). Ends with 0 if there is nothing, 1 if something was found, and 2 if a file \
+            cannot be read",
+    },
 ];
 
 const JSON: Flag = Flag { name: "json", placeholder: "", summary: "Print JSON, for programs" };

@@ -105,7 +105,8 @@ Words say what a client may do. A labelled container has them in its label `sock
       sockwarden.allow: read, logs, ContainerRestart(label:autoheal=true)
 ```
 
-For clients without labels the option `-allow` or the variable `SP_ALLOW` takes the same words.
+For clients without labels the option `-allow` or the variable `SP_ALLOW` takes the same words. [Which rights does my program
+need](which-rights.md) shows how to find them.
 
 - A word is an **operation** of the Engine API (`ContainerRestart`, in any case), a **bundle** of them (`read`), a [**program**](presets.md)
   (`traefik`), or a **switch** (`env`). Several stand with commas or line breaks between them. All of them count.

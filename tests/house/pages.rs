@@ -46,6 +46,8 @@ fn links_between_pages_lead_somewhere() {
         "docs/reference.md",
         "docs/reliability.md",
         "docs/threat-model.md",
+        "docs/which-rights.md",
+        "docs/words.md",
     ];
     for page in pages {
         let text = read(page);
