@@ -106,7 +106,7 @@ fn line(refusal: &RefusalReport) -> String {
 fn steps(refusal: &RefusalReport) -> String {
     let mut text = String::new();
     let mut step = |name: &str, value: &str| {
-        let _ = writeln!(text, "{name:10}{}", escaped(value));
+        let _ = writeln!(text, "{name:12}{}", escaped(value));
     };
     step("when", &format!("{}{}", ago(refusal.seconds_ago), times(refusal.count)));
     step("ids", &refusal.ids.join(", "));
@@ -329,6 +329,6 @@ mod tests {
         }
         assert!(line(&refusal).contains("2 h ago") && line(&refusal).contains("41 times"));
         assert_eq!(line(&refusal).lines().count(), 3);
-        assert!(steps(&refusal).contains("\nclient    a"), "{}", steps(&refusal));
+        assert!(steps(&refusal).contains("\nclient      a"), "{}", steps(&refusal));
     }
 }
