@@ -169,7 +169,10 @@ fn fix_of_list(client: &Client, head: &Head, has_words: bool, setup: Setup<'_>) 
         }
         (None, _) => {
             let pattern = suggested_pattern(head);
-            SettingName::allow(head.method).set_to(&pattern).quoted().or_variable().to_string()
+            let setting = SettingName::allow(head.method).set_to(&pattern).quoted().or_variable();
+            let mut fix = String::with_capacity(pattern.len() + 48);
+            let _ = write!(fix, "{setting}");
+            fix
         }
     }
 }

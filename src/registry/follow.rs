@@ -276,13 +276,12 @@ impl Follower {
         match work {
             Work::Learn(id) => {
                 self.directory.container(id).await?;
-                // It may have taken the place of one that was removed.
-                self.verify_creators();
+                self.give_way();
             }
             Work::Started(id) => self.reporter.tell(id, "client started").await?,
             Work::Renamed(id) => {
                 self.directory.learn(id).await?;
-                self.verify_creators();
+                self.give_way();
                 self.reporter.tell(id, "client renamed").await?;
             }
             Work::Connected(id, network) => {
@@ -317,6 +316,13 @@ impl Follower {
         self.verify_all().await?;
         self.epoch.tell();
         Ok(())
+    }
+
+    /// A container that is known now may have taken the place of a creator that was removed.
+    fn give_way(&self) {
+        if self.directory.known().has_given_way() {
+            self.verify_creators();
+        }
     }
 
     /// Ends the connections of containers whose creator no longer stands for them.

@@ -93,7 +93,7 @@ impl Known {
     /// The container was removed just now.
     pub(super) fn forget(&self, id: ContainerId) {
         let mut containers = lock(&self.containers);
-        containers.depart(id, Instant::now());
+        containers.depart(vec![id], Instant::now());
         containers.forget(id);
     }
 
@@ -117,6 +117,11 @@ impl Known {
         let containers = lock(&self.containers);
         let is_here = containers.by_id.contains_key(&creator.id);
         (!is_here).then(|| containers.departed.end(creator.id).unwrap_or_else(Instant::now))
+    }
+
+    /// Whether one that was removed has got a successor since this was asked.
+    pub(super) fn has_given_way(&self) -> bool {
+        lock(&self.containers).departed.has_given_way()
     }
 
     /// Some of those that were removed count no longer.
@@ -169,10 +174,9 @@ impl Known {
         containers.renamed = known.renamed.difference(renamed).copied().collect();
         // When those were removed that are not there any more nobody knows, but they were there the last time.
         let gone = known.by_id.keys().filter(|id| !containers.by_id.contains_key(id)).copied();
+        let gone = gone.collect();
         if let Some(listed) = known.listed {
-            for id in gone.collect::<Vec<_>>() {
-                known.depart(id, listed);
-            }
+            known.depart(gone, listed);
         }
         containers.listed = Some(asked);
         containers.departed = std::mem::take(&mut known.departed);
@@ -297,19 +301,20 @@ impl Containers {
         creators.flat_map(|it| it.makers().iter().cloned()).chain(services).collect()
     }
 
-    /// A container was removed at this moment, or later: it counts for a while if others say that it created them.
-    fn depart(&mut self, id: ContainerId, removed: Instant) {
-        let Some(container) = self.by_id.get(&id) else {
-            return self.departed.was_removed(id, removed);
-        };
-        let created = |other: &Arc<Container>| {
-            let creator = other.lineage.creator.as_ref();
-            let makers = creator.map(Creator::makers).unwrap_or_default();
-            makers.iter().any(|maker| container.answers_to(maker))
-        };
-        let is_told = !self.renamed.contains(&id) && self.step(container) == Step::No;
-        if is_told && self.by_id.values().any(created) {
-            self.departed.add(Arc::clone(container), removed);
+    /// These were removed at this moment, or later: they count for a while if others say that they created them.
+    fn depart(&mut self, ids: Vec<ContainerId>, removed: Instant) {
+        let creators = self.by_id.values().filter_map(|it| it.lineage.creator.as_ref());
+        let makers: BTreeSet<Maker> = creators.flat_map(|it| it.makers().iter().cloned()).collect();
+        for id in ids {
+            let Some(container) = self.by_id.get(&id) else {
+                self.departed.was_removed(id, removed);
+                continue;
+            };
+            let is_told = !self.renamed.contains(&id) && self.step(container) == Step::No;
+            let has_created = || makers.iter().any(|maker| container.answers_to(maker));
+            if is_told && has_created() {
+                self.departed.add(Arc::clone(container), removed);
+            }
         }
     }
 

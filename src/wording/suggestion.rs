@@ -100,7 +100,7 @@ fn fill(template: &str) -> String {
     } else {
         "[^/]+"
     };
-    let mut pattern = String::new();
+    let mut pattern = String::with_capacity(template.len() + 8);
     let mut rest = template;
     while let Some((before, behind)) = rest.split_once('{') {
         pattern.push_str(&escape(before));

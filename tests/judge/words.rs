@@ -205,6 +205,16 @@ fn a_word_allows_its_operation_under_every_version() {
     // What is no operation is a pattern's business.
     refused(words("read"), "GET /v1.51/nonsense", "", "-allowGET=");
     allowed(words("read"), "GET /_ping", "");
+    // What Podman's own paths read is what Docker's read, where they are listed.
+    for path in ["containers/json", "containers/web/json", "images/a/b/json", "networks/json"] {
+        allowed(words("read"), &format!("GET /v5.0.0/libpod/{path}"), "");
+        refused(words("logs"), &format!("GET /v5.0.0/libpod/{path}"), "", "not allowed");
+    }
+    for path in ["volumes/x/export", "containers/x/export", "containers/x/top", "secrets/json"] {
+        refused(words("read, stats"), &format!("GET /v5.0.0/libpod/{path}"), "", "not allowed");
+    }
+    refused(words("ContainerInspect(name=web)"), "GET /v5.0.0/libpod/containers/web/json", "", "");
+    refused(words("lifecycle"), "POST /v5.0.0/libpod/containers/web/stop", "", "not allowed");
 }
 
 #[test]

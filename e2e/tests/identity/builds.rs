@@ -2,7 +2,7 @@
 
 use sockwarden_e2e::engine::Engine;
 use sockwarden_e2e::process::Process;
-use sockwarden_e2e::{set_aside, tar};
+use sockwarden_e2e::{cli, set_aside, tar};
 
 use super::support::{Stage, check};
 use super::{LIST, VERSION};
@@ -109,4 +109,30 @@ fn a_build_gives_its_client_no_rights() {
     // It is no rights of the operator's that are lost: a container by its image's id has them.
     let id = stage.docker_ok(&["image", "inspect", "-f", "{{.Id}}", stage.image()]);
     check(&stage.ask_as("by-id", &[], id.trim(), &VERSION), 200, &[]);
+}
+
+/// BuildKit's steps are no containers: their addresses are nobody's.
+#[test]
+fn a_step_of_buildkit_is_nobody() {
+    if !cli::has_plugin("docker-buildx") {
+        return set_aside(
+            "DOCKER_CLI_PLUGINS does not name a directory with buildx; `e2e/matrix` does",
+        );
+    }
+    let Some(stage) = stage() else { return };
+    start_proxy(&stage);
+    stage.docker_ok(&["network", "connect", "bridge", &stage.proxy()]);
+    let near = stage.address(&stage.proxy(), "bridge");
+    let ask = format!("/sockwarden request -host tcp://{near}:2375 GET /version");
+    let file = format!("FROM {}\nRUN {ask}; true\n", stage.image());
+    let config = tempfile::tempdir().expect("a directory");
+    let mut command = stage.buildx_command();
+    command.env("DOCKER_CONFIG", config.path());
+    command.args(["build", "--no-cache", "--progress=plain", "-"]);
+    let mut build = Process::start(command);
+    build.feed_all(file.into_bytes());
+    let output = build.finish();
+    let said = format!("{}{}", output.errors(), output.text());
+    assert!(said.contains("the engine knows no container with this address"), "{said}");
+    assert!(!said.contains("-> 200"), "{said}");
 }

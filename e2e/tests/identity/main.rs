@@ -4,6 +4,7 @@ mod builds;
 mod creator;
 mod reach;
 mod support;
+mod words;
 
 use sockwarden_e2e::relay::Relay;
 use sockwarden_e2e::{engine_or_skip, wait};
@@ -83,16 +84,8 @@ fn a_wrong_label_costs_its_own_container_alone() {
 fn unlisted_containers_need_labels() {
     let stage = stage_or_skip!("-allowGET=.*", "-dockerlabelprefix=com.example");
     let name = stage.name("plain");
-    check(
-        &stage.ask("plain", &[], &VERSION),
-        403,
-        &[&name, "com.example.allow=SystemVersion"],
-    );
-    check(
-        &stage.ask("other", &["-l", MAY_LIST], &LIST),
-        403,
-        &["com.example.allow=ContainerList"],
-    );
+    check(&stage.ask("plain", &[], &VERSION), 403, &[&name, "com.example.allow=SystemVersion"]);
+    check(&stage.ask("other", &["-l", MAY_LIST], &LIST), 403, &["com.example.allow=ContainerList"]);
     check(&stage.ask("own", &["-l", "com.example.allow.get=/version"], &VERSION), 200, &[]);
 }
 

@@ -102,6 +102,19 @@ impl Stage {
         self.start_proxy_as(socket, &self.network(), identity, flags);
     }
 
+    /// Starts the proxy with these variables, and without any flag that says who may connect or what is allowed.
+    pub(crate) fn start_proxy_with_variables(&self, variables: &[&str]) {
+        let (directory, file) = self.socket().rsplit_once('/').expect("an absolute path");
+        let mut words = self.run_words(&self.proxy(), &self.network());
+        let (mount, socket) =
+            (format!("{directory}:/engine"), format!("-socketpath=/engine/{file}"));
+        for variable in variables {
+            words.extend(["-e", variable].map(str::to_owned));
+        }
+        words.extend(["-d", "-v", &mount, &self.image, "/sockwarden", &socket].map(str::to_owned));
+        self.docker_ok(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
     fn start_proxy_as(&self, socket: &str, network: &str, identity: &[&str], flags: &[&str]) {
         let (directory, file) = socket.rsplit_once('/').expect("an absolute path");
         let proxy = self.proxy();
@@ -204,6 +217,14 @@ impl Stage {
 
     pub(crate) fn docker(&self, words: &[&str]) -> Output {
         Process::run(self.docker_command(words))
+    }
+
+    /// buildx as a program of its own.
+    pub(crate) fn buildx_command(&self) -> Command {
+        let plugins = std::env::var_os("DOCKER_CLI_PLUGINS").expect("a directory of plugins");
+        let mut command = Command::new(std::path::Path::new(&plugins).join("docker-buildx"));
+        command.env("DOCKER_HOST", format!("unix://{}", self.socket()));
+        command
     }
 
     pub(crate) fn docker_command(&self, words: &[&str]) -> Command {
