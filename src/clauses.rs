@@ -8,8 +8,10 @@
 
 mod answers;
 mod builds;
+mod columns;
 mod creator;
 mod decisions;
+mod equal;
 mod execs;
 mod fields;
 mod free_names;
@@ -22,11 +24,15 @@ mod inquiry;
 mod known;
 mod mounts;
 mod names;
+mod past;
 mod pin;
 mod protected;
 mod question;
 mod reach;
+mod recreate;
 mod references;
+mod settings;
+mod sides;
 mod starts;
 mod swarm;
 mod terms;
@@ -34,6 +40,7 @@ mod terms;
 mod tests;
 mod values;
 mod violation;
+mod written;
 
 use crate::request::json::Json;
 use crate::request::{Head, Method, Operation};
@@ -45,9 +52,11 @@ pub use creator::{mark, needs_creator};
 pub use decisions::Gains;
 pub use mounts::mount_danger;
 pub use names::Names;
+pub use past::{Effect, Made, Past, Remembered, TakenDown};
 pub use pin::pin;
 pub use protected::{OwnTask, Protected, is_full_id};
 pub use question::Question;
+pub use recreate::{memory_is_full, replaced_already};
 pub use terms::{By, Defaults, ListLimits, Mounts, Terms};
 pub use violation::{Clause, Violation};
 
@@ -56,16 +65,19 @@ use inquiry::Inquiry;
 use violation::{Verdict, violation};
 
 /// What one look at a request came to, for one of the lists that have to allow it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Examined {
     /// What has to be asked before the next look. Nothing of it allows anything.
     pub questions: Vec<Question>,
     /// Which of the list's grants allow the request so far.
     pub by: By,
+    /// What has to be remembered before it is sent.
+    pub effect: Option<Effect>,
 }
 
 /// Goes through the clauses for one of the lists that have to allow a request. What a word gives is judged on the terms of words; if it fails
-/// them and a pattern matches as well, the pattern's terms decide. So a pattern never widens a word, and a word takes no pattern away.
+/// them and a pattern matches as well, the pattern's terms decide. So a pattern never widens a word, and a word takes no pattern away. What
+/// `recreate` gives comes before both: what is made in place of an equal container is that container again, whatever else is allowed.
 ///
 /// # Errors
 /// The first violation.
@@ -79,34 +91,52 @@ pub fn examine(
     let look = |by| {
         let mut inquiry = Inquiry::new(head, body, terms, list, by, answers);
         all_hold(&mut inquiry)?;
-        Ok(Examined { questions: inquiry.into_questions(), by })
+        let effect = inquiry.effect.take();
+        Ok(Examined { questions: inquiry.into_questions(), by, effect })
     };
-    if list.words.find(head).is_none() {
-        return look(By::Patterns);
+    let recreates = list.words.replaces(head.operation).is_some();
+    let by_word = list.words.find(head).is_some();
+    let by_pattern =
+        matches!(list.rules.find(head.method, head.target.versioned_path()), Match::Rule(_));
+    let mut violation = None;
+    let grants = [(By::Recreate, recreates), (By::Words, by_word), (By::Patterns, by_pattern)];
+    for (by, _) in grants.into_iter().filter(|(_, gives)| *gives) {
+        match look(by) {
+            Ok(examined) => return Ok(examined),
+            // What a pattern says is told last. Why a container cannot come back is told first: the rest is no way to get it back.
+            Err(new) => {
+                violation = Some(match violation {
+                    Some(told) if by == By::Words && recreate::is_told(&told) => told,
+                    _ => new,
+                });
+            }
+        }
     }
-    let violation = match look(By::Words) {
-        Ok(examined) => return Ok(examined),
-        Err(violation) => violation,
-    };
-    match list.rules.find(head.method, head.target.versioned_path()) {
-        Match::Rule(_) => look(By::Patterns),
-        Match::NoPath | Match::NoMethod => Err(violation),
-    }
+    // A ping needs no grant.
+    violation.map_or_else(|| look(By::Patterns), Err)
 }
 
 fn all_hold(inquiry: &mut Inquiry<'_>) -> Verdict {
     body_is_there(inquiry)?;
+    if inquiry.by == By::Recreate
+        && let Some((step, _)) = inquiry.list.words.step(inquiry.head.operation)
+    {
+        recreate::steps(inquiry, step)?;
+        return recreate::guard(inquiry);
+    }
     parameters_are_known(inquiry)?;
     if inquiry.is_by_words() {
         granted::one_grant_holds(inquiry)?;
         granted::safe_terms_hold(inquiry)?;
     }
+    written::no_names_in_use(inquiry)?;
     images::only_those_listed(inquiry)?;
     within_limits(inquiry)?;
     if let Some(protected) = &inquiry.terms.protected {
         identity::guard(inquiry, protected)?;
     }
-    free_names::names_are_free(inquiry)
+    free_names::names_are_free(inquiry)?;
+    recreate::guard(inquiry)
 }
 
 /// The clauses about mounts, network volumes and access to the host.

@@ -124,6 +124,20 @@ impl fmt::Display for Client {
 }
 
 impl Client {
+    /// Who it is for as long as it runs: the same container, or the same peer.
+    pub fn while_it_runs(&self) -> Arc<str> {
+        match &self.identity {
+            Identity::Containers(containers) => {
+                let ids: Vec<_> = containers.iter().map(|it| it.id.to_string()).collect();
+                Arc::from(ids.join("+"))
+            }
+            Identity::Plain | Identity::Unknown(_) => match self.peer {
+                Peer::Tcp { remote, .. } => Arc::from(remote.ip().to_string()),
+                Peer::Unix { uid, .. } => Arc::from(format!("uid {uid}")),
+            },
+        }
+    }
+
     /// As whom it is written on what it creates. Containers that share an address are all named.
     pub fn as_creator(&self) -> Creator {
         match &self.identity {

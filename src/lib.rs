@@ -60,6 +60,9 @@ pub mod admission;
 // Who asks on a connection, and by what terms: the one door to `registry` and `admission`.
 pub mod identity;
 
+// What clients with `recreate` took down, for as long as it may come back.
+pub mod remembered;
+
 // What holds now: what is allowed and who is admitted, replaced as a whole.
 pub mod in_force;
 

@@ -8,9 +8,10 @@ mod judgement;
 
 use std::sync::Arc;
 
-use crate::clauses::{Defaults, Protected, Terms, needs_creator};
+use crate::clauses::{Defaults, Past, Protected, Terms, needs_creator};
 use crate::client::{Admission, Client, Standing, WhyUnknown};
 use crate::request::Head;
+use crate::rule::words::{Uses, uses};
 use crate::rule::{Allowlist, Match};
 
 pub use body::DeclaredBody;
@@ -44,6 +45,18 @@ impl Policy {
         head: Head,
         body: DeclaredBody<B>,
     ) -> Judgement<B> {
+        self.judge_after(client, protected, Past::default(), head, body)
+    }
+
+    /// The same for a client of which is remembered what it took down.
+    pub fn judge_after<B>(
+        &self,
+        client: &Client,
+        protected: Option<Arc<Protected>>,
+        past: Past,
+        head: Head,
+        body: DeclaredBody<B>,
+    ) -> Judgement<B> {
         let (grant, lists) = match self.lists(client, &head, &body) {
             Ok(allowed) => allowed,
             Err(reason) => return Judgement::Denied(Box::new(Denied { head, reason, by: None })),
@@ -51,9 +64,10 @@ impl Policy {
         match body::plan(head, body) {
             Ok((head, body)) => {
                 let defaults = Arc::clone(&self.defaults);
-                let creator = (protected.is_some() && needs_creator(head.operation))
-                    .then(|| client.as_creator());
-                Pending::begin(head, body, grant, Terms { lists, defaults, protected, creator })
+                let names = uses(head.operation) != Uses::No || needs_creator(head.operation);
+                let creator = (protected.is_some() && names).then(|| client.as_creator());
+                let terms = Terms { lists, defaults, protected, creator, past };
+                Pending::begin(head, body, grant, terms)
             }
             Err(denied) => Judgement::Denied(denied),
         }
@@ -115,6 +129,11 @@ fn allowed_by<B>(
     }
     match list.rules.find(head.method, head.target.versioned_path()) {
         Match::Rule(rule) => Ok(Grant::Rule(Arc::clone(rule))),
+        Match::NoPath | Match::NoMethod if list.words.replaces(head.operation).is_some() => {
+            // It was just found.
+            let rule = list.words.replaces(head.operation);
+            rule.map_or(Err(DenyReason::NoWord), |rule| Ok(Grant::Word(Arc::clone(rule))))
+        }
         Match::NoPath | Match::NoMethod if !list.words.is_empty() => Err(DenyReason::NoWord),
         Match::NoPath => Err(DenyReason::NoPath),
         Match::NoMethod => Err(DenyReason::NoMethod),

@@ -23,13 +23,16 @@ use crate::admission::AdmissionList;
 use crate::audit::{Audit, Decision, OpenRecord, Outcome, Record};
 use crate::bounds::memory::{Purse, Taken};
 use crate::bounds::{Bounds, Limit, OpenStream, Permit};
+use crate::clauses::Past;
 use crate::client::{Client, Identity, Peer};
 use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
 use crate::identity::{Asker, Sources, Visitor};
 use crate::in_force::{Current, InForce};
 use crate::policy::{Allowed, DeclaredBody, Denied, Policy};
 use crate::registry::Registry;
+use crate::remembered::{Memory, Ticket};
 use crate::request::{AnswerKind, Method};
+use crate::rule::words::Step;
 use crate::socket::Socket;
 use crate::wire::{ClientBody, Outgoing};
 use crate::wording::{self, Setup};
@@ -58,6 +61,8 @@ pub struct Proxy {
     registry: Option<Arc<Registry>>,
     audit: Arc<Audit>,
     finite: Finite,
+    /// What clients took down that may come back.
+    remembered: Arc<Memory>,
 }
 
 impl Proxy {
@@ -71,7 +76,8 @@ impl Proxy {
     ) -> Self {
         let sources = Arc::new(Sources::new(registry.clone()));
         let in_force = Arc::new(Current::new(InForce { policy, admissions }));
-        Self { in_force, sources, engine, registry, audit, finite: Finite::default() }
+        let (finite, remembered) = (Finite::default(), Arc::default());
+        Self { in_force, sources, engine, registry, audit, finite, remembered }
     }
 
     /// Puts something else in force, for every request that begins from now on.
@@ -343,7 +349,7 @@ impl Connection {
         // A body that nobody will read would have to be read before the next request.
         let may_follow_refusal = body.is_none() && !wants_upgrade;
         let carried = async {
-            let (allowed, memory) = {
+            let (allowed, memory, ticket) = {
                 let in_force = self.proxy.in_force.take();
                 let Asker { client, protected } =
                     self.visitor.who(&self.permit, &in_force.admissions).await?;
@@ -352,16 +358,32 @@ impl Connection {
                     record.containers = Some(Arc::clone(containers));
                 }
                 let declared = DeclaredBody { body };
-                let judgement = in_force.policy.judge(&client, protected, head, declared);
+                let remembered = &self.proxy.remembered;
+                let past = if remembered.is_used() && Step::of(head.operation).is_some() {
+                    remembered.past(&client.while_it_runs(), Instant::now())
+                } else {
+                    Past::default()
+                };
+                let judgement =
+                    in_force.policy.judge_after(&client, protected, past, head, declared);
                 let (engine, limits) = (&self.proxy.engine, self.permit.bounds().limits());
                 match inspection::settle(engine, limits, &self.purse, judgement).await? {
-                    Settled::Allowed(allowed, memory) => (allowed, memory),
+                    Settled::Allowed(allowed, memory) => {
+                        // Before it is sent: what is gone cannot be looked at.
+                        let note = |effect| {
+                            remembered.note(&client.while_it_runs(), effect, Instant::now())
+                        };
+                        match allowed.effect().map(note).transpose() {
+                            Ok(ticket) => (allowed, memory, ticket.flatten().map(Box::new)),
+                            Err(why) => return Err(self.denied(&client, *allowed.refuse(why))),
+                        }
+                    }
                     Settled::Denied(denied) => return Err(self.denied(&client, *denied)),
                 }
             };
             record.decision = Decision::Allowed(allowed.grant().clone());
             running = self.proxy.finite.enter(allowed.head().answer());
-            self.carry(allowed, memory, link, &mut record, &mut reply).await
+            self.carry(allowed, memory, ticket, link, &mut record, &mut reply).await
         }
         .await;
         let refusal = match carried {
@@ -396,6 +418,7 @@ impl Connection {
         &self,
         allowed: Allowed<ClientBody<'a>>,
         memory: Option<Taken>,
+        mut ticket: Option<Box<Ticket>>,
         link: &'a mut Link,
         record: &mut Record,
         reply: &mut Reply<'_>,
@@ -409,9 +432,18 @@ impl Connection {
         let Answer { status, fields, is_dated, body } =
             link.send(allowed, memory).await.map_err(Refusal::Engine)?;
         record.status = Some(status);
+        let made_nothing = status.is_client_error() || status.is_server_error();
+        if let Some(ticket) = ticket.take_if(|_| made_nothing) {
+            ticket.give_back();
+        }
         match body {
             AnswerBody::Stream(body) => {
-                let keeps = reply.stream(record, status, &fields, is_dated, body).await?;
+                let hears = |data: &[u8]| {
+                    if let Some(ticket) = &mut ticket {
+                        ticket.hear(data);
+                    }
+                };
+                let keeps = reply.stream(record, status, &fields, is_dated, body, hears).await?;
                 Ok(Carried::Answered { keeps })
             }
             AnswerBody::Hijacked(engine) => {

@@ -285,6 +285,9 @@ fn cure(
             "write another condition, or a word without one, in {}",
             label_or("allow", &SettingName::Allow.or_variable())
         ),
+        Clause::Recreate => {
+            "nothing was changed; do it without the proxy, for example with `docker compose up -d` on the host, and see docs/updaters.md".to_owned()
+        }
         Clause::Image => format!(
             "use another, or list it in {}",
             label_or("images", &SettingName::Images.or_variable())

@@ -22,6 +22,7 @@ const CONTAINER: Keep = Keep::Fields(&[
     (
         "HostConfig",
         Keep::Fields(&[
+            ("AutoRemove", Keep::Whole),
             ("CapAdd", Keep::Each(&WORD)),
             ("DeviceCgroupRules", Keep::Each(&WORD)),
             ("DeviceRequests", Keep::Each(&Keep::Fields(&[]))),
@@ -67,6 +68,35 @@ const EXEC: Keep = Keep::Fields(&[
         ]),
     ),
 ]);
+/// A list of rows.
+const CONTAINERS: Keep = Keep::Each(&Keep::Fields(&[
+    ("Id", WORD),
+    ("Image", WORD),
+    ("Labels", Keep::Fields(&[(CREATOR_LABEL, WORD)])),
+]));
+/// All that a create says of a container counts when it is made again.
+const REPLACED: Keep = Keep::Fields(&[
+    ("Id", WORD),
+    ("Name", WORD),
+    ("Image", WORD),
+    ("Config", Keep::Whole),
+    ("HostConfig", Keep::Whole),
+    (
+        "Mounts",
+        Keep::Each(&Keep::Fields(&[
+            ("Type", WORD),
+            ("Name", WORD),
+            ("Destination", TEXT),
+            ("RW", Keep::Whole),
+        ])),
+    ),
+    ("NetworkSettings", Keep::Fields(&[("Networks", Keep::Whole)])),
+]);
+const REPLACED_IMAGE: Keep = Keep::Fields(&[
+    ("Config", Keep::Whole),
+    ("RepoTags", Keep::Each(&WORD)),
+    ("RepoDigests", Keep::Each(&WORD)),
+]);
 /// Conditions may speak of any label. A value that is too long to be kept is one that nobody can judge.
 const LABELS: Keep = Keep::Fields(&[
     ("Id", WORD),
@@ -97,6 +127,9 @@ impl Question {
     pub const fn kept(&self) -> &'static Keep {
         match self {
             Self::Container(_) => &CONTAINER,
+            Self::Containers => &CONTAINERS,
+            Self::Replaced(_) => &REPLACED,
+            Self::ReplacedImage(_) => &REPLACED_IMAGE,
             Self::Exec(_) => &EXEC,
             Self::Labels(_) => &LABELS,
             Self::Image(_) => &IMAGE,
@@ -147,6 +180,11 @@ impl Answers {
         };
         self.0.insert(question, answer);
         is_new
+    }
+
+    /// The object that was answered to this, for whoever keeps it.
+    pub fn shared(&self, question: &Question) -> Option<Arc<Json>> {
+        self.0.get(question).cloned().flatten()
     }
 
     /// What was answered to this; `None` where it was not asked yet.

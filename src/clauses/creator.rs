@@ -8,6 +8,8 @@ use crate::request::{Head, Operation};
 use crate::rule::labels::creator::{CREATOR_LABEL, Creator};
 
 use super::decisions::{Decision, Gives, Limited, Marks};
+use super::past::Remembered;
+use super::sides::entry;
 use super::terms::Terms;
 
 /// Whether somebody has to know who asks for this operation, besides what it may do.
@@ -18,8 +20,17 @@ pub fn needs_creator(operation: Operation) -> bool {
     decision.marks != Marks::No || decision.gives != Gives::No || starts
 }
 
-/// Writes who asks on what a request creates, unless it may set such labels itself.
-pub fn mark(head: &Head, body: &mut Json, terms: &Terms) {
+/// Writes who asks on what a request creates, unless it may set such labels itself. Who created a container stays what it was if another is made
+/// in its place.
+pub fn mark(head: &Head, body: &mut Json, terms: &Terms, replaced: Option<&Remembered>) {
+    if let (Some(old), Json::Object(body)) = (replaced, &mut *body) {
+        let labels = old.inspect.field("Config").and_then(|it| it.field("Labels"));
+        let creator = labels.and_then(Json::as_object).and_then(|it| entry(it, CREATOR_LABEL));
+        if let Some(creator) = creator {
+            set(body, creator.clone());
+        }
+        return;
+    }
     if terms.protected.is_none() || terms.may_label() {
         return;
     }
@@ -44,7 +55,10 @@ pub fn mark(head: &Head, body: &mut Json, terms: &Terms) {
 
 /// Sets the label of what this object describes.
 fn sign(of: &mut Object, creator: &Creator) {
-    let value = Json::String(creator.to_string());
+    set(of, Json::String(creator.to_string()));
+}
+
+fn set(of: &mut Object, value: Json) {
     if let Some(Json::Object(labels)) = of.field_mut("Labels") {
         labels.set(CREATOR_LABEL, value);
         return;

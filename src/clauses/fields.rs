@@ -157,7 +157,7 @@ pub(super) const HOST_CONFIG: Table = &[
     ("is judged as a mount", &[("Binds", Value), ("Mounts", MOUNTS), ("VolumeDriver", Value)]),
 ];
 
-const RATES: Shape = Each(&Fields(&[(
+pub(super) const RATES: Shape = Each(&Fields(&[(
     "limits the container's share of the machine",
     &[("Path", Value), ("Rate", Value), ("Weight", Value)],
 )]));
@@ -168,7 +168,7 @@ const ULIMITS: Shape = Each(&Fields(&[(
 )]));
 
 /// `Mounts` of a container or a service. What they mount is judged in `mounts.rs`.
-const MOUNTS: Shape = Each(&Fields(&[
+pub(super) const MOUNTS: Shape = Each(&Fields(&[
     ("is judged as a mount", &[("Source", Value), ("Type", Value)]),
     (
         "says where it is in the container and how it is seen there",

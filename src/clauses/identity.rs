@@ -114,7 +114,7 @@ fn guard_create(inquiry: &mut Inquiry<'_>, protected: &Protected) -> Verdict {
 
 /// In the containerd image store an image has variants for several platforms, and the engine tells the labels of the host's own variant
 /// only (moby `daemon/containerd/image_inspect.go`): labels of another could not be told from the container's own.
-fn platform_is_ours(inquiry: &Inquiry<'_>) -> Verdict {
+pub(super) fn platform_is_ours(inquiry: &Inquiry<'_>) -> Verdict {
     let platform = inquiry.parameter("platform");
     if inquiry.limits.may_label || platform.is_empty() || OWN_PLATFORMS.contains(&platform) {
         return Ok(());
@@ -273,6 +273,17 @@ fn guard_service_update(inquiry: &mut Inquiry<'_>, protected: &Protected) -> Ver
     })
 }
 
+/// The proxy's own container is none that is replaced, nor is that whose network it uses.
+pub(super) fn is_untouched(inquiry: &mut Inquiry<'_>, protected: &Protected) -> Verdict {
+    for reference in references(inquiry.head, inquiry.body) {
+        let Reference { role, name, place, .. } = reference?;
+        if matches!(role, Role::Target | Role::Member) {
+            not_own_container(inquiry, protected, name, &place)?;
+        }
+    }
+    Ok(())
+}
+
 /// Whatever the engine finds under this reference must not be the proxy.
 fn not_own_container(
     inquiry: &mut Inquiry<'_>,
@@ -378,7 +389,7 @@ fn no_labelled_image(inquiry: &Inquiry<'_>, protected: &Protected) -> Verdict {
 }
 
 /// Where the labels of images count, whoever starts from an image takes the rights in its labels.
-fn image_carries_no_label(
+pub(super) fn image_carries_no_label(
     inquiry: &mut Inquiry<'_>,
     protected: &Protected,
     image: Option<&Json>,

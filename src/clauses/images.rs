@@ -67,7 +67,7 @@ pub(super) fn only_those_listed(inquiry: &mut Inquiry<'_>) -> Verdict {
 }
 
 /// The image that the engine would use: one of its names or digests must be listed. An id is judged by the names that the image has.
-fn is_listed(
+pub(super) fn is_listed(
     inquiry: &mut Inquiry<'_>,
     patterns: &[ImagePattern],
     image: &str,

@@ -5,6 +5,8 @@
 //! an answer that its own list would not let it read. So what clauses read of an answer is all in the functions that take one, named
 //! `…_found` or given to `look` on the spot.
 
+use std::sync::Arc;
+
 use crate::request::json::Json;
 use crate::request::{Head, Method, Operation, Reading};
 use crate::rule::{Allowlist, HostAccess, Match};
@@ -14,6 +16,7 @@ use crate::text::printable;
 use super::answers::Answers;
 use super::known::hidden_since;
 use super::names::is_plain;
+use super::past::Effect;
 use super::question::Question;
 use super::terms::{By, ListLimits, Mounts, Terms};
 use super::violation::{Verdict, host, no_such};
@@ -33,6 +36,8 @@ pub(super) struct Inquiry<'a> {
     answers: &'a Answers,
     /// What has to be asked of the engine before this request can be allowed.
     questions: Vec<Question>,
+    /// What has to be remembered before it is sent.
+    pub(super) effect: Option<Effect>,
 }
 
 /// What a client that may not read an answer is told of what was found in it, and of which place in its own request.
@@ -53,12 +58,32 @@ impl<'a> Inquiry<'a> {
         answers: &'a Answers,
     ) -> Self {
         let limits = ListLimits::of(list, &terms.defaults, by);
-        Self { head, body, terms, list, limits, by, answers, questions: Vec::new() }
+        Self { head, body, terms, list, limits, by, answers, questions: Vec::new(), effect: None }
     }
 
     /// What has to be asked before the next look.
     pub(super) fn into_questions(self) -> Vec<Question> {
         self.questions
+    }
+
+    /// What the engine answered so far, for another look at the same request.
+    pub(super) fn answers(&self) -> &'a Answers {
+        self.answers
+    }
+
+    /// An answer that outlives the request.
+    pub(super) fn shared(&self, question: &Question) -> Option<Arc<Json>> {
+        self.answers.shared(question)
+    }
+
+    /// Leaves questions that another look had.
+    pub(super) fn ask(&mut self, questions: Vec<Question>) {
+        self.questions.extend(questions);
+    }
+
+    /// Whether nothing has to be asked so far.
+    pub(super) fn asks_nothing(&self) -> bool {
+        self.questions.is_empty()
     }
 
     /// What the path names, as the client named it.

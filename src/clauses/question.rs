@@ -8,6 +8,12 @@ pub enum Question {
     /// The container that this name, id or part of an id means: `Id`, `Name`; `Type`, `Name`, `Source`, `Destination` and `RW` of its `Mounts`; of its
     /// `HostConfig` what `reach.rs` looks at; the names of its `Networks`, and the label that says who created it.
     Container(String),
+    /// Every container: `Id`, `Image`, and of its labels who created it.
+    Containers,
+    /// The container with this full id as a create would make it again: `Name`, `Image`, all of `Config` and `HostConfig`, `Mounts`, networks.
+    Replaced(String),
+    /// Its image, by id: all of its `Config`, `RepoTags` and `RepoDigests`.
+    ReplacedImage(String),
     /// The same container, by its full id: the labels in its `Config`, if conditions have to be judged.
     Labels(String),
     /// The exec with this id: `ContainerID`; of its `ProcessConfig` what it runs, as whom, and `privileged`.
@@ -36,6 +42,8 @@ impl Question {
         match self {
             Self::Container(name)
             | Self::Labels(name)
+            | Self::Replaced(name)
+            | Self::ReplacedImage(name)
             | Self::Exec(name)
             | Self::Image(name)
             | Self::Network(name)
@@ -43,7 +51,7 @@ impl Question {
             | Self::Service(name)
             | Self::Settings(name)
             | Self::Volume(name) => name,
-            Self::Info | Self::Version => "the engine",
+            Self::Containers | Self::Info | Self::Version => "the engine",
         }
     }
 
@@ -53,13 +61,17 @@ impl Question {
         let or_listed =
             |kind: &str, name: &str| vec![format!("/{kind}/{name}"), format!("/{kind}")];
         match self {
-            Self::Container(name) | Self::Labels(name) | Self::Settings(name) => callings(answer)
+            Self::Containers => one("/containers/json"),
+            Self::Container(name)
+            | Self::Labels(name)
+            | Self::Replaced(name)
+            | Self::Settings(name) => callings(answer)
                 .iter()
                 .chain([name])
                 .map(|name| format!("/containers/{name}/json"))
                 .collect(),
             Self::Exec(id) => vec![format!("/exec/{id}/json")],
-            Self::Image(name) => vec![format!("/images/{name}/json")],
+            Self::Image(name) | Self::ReplacedImage(name) => vec![format!("/images/{name}/json")],
             Self::Info => one("/info"),
             Self::Network(name) => or_listed("networks", name),
             Self::Node(name) => or_listed("nodes", name),

@@ -8,6 +8,7 @@ use crate::rule::words::Exceptions;
 use crate::rule::{Allowlist, HostAccess};
 
 use super::names::Names;
+use super::past::Past;
 use super::protected::Protected;
 
 /// What one request is judged by, from its head to its last clause.
@@ -21,6 +22,8 @@ pub struct Terms {
     pub protected: Option<Arc<Protected>>,
     /// Who asks, as it is written on what is created, if rights come from labels and the operation has to do with that.
     pub creator: Option<Creator>,
+    /// What the client took down and made, if it may replace containers.
+    pub past: Past,
 }
 
 impl Terms {
@@ -71,6 +74,8 @@ pub enum By {
     Words,
     /// By patterns, on the terms that the list and the defaults say.
     Patterns,
+    /// By `recreate`: what is equal to what was there.
+    Recreate,
 }
 
 /// What one list allows, the defaults considered.
@@ -104,8 +109,18 @@ pub enum Mounts<'a> {
 impl<'a> ListLimits<'a> {
     /// The limits of those who are judged by this list.
     pub fn of(list: &'a Allowlist, defaults: &'a Defaults, by: By) -> Self {
+        // What was there reaches what it reached, but for what holds for everybody.
+        if by == By::Recreate {
+            return Self {
+                mounts: if defaults.deny_host_mounts { Mounts::Denied } else { Mounts::All },
+                network_volumes: !defaults.deny_network_volumes,
+                host_access: HostAccess::Allow,
+                may_label: list.may_label,
+                exceptions: &list.exceptions,
+            };
+        }
         let otherwise = match by {
-            By::Words => HostAccess::Deny,
+            By::Words | By::Recreate => HostAccess::Deny,
             By::Patterns => defaults.host_access,
         };
         let host_access = list.host_access.unwrap_or(otherwise);

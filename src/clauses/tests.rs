@@ -136,7 +136,7 @@ fn verdict(on: On, set: Set, rules: &[&str], line: &str, body: &str) -> Result<S
         makers: Arc::default(),
     };
     let protected = (!matches!(set, Set::Deny | Set::Srv)).then(|| Arc::new(protected));
-    let terms = Terms { lists, defaults: Arc::new(defaults), protected, creator: None };
+    let terms = Terms { lists, defaults: Arc::new(defaults), protected, ..Terms::default() };
     let mut answers = Answers::new();
     for _ in 0..8 {
         let body = body_read.as_ref();
@@ -207,7 +207,15 @@ fn answer(on: On, question: &Question) -> Option<Json> {
         (Question::Image(_), "nvidia") => r#"{"Config":{"Env":["PATH=/bin","NVIDIA_VISIBLE_DEVICES=all"]}}"#.to_owned(),
         (Question::Image(_), "labelled") => r#"{"Config":{"Labels":{"sockwarden.allow.post":".*"}}}"#.to_owned(),
         (Question::Image(_), _) => r#"{"Config":{"Labels":{"a":"b"}}}"#.to_owned(),
-        (Question::Service(_) | Question::Volume(_) | Question::Labels(_), _) => return None,
+        (
+            Question::Containers
+            | Question::Labels(_)
+            | Question::Replaced(_)
+            | Question::ReplacedImage(_)
+            | Question::Service(_)
+            | Question::Volume(_),
+            _,
+        ) => return None,
     };
     Some(Json::parse_answer(text.as_bytes()).unwrap())
 }
@@ -266,7 +274,7 @@ fn every_name_of_a_container_is_looked_up_and_replaced() {
                 prefixes: vec!["sockwarden".to_owned()],
                 ..Protected::default()
             })),
-            creator: None,
+            ..Terms::default()
         };
         let mut answers = Answers::new();
         let questions = asked(&head, body.as_ref(), &terms, &list, &answers).unwrap();

@@ -51,6 +51,8 @@ pub enum Clause {
     Condition,
     /// An image that the list does not name (`images`).
     Image,
+    /// It is no replacement by an equal container, or takes down what could not come back (`recreate`).
+    Recreate,
 }
 
 impl Violation {

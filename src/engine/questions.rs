@@ -20,9 +20,9 @@ use super::events::EventReader;
 use crate::clauses::Question;
 use crate::client::ContainerId;
 use crate::request::ApiVersion;
-use crate::request::json::Json;
 use crate::request::json::keep::Keep;
 use crate::request::json::skim::{NotJson, Record, Shape, Skimmer};
+use crate::request::json::{Json, Keys, Object};
 use crate::request::target::encoded;
 use crate::socket::SharedSocket;
 
@@ -225,11 +225,13 @@ impl Engine {
     /// As for [`Engine::ask_for`].
     pub async fn answer(&self, question: &Question) -> Result<Option<(Json, usize)>, EngineError> {
         let call = match question {
-            Question::Container(name) | Question::Labels(name) | Question::Settings(name) => {
-                OwnCall::Container(name)
-            }
+            Question::Container(name)
+            | Question::Labels(name)
+            | Question::Replaced(name)
+            | Question::Settings(name) => OwnCall::Container(name),
+            Question::Containers => OwnCall::Containers,
             Question::Exec(id) => OwnCall::Exec(id),
-            Question::Image(name) => OwnCall::Image(name),
+            Question::Image(name) | Question::ReplacedImage(name) => OwnCall::Image(name),
             Question::Info => OwnCall::Info,
             Question::Network(name) => OwnCall::Network(name),
             Question::Node(name) => OwnCall::Node(name),
@@ -243,6 +245,11 @@ impl Engine {
         let mut told = None;
         let asked = self.skim(call, Shape::One, question.kept(), MOST_ANSWER_BYTES, |record| {
             if record.is_cut {
+                // A container that cannot be remembered can be stopped all the same; without its id it is none that could come back.
+                if matches!(question, Question::Replaced(_)) {
+                    told = Some((Json::Object(Object::new(Keys::Entries)), 0));
+                    return Ok(());
+                }
                 return Err(EngineError::Unexpected(TOO_LONG));
             }
             let answer = Json::parse_answer(record.text);

@@ -5,7 +5,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::clauses::{Answers, By, Examined, Question, Terms, Violation, examine, mark, pin};
+use crate::clauses::{
+    Answers, By, Effect, Examined, Question, Terms, Violation, examine, mark, pin,
+};
 use crate::client::{Bound, WhyUnknown};
 use crate::request::json::{Json, JsonError, Keys};
 use crate::request::{BodyKind, Head};
@@ -36,6 +38,7 @@ pub struct Allowed<B> {
     head: Head,
     body: Body<B>,
     grant: Grant,
+    effect: Option<Box<Effect>>,
 }
 
 /// What happens to the body of an allowed request.
@@ -76,6 +79,16 @@ impl<B> Allowed<B> {
     /// What happens to its body.
     pub fn body(&self) -> &Body<B> {
         &self.body
+    }
+
+    /// What has to be remembered before it is sent.
+    pub fn effect(&self) -> Option<&Effect> {
+        self.effect.as_deref()
+    }
+
+    /// Refuses it after all: what it needs remembered cannot be.
+    pub fn refuse(self, violation: Violation) -> Box<Denied> {
+        Box::new(Denied { head: self.head, reason: DenyReason::Violation(violation), by: None })
     }
 
     /// Takes it apart for sending; the engine room is the only caller.
@@ -154,6 +167,17 @@ pub struct Pending<B> {
     answers: Answers,
 }
 
+/// What the lists that have to allow a request say together.
+struct Reviewed {
+    /// What has to be asked.
+    questions: Vec<Question>,
+    /// Which of its grants allows the request by the first list.
+    by: Option<By>,
+    effect: Option<Effect>,
+    /// Whether each of them allows it as a replacement.
+    is_replacement: bool,
+}
+
 /// The most containers, volumes and networks that one request may name where each has to be asked for.
 pub const MAX_QUESTIONS: usize = 64;
 
@@ -166,9 +190,6 @@ impl<B> fmt::Debug for Pending<B> {
             .finish_non_exhaustive()
     }
 }
-
-/// What has to be asked, and which of its grants allows the request by the first list.
-type Reviewed = (Vec<Question>, Option<By>);
 
 /// What is known of the body.
 enum Unread<B> {
@@ -256,7 +277,7 @@ impl<B> Pending<B> {
 
     /// What has to be asked of the engine before this can go on.
     pub fn questions(&self) -> Vec<Question> {
-        self.review().map(|(questions, _)| questions).unwrap_or_default()
+        self.review().map(|reviewed| reviewed.questions).unwrap_or_default()
     }
 
     /// Notes what the engine answered; says whether that is an object that no other name led to.
@@ -274,11 +295,11 @@ impl<B> Pending<B> {
                 let (reason, by) = (DenyReason::Violation(violation), Some(list));
                 Judgement::Denied(Box::new(Denied { head: self.head, reason, by }))
             }
-            Ok((open, _)) if self.answers.len() + open.len() > MAX_QUESTIONS => {
+            Ok(reviewed) if self.answers.len() + reviewed.questions.len() > MAX_QUESTIONS => {
                 self.deny(DenyReason::TooManyNames)
             }
-            Ok((open, _)) if !open.is_empty() => Judgement::Pending(Box::new(self)),
-            Ok((_, by)) => {
+            Ok(reviewed) if !reviewed.questions.is_empty() => Judgement::Pending(Box::new(self)),
+            Ok(Reviewed { by, effect, is_replacement, .. }) => {
                 let grant = self.grant(by);
                 let mut document = match &mut self.body {
                     Unread::Read(document, _) => Some(document),
@@ -286,7 +307,11 @@ impl<B> Pending<B> {
                 };
                 pin(&mut self.head, document.as_deref_mut(), &self.answers);
                 if let Some(document) = document {
-                    mark(&self.head, document, &self.terms);
+                    let replaced = match &effect {
+                        Some(Effect::Replaces { old, .. }) if is_replacement => Some(&**old),
+                        _ => None,
+                    };
+                    mark(&self.head, document, &self.terms, replaced);
                 }
                 let body = match self.body {
                     Unread::Opaque(body) => body,
@@ -294,7 +319,8 @@ impl<B> Pending<B> {
                     // Ruled out above; a body that nobody read is never sent.
                     Unread::Waiting(_) | Unread::MustBeEmpty(_) => Body::None,
                 };
-                Judgement::Allowed(Allowed { head: self.head, body, grant })
+                let effect = effect.map(Box::new);
+                Judgement::Allowed(Allowed { head: self.head, body, grant, effect })
             }
         }
     }
@@ -304,24 +330,26 @@ impl<B> Pending<B> {
         Judgement::Denied(Box::new(Denied { head: self.head, reason, by: None }))
     }
 
-    /// What has to be asked, and which of its grants allows the request by the first list; or the first violation with the list that it is
-    /// one of.
+    /// What all lists say together; or the first violation with the list that it is one of.
     fn review(&self) -> Result<Reviewed, (Violation, Arc<Allowlist>)> {
         let document = match &self.body {
             Unread::Read(document, _) => Some(document),
             Unread::Opaque(_) | Unread::Waiting(_) | Unread::MustBeEmpty(_) => None,
         };
-        let (mut all, mut first) = (Vec::new(), None);
+        let mut all =
+            Reviewed { questions: Vec::new(), by: None, effect: None, is_replacement: true };
         for list in &self.terms.lists {
-            let Examined { questions, by } =
+            let Examined { questions, by, effect } =
                 examine(&self.head, document, &self.terms, list, &self.answers)
                     .map_err(|violation| (violation, Arc::clone(list)))?;
-            all.extend(questions);
-            first.get_or_insert(by);
+            all.questions.extend(questions);
+            all.by.get_or_insert(by);
+            all.is_replacement &= by == By::Recreate;
+            all.effect = all.effect.or(effect);
         }
-        all.sort();
-        all.dedup();
-        Ok((all, first))
+        all.questions.sort();
+        all.questions.dedup();
+        Ok(all)
     }
 
     /// What allowed it: a pattern, if the word that gives the operation gives it on other terms.

@@ -91,7 +91,7 @@ enum Delivery {
 }
 
 impl Reply<'_> {
-    /// Passes on what the engine answered. Says whether another request may follow.
+    /// Passes on what the engine answered, and lets somebody hear of it before the client does. Says whether another request may follow.
     ///
     /// # Errors
     /// When the engine failed before the client saw anything of the answer.
@@ -102,6 +102,7 @@ impl Reply<'_> {
         fields: &Fields,
         is_dated: bool,
         mut body: EngineBody<'_>,
+        mut hears: impl FnMut(&[u8]),
     ) -> Result<bool, Refusal> {
         let (delivery, length) = match body.framing() {
             Framing::Length(bytes) => (Delivery::Plain, *bytes),
@@ -128,6 +129,7 @@ impl Reply<'_> {
                     let out = &mut *self.out;
                     let read = body.poll_data(cx, |input, count| {
                         record.bytes_out += count as u64;
+                        hears(input.get(..count).unwrap_or_default());
                         if is_chunked {
                             out.data_as_chunk(input, count);
                         } else {

@@ -32,7 +32,7 @@ pub use images::{ImageName, ImagePattern, images};
 pub use mistake::WordMistake;
 pub use operations::{Asks, Home, Key, Uses, asks, keys, uses};
 pub use presets::{Evidence, PRESETS, Preset};
-pub use table::{Switch, VERBS};
+pub use table::{Step, Switch, VERBS};
 
 use grammar::{Argument, Written};
 use table::Word;
@@ -49,7 +49,8 @@ pub struct Words {
     /// The variables whose values are shown.
     env: Vec<Glob>,
     may_label: bool,
-    may_recreate: bool,
+    /// The word that lets containers be replaced by equal ones.
+    recreate: Option<Arc<WordRule>>,
 }
 
 /// One word, as somebody wrote it.
@@ -102,7 +103,7 @@ impl Words {
         }
         self.env.extend(others.env);
         self.may_label |= others.may_label;
-        self.may_recreate |= others.may_recreate;
+        self.recreate = self.recreate.take().or(others.recreate);
     }
 
     /// Whether there is no word.
@@ -157,7 +158,18 @@ impl Words {
 
     /// Whether containers may be replaced by equal ones.
     pub fn may_recreate(&self) -> bool {
-        self.may_recreate
+        self.recreate.is_some()
+    }
+
+    /// What an operation is to a client that may replace containers, and the word that lets it.
+    pub fn step(&self, operation: Operation) -> Option<(Step, &Arc<WordRule>)> {
+        let rule = self.recreate.as_ref()?;
+        Step::of(operation).map(|step| (step, rule))
+    }
+
+    /// The word that gives this operation for replacing containers only.
+    pub fn replaces(&self, operation: Operation) -> Option<&Arc<WordRule>> {
+        self.step(operation).filter(|(step, _)| *step != Step::Prune).map(|(_, rule)| rule)
     }
 
     /// The names that conditions speak of.
@@ -218,7 +230,7 @@ impl Words {
                 }
                 return Ok(());
             }
-            Word::Switch(switch) => return self.switch(switch, name, arguments),
+            Word::Switch(switch) => return self.switch(switch, name, arguments, rule),
         };
         let operations: Vec<_> = parts.iter().map(|(operation, _)| *operation).collect();
         let conditions = Conditions::read(&name, arguments.unwrap_or_default(), &operations)?;
@@ -235,6 +247,7 @@ impl Words {
         switch: Switch,
         name: String,
         arguments: Option<Vec<Argument>>,
+        rule: &Arc<WordRule>,
     ) -> Result<(), WordMistake> {
         match (switch, arguments) {
             (Switch::Env, None) => self.env.push(Glob::anything()),
@@ -255,7 +268,7 @@ impl Words {
                 }
             }
             (Switch::GrantRights, None) => self.may_label = true,
-            (Switch::Recreate, None) => self.may_recreate = true,
+            (Switch::Recreate, None) => self.recreate = Some(Arc::clone(rule)),
             (Switch::GrantRights | Switch::Recreate, Some(_)) => {
                 return Err(WordMistake::NoArguments { word: name });
             }

@@ -3,7 +3,7 @@ use sockwarden::policy::{Allowed, Body, Grant};
 use sockwarden::request::Head;
 
 fn forge(head: Head) -> Allowed<()> {
-    Allowed { head, body: Body::None, grant: Grant::Ping }
+    Allowed { head, body: Body::None, grant: Grant::Ping, effect: None }
 }
 
 fn main() {}

@@ -281,7 +281,13 @@ impl Objects {
             Question::Exec(_) => self.exec(name)?,
             Question::Info => r#"{"CgroupVersion":"1","SecurityOptions":[]}"#.to_owned(),
             Question::Version => r#"{"Components":[{"Name":"Engine"}]}"#.to_owned(),
-            Question::Image(_) | Question::Labels(_) | Question::Node(_) | Question::Volume(_) => return None,
+            Question::Containers
+            | Question::Image(_)
+            | Question::Labels(_)
+            | Question::Node(_)
+            | Question::Replaced(_)
+            | Question::ReplacedImage(_)
+            | Question::Volume(_) => return None,
         };
         Some(Json::parse_answer(text.as_bytes()).unwrap())
     }

@@ -6,5 +6,6 @@ mod corpus;
 mod creator;
 mod go_regexp;
 mod oracle;
+mod recreate;
 mod secrets;
 mod words;

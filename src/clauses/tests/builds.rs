@@ -54,7 +54,7 @@ fn no_step_of_a_build_is_somebody_else() {
             lists,
             defaults: Arc::new(defaults),
             protected: Some(Arc::new(protected)),
-            creator: None,
+            ..Terms::default()
         };
         let mut answers = Answers::new();
         loop {

@@ -39,11 +39,12 @@ fn sent(
         defaults: Arc::new(defaults),
         protected: Some(Arc::new(protected)),
         creator: Some(Creator::parse(client)),
+        ..Terms::default()
     };
     for list in &terms.lists {
         asked(&head, Some(&body), &terms, list, &Answers::new()).map_err(|it| it.to_string())?;
     }
-    mark(&head, &mut body, &terms);
+    mark(&head, &mut body, &terms, None);
     Ok(body.to_text())
 }
 

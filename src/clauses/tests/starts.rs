@@ -39,6 +39,7 @@ fn started(
         defaults: Arc::new(defaults),
         protected: client.map(|_| Arc::new(protected)),
         creator: client.map(Creator::parse),
+        ..Terms::default()
     };
     let labels = if label.is_empty() {
         r#"{"a":"b"}"#.to_owned()

@@ -105,6 +105,11 @@ impl ImageName {
         Some(Self { repository, version: version.to_owned() })
     }
 
+    /// Whether both are of one repository, under whatever tag or digest.
+    pub fn is_of_repository(&self, other: &Self) -> bool {
+        self.repository == other.repository
+    }
+
     /// The same repository under this tag or digest.
     #[must_use]
     pub fn with_version(self, version: &str) -> Self {

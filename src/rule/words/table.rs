@@ -55,8 +55,53 @@ impl Switch {
             Self::GrantRights => {
                 "Set labels that carry rights on what is created, and so give itself any right"
             }
-            Self::Recreate => "Replace a container by an equal one, as updaters do",
+            Self::Recreate => {
+                "Replace a container by an equal one of the same image repository, as updaters do: stop it, rename it, remove it, and create it with the settings it had. See [Updaters](updaters.md)"
+            }
         }
+    }
+}
+
+/// What an operation is to somebody who replaces containers (`recreate`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// It makes the new container.
+    Create,
+    /// It starts the new one, or the old one again.
+    Start,
+    /// It stops the old one.
+    Stop,
+    /// It stops it by a signal.
+    Kill,
+    /// It removes a container.
+    Remove,
+    /// It gives a container another name.
+    Rename,
+    /// It connects a container.
+    Connect,
+    /// It disconnects one.
+    Disconnect,
+    /// It removes containers that nobody named, which `recreate` does not give and does not let happen.
+    Prune,
+}
+
+/// The operations of `recreate`.
+const STEPS: &[(Operation, Step)] = &[
+    (Operation::ContainerCreate, Step::Create),
+    (Operation::ContainerStart, Step::Start),
+    (Operation::ContainerStop, Step::Stop),
+    (Operation::ContainerKill, Step::Kill),
+    (Operation::ContainerDelete, Step::Remove),
+    (Operation::ContainerRename, Step::Rename),
+    (Operation::NetworkConnect, Step::Connect),
+    (Operation::NetworkDisconnect, Step::Disconnect),
+    (Operation::ContainerPrune, Step::Prune),
+];
+
+impl Step {
+    /// What this operation is to `recreate`; nothing, mostly.
+    pub fn of(operation: Operation) -> Option<Self> {
+        STEPS.iter().find(|(it, _)| *it == operation).map(|(_, step)| *step)
     }
 }
 

@@ -1,0 +1,175 @@
+//! Whether a create makes the container again that was there: field by field, by its column.
+
+use crate::request::json::{Json, fold, folds_alike};
+use crate::text::printable;
+
+use super::columns::{CONFIG, Column, Columns, HOST_CONFIG};
+use super::known::Shape;
+use super::settings::linked;
+use super::sides::{Sides, members, same, set};
+use super::values::texts;
+
+/// Where a create differs from the old container; no value of either is told.
+pub(super) type Difference = String;
+
+/// Compares a create with the container that it is to replace.
+///
+/// # Errors
+/// The first field that is neither equal nor less.
+pub(super) fn equals(sides: &Sides<'_>) -> Result<(), Difference> {
+    compare(sides, CONFIG, Some(sides.new), sides.config(), "")?;
+    compare(sides, HOST_CONFIG, sides.new.field("HostConfig"), sides.host_config(), "HostConfig.")?;
+    let networking = sides.new.field("NetworkingConfig");
+    for (key, value) in members(networking) {
+        if !folds_alike(key, "EndpointsConfig") && !value.is_zero() {
+            return Err(format!("`NetworkingConfig.{}`", printable(key)));
+        }
+    }
+    let endpoints = networking.and_then(|it| it.field("EndpointsConfig"));
+    members(endpoints).try_for_each(|(network, endpoint)| {
+        let at = format!("NetworkingConfig.EndpointsConfig.{}", printable(network));
+        equals_endpoint(sides, network, Some(endpoint), &at)
+    })
+}
+
+fn compare(
+    sides: &Sides<'_>,
+    columns: Columns,
+    new: Option<&Json>,
+    old: Option<&Json>,
+    at: &str,
+) -> Result<(), Difference> {
+    let is_object = |of: Option<&Json>| of.is_none_or(|it| it.as_object().is_some());
+    if !is_object(new) || !is_object(old) {
+        return Err(format!("`{}`", at.trim_end_matches('.')));
+    }
+    for (name, column) in columns {
+        let (new, old) = (new.and_then(|it| it.field(name)), old.and_then(|it| it.field(name)));
+        if !holds(sides, *column, name, new, old) {
+            return Err(format!("`{at}{name}`"));
+        }
+    }
+    // What nobody decided about is never equal, in whichever of the two it stands.
+    let is_known = |key: &str| columns.iter().any(|(name, _)| folds_alike(name, key));
+    match members(new).chain(members(old)).find(|(key, value)| !is_known(key) && !value.is_zero()) {
+        None => Ok(()),
+        Some((key, _)) => Err(format!("`{at}{}`", printable(key))),
+    }
+}
+
+fn holds(
+    sides: &Sides<'_>,
+    column: Column,
+    name: &str,
+    new: Option<&Json>,
+    old: Option<&Json>,
+) -> bool {
+    match column {
+        Column::Same(shape) => same(shape, new, old),
+        Column::Inherited(shape) => same(shape, set(new).or_else(|| sides.inherited(name)), old),
+        Column::Exact => new == old,
+        Column::AtMost => is_switch(new) && (set(new).is_none() || set(old).is_some()),
+        Column::AtLeast => is_switch(new) && (set(new).is_some() || set(old).is_none()),
+        Column::Some(shape) => some_of(shape, new, old),
+        Column::SameTexts => {
+            let sorted = |of: Option<&Json>| {
+                let mut all: Vec<_> =
+                    of.map(texts).unwrap_or_default().into_iter().map(str::to_owned).collect();
+                all.sort_unstable();
+                all
+            };
+            sorted(new) == sorted(old)
+        }
+        Column::OrLess => set(new).is_none() || same(&Shape::Value, new, old),
+        Column::Anything | Column::Elsewhere => true,
+        Column::By(holds) => holds(sides),
+    }
+}
+
+fn is_switch(value: Option<&Json>) -> bool {
+    matches!(value, None | Some(Json::Bool(_)))
+}
+
+fn some_of(shape: &Shape, new: Option<&Json>, old: Option<&Json>) -> bool {
+    let Some(new) = set(new) else { return true };
+    let Some(new) = new.as_array() else { return false };
+    let old = old.and_then(Json::as_array).unwrap_or_default();
+    new.iter().all(|new| old.iter().any(|old| same(shape, Some(new), Some(old))))
+}
+
+/// Compares a place on a network with the one that the old container had there.
+///
+/// # Errors
+/// The first field that is neither equal nor less.
+pub(super) fn equals_endpoint(
+    sides: &Sides<'_>,
+    network: &str,
+    endpoint: Option<&Json>,
+    at: &str,
+) -> Result<(), Difference> {
+    let is_it = |name: &str, place: &Json| {
+        let id = place.field("NetworkID").and_then(Json::as_str).unwrap_or_default();
+        name == network
+            || (!id.is_empty() && id == network)
+            || (network == "default" && name == "bridge")
+    };
+    let Some((_, old)) = sides.networks().find(|(name, place)| is_it(name, place)) else {
+        return Err(format!("`{at}`"));
+    };
+    let Some(endpoint) = set(endpoint) else { return driver_options(None, old, at) };
+    if endpoint.as_object().is_none() {
+        return Err(format!("`{at}`"));
+    }
+    let mut names: Vec<&str> = ["Aliases", "DNSNames"]
+        .into_iter()
+        .flat_map(|field| old.field(field).map(texts).unwrap_or_default())
+        .collect();
+    names.push(&sides.old.name);
+    for (key, value) in members(Some(endpoint)) {
+        let told = || set(old.field(key)).is_some_and(|old| old == value);
+        let fits = value.is_zero()
+            || match &*fold(key) {
+                "aliases" | "dnsnames" => texts(value).iter().all(|name| names.contains(name)),
+                "driveropts" | "gwpriority" => true,
+                "ipamconfig" => same_addresses(Some(value), old.field("IPAMConfig")),
+                "links" => linked(Some(value)).is_subset(&linked(old.field("Links"))),
+                // A client sends back what it was told, and some engines read of it.
+                "globalipv6address" | "ipaddress" | "macaddress" | "networkid" => told(),
+                // Nobody reads these of a request.
+                "endpointid"
+                | "gateway"
+                | "globalipv6prefixlen"
+                | "ipprefixlen"
+                | "ipv6gateway" => value.as_object().is_none() && value.as_array().is_none(),
+                _ => false,
+            };
+        if !fits {
+            return Err(format!("`{at}.{}`", printable(key)));
+        }
+    }
+    driver_options(Some(endpoint), old, at)
+}
+
+/// The options of the network's driver are the same; they may limit.
+fn driver_options(new: Option<&Json>, old: &Json, at: &str) -> Result<(), Difference> {
+    for (name, shape) in
+        [("DriverOpts", Shape::Members(&Shape::Value)), ("GwPriority", Shape::Value)]
+    {
+        if !same(&shape, new.and_then(|it| it.field(name)), old.field(name)) {
+            return Err(format!("`{at}.{name}`"));
+        }
+    }
+    Ok(())
+}
+
+fn same_addresses(new: Option<&Json>, old: Option<&Json>) -> bool {
+    const ADDRESSES: Shape = Shape::Fields(&[(
+        "gives an address",
+        &[
+            ("IPv4Address", Shape::Value),
+            ("IPv6Address", Shape::Value),
+            ("LinkLocalIPs", Shape::Value),
+        ],
+    )]);
+    same(&ADDRESSES, new, old)
+}

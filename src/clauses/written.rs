@@ -1,0 +1,81 @@
+//! A client that replaces containers gives no image a name that a container of somebody else uses: what it made would run in its place. A
+//! container may come back from another tag of its repository, so the repository decides.
+
+use crate::request::json::Json;
+use crate::rule::labels::creator::CREATOR_LABEL;
+use crate::rule::words::{ImageName, Uses, uses};
+use crate::text::printable;
+
+use super::inquiry::{Inquiry, Looked};
+use super::question::Question;
+use super::violation::{Clause, Verdict, violation};
+
+/// Nothing gets a name that another's container uses.
+pub(super) fn no_names_in_use(inquiry: &mut Inquiry<'_>) -> Verdict {
+    if !inquiry.list.words.may_recreate() {
+        return Ok(());
+    }
+    let query = inquiry.head.target.query();
+    let repository = || vec![(inquiry.parameter("repo"), inquiry.parameter("tag"))];
+    let names: Vec<(&str, &str)> = match uses(inquiry.head.operation) {
+        Uses::No | Uses::Container | Uses::Service => return Ok(()),
+        Uses::Pull if inquiry.parameter("fromSrc").is_empty() => return Ok(()),
+        Uses::Pull | Uses::Writes => repository(),
+        Uses::Builds => query.all("t").map(|name| (name, "")).collect(),
+        Uses::Loads => {
+            let problem = "writes images under names that nobody sees here, and with `recreate` the client could make containers of others run them";
+            let place = format!("`{}`", inquiry.head.operation);
+            return Err(violation(Clause::Recreate, &place, problem));
+        }
+    };
+    let names: Vec<_> = names.into_iter().filter(|(name, _)| !name.is_empty()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let rows = match inquiry.answer(&Question::Containers) {
+        Looked::NotYet => return Ok(()),
+        Looked::Missing => &[],
+        Looked::Found(rows) => rows.as_array().unwrap_or_default(),
+    };
+    let creator = inquiry.terms.creator.as_ref().map(ToString::to_string);
+    for row in rows {
+        let text = |name: &str| row.field(name).and_then(Json::as_str).unwrap_or_default();
+        let labels = row.field("Labels");
+        let made_by = labels.and_then(|it| it.field(CREATOR_LABEL)).and_then(Json::as_str);
+        if made_by.is_some() && made_by == creator.as_deref() {
+            continue;
+        }
+        let image = text("Image");
+        // The list shows an id where the name means another image by now; the container has the name still.
+        let used = match ImageName::parse(image).filter(|_| !is_like_an_id(image)) {
+            Some(name) => Some(name),
+            None => match inquiry.answer(&Question::Replaced(text("Id").to_owned())) {
+                Looked::NotYet => continue,
+                Looked::Missing => None,
+                Looked::Found(inspect) => {
+                    let image = inspect.field("Config").and_then(|it| it.field("Image"));
+                    ImageName::parse(image.and_then(Json::as_str).unwrap_or_default())
+                }
+            },
+        };
+        for (name, tag) in &names {
+            let written = ImageName::parse(name).map(|it| it.with_version(tag));
+            // What cannot be read might be any name.
+            let is_used =
+                |used: &ImageName| written.as_ref().is_none_or(|it| it.is_of_repository(used));
+            if used.as_ref().is_some_and(is_used) {
+                let problem = format!(
+                    "gives an image the name `{}`, of which a container runs that this client did not create, and with `recreate` it could make that container run the image",
+                    printable(name)
+                );
+                return Err(violation(Clause::Recreate, "the request", &problem));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_like_an_id(image: &str) -> bool {
+    let digits = image.strip_prefix("sha256:").unwrap_or(image);
+    digits.len() >= 12 && digits.bytes().all(|it| it.is_ascii_hexdigit())
+}

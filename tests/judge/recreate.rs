@@ -1,0 +1,5 @@
+//! `recreate`: what was there may be there again, and nothing else; and nothing is taken down that could not come back.
+
+mod fields;
+mod orders;
+pub(crate) mod world;
