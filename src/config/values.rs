@@ -194,6 +194,9 @@ pub(super) fn host_access(given: &Given) -> Result<(HostAccess, Exceptions), Pro
 
 /// What is wrong with words, in one line.
 pub(super) fn in_words(mistakes: &[WordMistake]) -> Problem {
+    if let [WordMistake::Empty] = mistakes {
+        return "says nothing; write what is meant, or leave it out".into();
+    }
     let all: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
     format!("has a mistake: {}", all.join("; ")).into()
 }

@@ -67,7 +67,7 @@ fn words_are_for_somebody() {
     let both = load(&["-allow=logs", "-allow=restart"], &[("SP_ALLOW", "exec")]).unwrap();
     assert_eq!(gives(&both), ["ContainerLogs", "ContainerRestart"]);
     for (wrong, says) in [
-        ("-allow=", "the value is empty"),
+        ("-allow=", "an empty value says nothing"),
         ("-allow=raed", "did you mean `read`?"),
         ("-images=a b", "is not an image"),
         ("-hostaccess=cap:", "is not an exception"),
