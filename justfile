@@ -18,7 +18,7 @@ shell:
 
 # real clients on a real engine
 e2e *args:
-    cargo test --locked -p sockwarden-e2e {{ args }}
+    RUST_TEST_THREADS=$(nproc) cargo test --locked -p sockwarden-e2e {{ args }}
 
 # a demonstration, with containers if an engine answers
 quickstart:
@@ -33,6 +33,12 @@ image tag="sockwarden" target=`rustc -vV | sed -n 's/^host: //p'`:
 soak minutes="1":
     cargo build --release --locked
     cargo run --release --locked -p sockwarden-soak -- -minutes {{ minutes }}
+
+# whether the sandbox keeps the system calls that serving makes, and no other; needs strace
+calls:
+    cargo build --release --locked
+    cargo build --locked -p sockwarden-soak
+    .ci/system_calls target/release/sockwarden target/debug/sockwarden-soak
 
 # a fuzz target (the names are those in fuzz/fuzz_targets) for so many seconds; needs nightly and cargo-fuzz
 fuzz name seconds="60":

@@ -27,7 +27,7 @@ use crate::bounds::Bounds;
 use crate::engine::Engine;
 use crate::in_force::Current;
 use crate::registry::Registry;
-use crate::wording::SettingName;
+use crate::setting::SettingName;
 use crate::workers::Workers;
 
 pub use why::{Asked, Told, Verdict};

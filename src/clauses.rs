@@ -27,6 +27,7 @@ mod protected;
 mod question;
 mod reach;
 mod references;
+mod starts;
 mod swarm;
 mod terms;
 #[cfg(test)]
@@ -40,7 +41,6 @@ use crate::rule::{Allowlist, HostAccess, Match};
 use crate::text::printable;
 
 pub use answers::Answers;
-pub use builds::{builds_images, builds_unlabelled, starts_containers};
 pub use creator::{mark, needs_creator};
 pub use decisions::Gains;
 pub use mounts::mount_danger;
@@ -117,7 +117,15 @@ fn within_limits(inquiry: &mut Inquiry<'_>) -> Verdict {
             host::container_create(inquiry)?;
             image::inherited_stays_inside(inquiry)
         }
-        Limited::ContainerUpdate => host::container_update(inquiry),
+        Limited::ContainerUpdate => {
+            host::container_update(inquiry)?;
+            starts::own_stays_inside(inquiry)
+        }
+        Limited::Start => {
+            mounts::checkpoint_parameter(inquiry, "checkpoint-dir")?;
+            starts::own_stays_inside(inquiry)
+        }
+        Limited::Restart => starts::own_stays_inside(inquiry),
         Limited::ContainerExec => host::container_exec(inquiry),
         Limited::Target => reach::target_stays_inside(inquiry),
         Limited::ExecRead => execs::exec(inquiry, true),
@@ -187,6 +195,8 @@ fn mounts_something(operation: Operation) -> bool {
         | Limited::Build
         | Limited::Plugin => true,
         Limited::No
+        | Limited::Start
+        | Limited::Restart
         | Limited::ContainerExec
         | Limited::Target
         | Limited::ExecRead

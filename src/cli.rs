@@ -16,12 +16,12 @@ use anyhow::Context as _;
 use tokio::sync::oneshot;
 
 use crate::admin;
-use crate::config;
-use crate::config::{Config, Loaded};
+use crate::config::{self, Assumed, Config, Loaded};
 use crate::log;
 use crate::run;
 use crate::run::Ended;
 use crate::sandbox;
+use crate::setting::SettingName;
 use crate::startup;
 use crate::workers::{self, Workers};
 use terminal::{complain, exit, print_out, small_runtime};
@@ -69,7 +69,7 @@ fn serve(
 ) -> anyhow::Result<u8> {
     // Before the sandbox, which closes the files that tell.
     let place = startup::place(Path::new("/"));
-    let config = match Config::load_at(args, env, place) {
+    let mut config = match Config::load_at(args, env, place) {
         Ok(Loaded::Serve(config)) => *config,
         Ok(Loaded::Help) => return print_out(&config::help()),
         Ok(Loaded::Version) => {
@@ -80,6 +80,10 @@ fn serve(
             return Ok(exit::UNUSABLE);
         }
     };
+    if config.assumed == Assumed::Sections {
+        config.allow_from.extend(startup::attached_networks(Path::new("/")));
+    }
+    SettingName::call_by_variable(&config.by_variable);
     // It reads files to find out.
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
     // Before the first thread: what is given up holds for this one and those it starts.
@@ -89,7 +93,8 @@ fn serve(
         entered.report();
     } else {
         tracing::warn!(
-            "the sandbox is off, as `-nosandbox` says; switch it on again when you know what was in its way"
+            "the sandbox is off, as {} says; switch it on again when you know what was in its way",
+            SettingName::NoSandbox
         );
     }
     let started = Workers::start(workers).and_then(|workers| Ok((workers, workers::runtime()?)));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::rule::labels::creator::{Creator, Maker};
 
 pub use container::{
-    Bound, Container, ContainerId, Lineage, MadeBy, Parent, Standing, WhyBound, WhyUnknown,
+    Bound, Container, ContainerId, Lineage, MadeBy, Parent, Standing, Step, WhyBound, WhyUnknown,
 };
 
 /// The other end of a connection, as the kernel names it.
@@ -176,22 +176,10 @@ impl Identity {
 
 #[cfg(test)]
 mod tests {
+    use super::container::tests::{container, made_by, own};
     use super::*;
     use crate::rule::labels::Rights;
     use crate::rule::labels::creator::Service;
-
-    fn container(name: &str, rights: Rights, lineage: Lineage) -> Arc<Container> {
-        let id = ContainerId::parse(&"a".repeat(64)).unwrap();
-        Arc::new(Container { id, name: name.to_owned(), rights, lineage })
-    }
-
-    fn own() -> Rights {
-        Rights::Own(Arc::default())
-    }
-
-    fn made_by(creator: &str) -> Lineage {
-        Lineage { creator: Some(Creator::parse(creator)), ..Lineage::default() }
-    }
 
     #[track_caller]
     fn check(containers: &[Arc<Container>], want: &str) {
@@ -218,7 +206,9 @@ mod tests {
         let child = container("c", Rights::Unlabelled, made_by("user:5,name:a"));
         check(&[Arc::clone(&child)], "user:5,name:a");
         check(&[ci, child], "service:web/ci,user:5,name:a");
-        check(&[container("free", own(), made_by("name:a"))], "name:free");
+        // What creates with labels of its own stands behind it too: they may limit it further.
+        check(&[container("both", own(), made_by("name:a"))], "name:a,name:both");
+        check(&[container("both", own(), made_by("?"))], "unknown");
         check(&[container("lost", Rights::Unlabelled, made_by("?"))], "unknown");
         check(&[container("o d", own(), Lineage::default())], "name:o d");
         assert_eq!(Creator::parse("name:o d"), Creator::Unreadable);

@@ -11,6 +11,7 @@ mod mistake;
 pub mod options;
 mod pages;
 mod reference;
+mod sections;
 mod services;
 mod subcommand;
 mod values;
@@ -33,13 +34,13 @@ use crate::log::LogSettings;
 use crate::registry::OwnContainer;
 use crate::rule::words::{ImagePattern, Words};
 use crate::rule::{Allowlist, HostAccess, RuleSet};
-use crate::wording::SettingName;
+use crate::setting::SettingName;
 
 use self::arguments::{CommandLine, Written};
 use self::draft::Draft;
 
 pub use self::arguments::{Mixed, mixed};
-pub use self::draft::Place;
+pub use self::draft::{Assumed, Place};
 pub use self::mistake::{Mistake, Mistakes, nearest};
 pub use self::pages::{presets_page, words_page};
 pub use self::reference::{help, help_of, reference};
@@ -47,10 +48,6 @@ pub use self::subcommand::{Arguments, Parsed, arguments_of};
 
 /// Everything a user can set for `serve`, checked.
 #[derive(Debug, Clone)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a switch, and they do not depend on each other"
-)]
 pub struct Config {
     /// Where clients connect.
     pub listener: ListenerAddress,
@@ -82,12 +79,14 @@ pub struct Config {
     pub log: LogSettings,
     /// The proxy's own container, which switches per-container allowlists on; `None` leaves them off.
     pub own_container: Option<OwnContainer>,
-    /// Whether that is so because nothing says otherwise, in a container.
-    pub assumes_labels: bool,
+    /// What of it nobody said, in a container.
+    pub assumed: Assumed,
     /// The label prefixes that carry allowlists.
     pub label_prefixes: Vec<String>,
     /// Whether labels that come from an image count as the container's own.
     pub trust_image_labels: bool,
+    /// The settings that were given by their variables, and that messages call by them.
+    pub by_variable: Vec<SettingName>,
     /// What is valid and still surprising, a sentence each, to be said once at the start.
     pub warnings: Vec<String>,
 }
@@ -137,14 +136,16 @@ impl Config {
         draft.place = place;
         let variables = arguments::variables(env);
         draft.service_variables = variables.of_services;
-        let wants_no_labels = variables.wants_no_labels;
+        let (wants_no_labels, foreign) = (variables.wants_no_labels, variables.foreign);
         // Variables first, so that a flag wins by being read later; reported the other way round, nearest to the user first.
         let in_variables = apply(&mut draft, variables.given);
         let mut mistakes = apply(&mut draft, flags);
         mistakes.extend(in_variables);
         mistakes.extend(draft.contradictions());
-        if !wants_no_labels {
-            draft.assume_labels();
+        let is_open = draft.is_open() && !wants_no_labels;
+        mistakes.extend(sections::read(&mut draft, &foreign, is_open));
+        if is_open && draft.assumed == Assumed::Nothing {
+            draft.assume(Assumed::Labels);
         }
         if mistakes.is_empty() {
             Ok(Loaded::Serve(Box::new(draft.into())))
@@ -174,10 +175,13 @@ impl Config {
 impl From<Draft> for Config {
     fn from(draft: Draft) -> Self {
         let warnings = warnings::of(&draft);
+        let by_variable = draft.given_by_variable();
         let rules = draft.effective_rules().cloned().collect::<RuleSet>();
         let words = draft.effective_words();
-        let own_host_access =
-            draft.written(SettingName::HostAccess.name()).map(|_| draft.host_access);
+        let own_host_access = draft
+            .written(SettingName::HostAccess)
+            .map(|_| draft.host_access)
+            .or(draft.own_host_access);
         let listener = match draft.endpoint {
             Some(path) => ListenerAddress::Unix { path, mode: draft.endpoint_mode },
             None => ListenerAddress::Tcp(SocketAddr::new(draft.listen_ip, draft.port)),
@@ -209,9 +213,10 @@ impl From<Draft> for Config {
             sandbox: !draft.no_sandbox,
             log: LogSettings { level: draft.log_level, json: draft.log_json },
             own_container: draft.own_container,
-            assumes_labels: draft.assumes_labels,
+            assumed: draft.assumed,
             label_prefixes: draft.label_prefixes,
             trust_image_labels: draft.trust_image_labels,
+            by_variable,
             warnings,
         }
     }

@@ -1,4 +1,6 @@
 //! What holds now. A reload replaces it as a whole; a request takes it once, at its start, and keeps what it took.
+//!
+//! The limits are not in here: they apply before there is a request. ARCHITECTURE.md says more ("Decisions that look odd").
 
 use std::sync::{Arc, PoisonError, RwLock};
 

@@ -9,6 +9,9 @@ pub mod text;
 // Method, target, operation, fields: what is asked. Text in, values or a reason out.
 pub mod request;
 
+// What a setting is called in messages: by its flag, or by its variable if the user gave that.
+pub mod setting;
+
 // What one flag, variable or label allows: patterns for whole paths, and words with their conditions and presets.
 pub mod rule;
 

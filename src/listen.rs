@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use crate::bounds::Bounds;
 use crate::client::Peer;
 use crate::proxy::{self, Proxy, Stop};
+use crate::setting::SettingName;
 use crate::socket::Socket;
-use crate::wording::SettingName;
 use crate::workers::{Placement, Workers};
 
 const PORT: SettingName = SettingName::ProxyPort;

@@ -46,7 +46,7 @@ impl Policy {
     ) -> Judgement<B> {
         let (grant, lists) = match self.lists(client, &head, &body) {
             Ok(allowed) => allowed,
-            Err(reason) => return Judgement::Denied(Box::new(Denied { head, reason })),
+            Err(reason) => return Judgement::Denied(Box::new(Denied { head, reason, by: None })),
         };
         match body::plan(head, body) {
             Ok((head, body)) => {
@@ -89,6 +89,7 @@ impl Policy {
                     other => other,
                 }),
                 Standing::Orphan(bound) => Err(DenyReason::Creator(Box::new(bound))),
+                Standing::Step(container) => Err(DenyReason::Step(container.name.clone())),
             })
             .reduce(|all, this| {
                 let ((_, mut lists), (grant, list)) = (all?, this?);

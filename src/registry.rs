@@ -8,6 +8,7 @@
 //! Not protected against: a neighbour on the same network that forges source addresses (it needs `CAP_NET_RAW`, which containers have
 //! by default). docs/per-container-allowlists.md says what to do about it.
 
+mod departed;
 mod directory;
 mod entry;
 mod epoch;
@@ -29,6 +30,8 @@ mod shared;
 
 use std::sync::Arc;
 
+#[cfg(test)]
+pub(crate) use departed::GRACE;
 pub use directory::LabelPolicy;
 pub use named::Named;
 pub use networks::{Found, Networks};

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::clauses::{Gains, starts_containers};
+use crate::clauses::Gains;
 use crate::request::{Head, Method, Operation, RequestTarget};
 use crate::rule::words::{Bundle, Words, homes_of};
 use crate::rule::{Allowlist, HostAccess, Origin, Rule, RuleSet};
@@ -141,18 +141,6 @@ fn level(operation: Operation) -> Level {
 fn shows_settings(operation: Operation) -> bool {
     use Operation as O;
     [O::ContainerInspect, O::ImageInspect, O::ImageHistory, O::VolumeInspect].contains(&operation)
-}
-
-/// What this list allows and a client does not get, because it allows builds as well, where rights come from labels.
-pub fn build_limits(list: &Allowlist) -> String {
-    let starts: Vec<&str> = Operation::all()
-        .filter(|operation| starts_containers(*operation) && gives(list, *operation))
-        .map(Operation::id)
-        .collect();
-    match starts.as_slice() {
-        [] => "may build, and so neither make nor start containers".to_owned(),
-        starts => format!("may build, and so not use {}", starts.join(", ")),
-    }
 }
 
 /// The operation through which a client with this list owns the host, if there is one: what it creates may do anything there.
@@ -315,19 +303,6 @@ mod tests {
         ] {
             assert!(!wide(pattern), "{pattern}");
         }
-    }
-
-    #[test]
-    fn who_builds_is_told_what_that_costs() {
-        let rules = |pattern: &str| list(Method::Post, pattern);
-        assert_eq!(
-            build_limits(&rules("/(build|containers/(create|x/start))")),
-            "may build, and so not use ContainerCreate, ContainerStart"
-        );
-        assert_eq!(
-            build_limits(&rules("/build")),
-            "may build, and so neither make nor start containers"
-        );
     }
 
     #[test]

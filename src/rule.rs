@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 pub use host_access::HostAccess;
 pub use origin::Origin;
 pub use pattern::{AnchoredRegex, PatternError, PatternSet};
-use words::{Bundle, Exceptions, ImagePattern, Words};
+use words::{Exceptions, ImagePattern, Words};
 
 use crate::request::{ApiVersion, Method};
 
@@ -53,13 +53,6 @@ impl Allowlist {
     /// Whether it allows nothing.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty() && self.words.is_empty()
-    }
-
-    /// Whether a word or a pattern allows builds.
-    pub fn allows_builds(&self) -> bool {
-        let builds = [Bundle::Build, Bundle::Buildkit].into_iter().flat_map(Bundle::members);
-        builds.map(|(operation, _)| operation).any(|it| self.words.gives(it))
-            || self.rules.allows_builds()
     }
 }
 
@@ -111,8 +104,6 @@ pub struct RuleSet {
     by_method: [Vec<Arc<Rule>>; Method::ALL.len()],
     /// Which of many rules for a method to look at, made when first needed; `None` where they are few, or too large together.
     hints: OnceLock<Box<[Option<PatternSet>]>>,
-    /// Whether it allows builds, found out when first asked.
-    builds: OnceLock<bool>,
 }
 
 /// The minor numbers of the API versions that a client may name below version 2, which no engine speaks.
@@ -138,7 +129,6 @@ impl RuleSet {
         if let Some(rules) = self.by_method.get_mut(rule.method as usize) {
             rules.push(Arc::new(rule));
             self.hints.take();
-            self.builds.take();
         }
     }
 
@@ -166,15 +156,6 @@ impl RuleSet {
         !self.of(method).is_empty()
             && (allows(path)
                 || NAMED_VERSIONS.clone().any(|minor| allows(&format!("/v1.{minor}{path}"))))
-    }
-
-    /// Whether it allows builds, under any version. Both operations run what the client sends.
-    pub fn allows_builds(&self) -> bool {
-        *self.builds.get_or_init(|| {
-            ["/build", "/grpc"]
-                .into_iter()
-                .any(|path| self.allows_under_any_version(Method::Post, path))
-        })
     }
 
     fn hint(&self, method: Method) -> Option<&PatternSet> {

@@ -10,14 +10,14 @@ use crate::admin::Admin;
 use crate::admission::AdmissionList;
 use crate::audit::Audit;
 use crate::bounds::Bounds;
-use crate::config::Config;
+use crate::config::{Assumed, Config};
 use crate::engine::{Engine, Watchdog};
 use crate::listen::{self, Listener, ListenerAddress};
 use crate::policy::Policy;
 use crate::proxy::{Proxy, Stop};
 use crate::registry::{LabelPolicy, Networks, OwnContainerError, Registry};
+use crate::setting::SettingName;
 use crate::startup;
-use crate::wording::SettingName;
 use crate::workers::Workers;
 
 /// How long connections get to close after everything that runs was finished or given up.
@@ -78,9 +78,7 @@ pub async fn serve(
         None
     };
     let policy = Policy::new(config.default_list(), config.bodies.clone());
-    let registry = registry(&config, &engine).await.map_err(|error| {
-        if config.assumes_labels { StartError::NothingGiven(error) } else { error.into() }
-    })?;
+    let registry = registry_or_none(&config, &engine).await?;
     let networks = match &registry {
         Some(registry) => registry.networks(),
         None => Arc::new(Networks::new(engine.clone())),
@@ -171,6 +169,25 @@ pub async fn serve(
 }
 
 /// Knows containers, if per-container allowlists are on.
+/// The registry where labels are read. Where that is only assumed, other things are said of it if it cannot be.
+async fn registry_or_none(
+    config: &Config,
+    engine: &Engine,
+) -> Result<Option<Arc<Registry>>, StartError> {
+    match (registry(config, engine).await, config.assumed) {
+        (Ok(registry), _) => Ok(registry),
+        (Err(error), Assumed::Labels) => Err(StartError::NothingGiven(error)),
+        (Err(error), Assumed::Nothing) => Err(error.into()),
+        (Err(error), Assumed::Sections) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "labels are not read, because sockwarden does not find its own container: every client is judged by the variables"
+            );
+            Ok(None)
+        }
+    }
+}
+
 async fn registry(
     config: &Config,
     engine: &Engine,

@@ -1,5 +1,5 @@
 //! What the process gives up before it serves anybody: it can start no program, gain no privilege, open no file but the few it needs, and
-//! make no system call that only an intruder would want.
+//! make no system call that serving does not make.
 //!
 //! Whoever took the process over would still hold the engine's socket. But what came in by a bug in here would find no shell, no way to
 //! load or trace anything, and no file to read or leave behind.
@@ -7,7 +7,8 @@
 //! The three parts are `no_new_privs` (prctl(2)), Landlock (landlock(7)) and seccomp (seccomp(2)). Each holds for the thread that asks for
 //! it and for all that are started by it, so this is done while there is one. Where the kernel lacks a part the others still hold.
 
-use std::collections::BTreeMap;
+mod calls;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -16,10 +17,6 @@ use landlock::{
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 use rustix::process::{Resource, Rlimit, setrlimit};
-use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
-};
 
 use crate::admission::AllowFrom;
 use crate::config::Config;
@@ -33,9 +30,9 @@ pub fn enter(config: &Config) -> Entered {
     // A core dump would hold the credentials that pass through.
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     let no_core = setrlimit(Resource::Core, none);
-    // Landlock before seccomp, which might be told to forbid it one day.
+    // Landlock before seccomp, which does not keep its calls.
     let files = close_files(&needs);
-    let calls = close_calls();
+    let calls = calls::close();
     Entered { privileges: privileges.and(no_core), files, calls }
 }
 
@@ -146,145 +143,6 @@ fn close_files(needs: &Needs) -> Result<RestrictionStatus, RulesetError> {
     rules.restrict_self()
 }
 
-/// Two filters, because a filter has one way to refuse.
-fn close_calls() -> Result<(), seccompiler::Error> {
-    // glibc starts threads by clone3(2), whose flags a filter cannot see, and by clone(2) where there is none.
-    let unknown = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
-    seccompiler::apply_filter(&filter(unknown, libc::ENOSYS)?)?;
-    seccompiler::apply_filter(&filter(forbidden()?, libc::EPERM)?)
-}
-
-fn filter(
-    calls: BTreeMap<i64, Vec<SeccompRule>>,
-    error: i32,
-) -> Result<BpfProgram, seccompiler::Error> {
-    let arch = TargetArch::try_from(std::env::consts::ARCH)?;
-    let refuse = SeccompAction::Errno(error.unsigned_abs());
-    let program = SeccompFilter::new(calls, SeccompAction::Allow, refuse, arch)?;
-    Ok(program.try_into()?)
-}
-
-/// The calls that are refused. A list of what is allowed would be shorter to state and would break with the next C library.
-fn forbidden() -> Result<BTreeMap<i64, Vec<SeccompRule>>, seccompiler::Error> {
-    let mut calls: BTreeMap<i64, Vec<SeccompRule>> =
-        FORBIDDEN.iter().map(|call| (*call, Vec::new())).collect();
-    let equals = |argument, mask: i32, value: i32| {
-        let mask = SeccompCmpOp::MaskedEq(u64::from(mask.cast_unsigned()));
-        let value = u64::from(value.cast_unsigned());
-        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, mask, value)
-    };
-    let differs = |argument, value: i32| {
-        let value = u64::from(value.cast_unsigned());
-        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, value)
-    };
-    // A new thread is fine, a new process is not.
-    let process = SeccompRule::new(vec![equals(0, libc::CLONE_THREAD, 0)?])?;
-    calls.insert(libc::SYS_clone, vec![process]);
-    // Netlink tells name look-ups which addresses this machine has.
-    let families = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
-    let others = families.into_iter().map(|family| differs(0, family)).collect::<Result<_, _>>()?;
-    calls.insert(libc::SYS_socket, vec![SeccompRule::new(others)?]);
-    // Where the kernel has the x32 interface every call is there a second time.
-    #[cfg(target_arch = "x86_64")]
-    {
-        const X32: i64 = 0x4000_0000;
-        // execve, ptrace, kexec_load, process_vm_readv, process_vm_writev, execveat
-        const RENUMBERED: [i64; 6] = [520, 521, 528, 539, 540, 545];
-        let again = calls.keys().copied().chain(RENUMBERED).map(|call| (call | X32, Vec::new()));
-        let again: Vec<_> = again.collect();
-        calls.extend(again);
-    }
-    Ok(calls)
-}
-
-/// Starting programs, looking into others, changing privileges, mounts, namespaces, the kernel, the clock and the machine.
-const FORBIDDEN: &[i64] = &[
-    libc::SYS_execve,
-    libc::SYS_execveat,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_fork,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_vfork,
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_process_madvise,
-    libc::SYS_kcmp,
-    libc::SYS_pidfd_open,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_pidfd_send_signal,
-    libc::SYS_kill,
-    libc::SYS_rt_sigqueueinfo,
-    libc::SYS_rt_tgsigqueueinfo,
-    libc::SYS_setuid,
-    libc::SYS_setgid,
-    libc::SYS_setreuid,
-    libc::SYS_setregid,
-    libc::SYS_setresuid,
-    libc::SYS_setresgid,
-    libc::SYS_setgroups,
-    libc::SYS_setfsuid,
-    libc::SYS_setfsgid,
-    libc::SYS_capset,
-    libc::SYS_personality,
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_pivot_root,
-    libc::SYS_chroot,
-    libc::SYS_open_tree,
-    libc::SYS_move_mount,
-    libc::SYS_fsopen,
-    libc::SYS_fsconfig,
-    libc::SYS_fsmount,
-    libc::SYS_fspick,
-    libc::SYS_mount_setattr,
-    libc::SYS_mknodat,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_mknod,
-    libc::SYS_name_to_handle_at,
-    libc::SYS_open_by_handle_at,
-    libc::SYS_fanotify_init,
-    libc::SYS_quotactl,
-    libc::SYS_quotactl_fd,
-    libc::SYS_swapon,
-    libc::SYS_swapoff,
-    libc::SYS_acct,
-    libc::SYS_unshare,
-    libc::SYS_setns,
-    libc::SYS_bpf,
-    libc::SYS_perf_event_open,
-    libc::SYS_userfaultfd,
-    libc::SYS_io_uring_setup,
-    libc::SYS_io_uring_enter,
-    libc::SYS_io_uring_register,
-    libc::SYS_memfd_create,
-    libc::SYS_add_key,
-    libc::SYS_request_key,
-    libc::SYS_keyctl,
-    libc::SYS_init_module,
-    libc::SYS_finit_module,
-    libc::SYS_delete_module,
-    libc::SYS_kexec_load,
-    libc::SYS_kexec_file_load,
-    libc::SYS_reboot,
-    libc::SYS_syslog,
-    libc::SYS_vhangup,
-    libc::SYS_sethostname,
-    libc::SYS_setdomainname,
-    libc::SYS_settimeofday,
-    libc::SYS_clock_settime,
-    libc::SYS_clock_adjtime,
-    libc::SYS_adjtimex,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_iopl,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_ioperm,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_modify_ldt,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_uselib,
-];
-
 #[cfg(test)]
 mod tests {
     use std::io::{self, ErrorKind};
@@ -347,30 +205,37 @@ mod tests {
             entered.calls.unwrap();
             let program = || Command::new("/proc/self/exe");
             // Landlock has another error for it.
-            let forbidden = Some(libc::EPERM);
-            assert_eq!(program().arg("--list").spawn().unwrap_err().raw_os_error(), forbidden);
-            assert_eq!(program().exec().raw_os_error(), forbidden);
+            let unknown = Some(libc::ENOSYS);
+            assert_eq!(program().arg("--list").spawn().unwrap_err().raw_os_error(), unknown);
+            assert_eq!(program().exec().raw_os_error(), unknown);
             // Threads are no processes.
             assert_eq!(std::thread::spawn(|| 7).join().unwrap(), 7);
         });
     }
 
     #[test]
-    fn forbidden_calls_fail_and_the_rest_works() {
+    fn other_calls_fail_and_the_rest_works() {
         inside(&[], |entered| {
             entered.calls.unwrap();
             assert!(rustix::thread::no_new_privs().unwrap());
-            let denied = rustix::io::Errno::PERM;
-            let domain = socket2::Domain::from(libc::AF_ALG);
-            refused(
-                socket2::Socket::new(domain, socket2::Type::SEQPACKET, None),
-                "a socket of AF_ALG",
-            );
+            let unknown = rustix::io::Errno::NOSYS;
+            let socket = |family, kind| {
+                let socket = socket2::Socket::new(socket2::Domain::from(family), kind, None);
+                socket.map(drop).map_err(|error| error.raw_os_error())
+            };
+            let refused = Err(Some(libc::ENOSYS));
+            assert_eq!(socket(libc::AF_ALG, socket2::Type::SEQPACKET), refused);
+            assert_eq!(socket(libc::AF_VSOCK, socket2::Type::STREAM), refused);
+            for family in [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK] {
+                let result = socket(family, socket2::Type::DGRAM);
+                assert_ne!(result, refused, "family {family}");
+            }
             let us = rustix::process::getpid();
             let none = rustix::process::PidfdFlags::empty();
-            assert_eq!(rustix::process::pidfd_open(us, none).unwrap_err(), denied);
-            assert_eq!(rustix::process::test_kill_process(us).unwrap_err(), denied);
-            assert_eq!(rustix::process::chroot("/").unwrap_err(), denied);
+            assert_eq!(rustix::process::pidfd_open(us, none).unwrap_err(), unknown);
+            assert_eq!(rustix::process::test_kill_process(us).unwrap_err(), unknown);
+            assert_eq!(rustix::process::chroot("/").unwrap_err(), unknown);
+            assert_eq!(rustix::process::getpriority_process(None).unwrap_err(), unknown);
             // Looked up by the C library, with netlink and all.
             assert!(("127.0.0.1", 0).to_socket_addrs().unwrap().next().is_some());
             let (one, _other) = UnixStream::pair().unwrap();

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
+
+use ipnet::IpNet;
 
 use crate::admission::AllowFrom;
 use crate::bounds::{Bounds, Limits};
@@ -12,9 +15,9 @@ use crate::config::{Config, Place};
 use crate::engine::{Engine, EngineError};
 use crate::listen::ListenerAddress;
 use crate::request::{Method, Operation};
-use crate::risks::{build_limits, dangers, gives, host_owner, risk};
+use crate::risks::{dangers, gives, host_owner, risk};
 use crate::rule::{Allowlist, HostAccess};
-use crate::wording::{Named, SettingName};
+use crate::setting::{Named, SettingName};
 
 const SOCKET_PATH: SettingName = SettingName::SocketPath;
 const DENY_HOST: Named<'_> = SettingName::HostAccess.set_to("deny");
@@ -37,6 +40,39 @@ pub fn place(root: &Path) -> Place {
     } else {
         Place::Elsewhere
     }
+}
+
+/// The networks that this process is attached to, without loopback, as proc(5) has them below this root.
+pub fn attached_networks(root: &Path) -> Vec<AllowFrom> {
+    let read = |file: &str| fs::read_to_string(root.join(file)).unwrap_or_default();
+    let (routes, addresses) = (read("proc/net/route"), read("proc/net/if_inet6"));
+    let nets = routes.lines().filter_map(route).chain(addresses.lines().filter_map(address));
+    nets.map(AllowFrom::Net).collect()
+}
+
+/// A line of `/proc/net/route`: a network that is reached without a gateway. Numbers are in the order of the machine's bytes.
+fn route(line: &str) -> Option<IpNet> {
+    let mut columns = line.split_whitespace();
+    let interface = columns.next()?;
+    let mut number = || u32::from_str_radix(columns.next()?, 16).ok();
+    let (destination, gateway) = (number()?, number()?);
+    let mask = columns.nth(4)?;
+    let mask = u32::from_str_radix(mask, 16).ok()?;
+    let is_network = gateway == 0 && destination != 0 && mask != 0 && interface != "lo";
+    let address = IpAddr::from(destination.to_ne_bytes());
+    let length = u8::try_from(u32::from_be_bytes(mask.to_ne_bytes()).leading_ones()).ok()?;
+    IpNet::new(address, length).ok().filter(|_| is_network)
+}
+
+/// A line of `/proc/net/if_inet6`: an address, with the length of its network and its scope.
+fn address(line: &str) -> Option<IpNet> {
+    const GLOBAL: &str = "00";
+    let columns: Vec<&str> = line.split_whitespace().collect();
+    let [address, _, length, GLOBAL, _, interface] = columns.as_slice() else { return None };
+    let address = u128::from_str_radix(address, 16).ok()?;
+    let length = u8::from_str_radix(length, 16).ok()?;
+    let net = IpNet::new(IpAddr::from(address.to_be_bytes()), length).ok()?.trunc();
+    Some(net).filter(|_| *interface != "lo")
 }
 
 /// Tries the engine's socket.
@@ -150,7 +186,7 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
     let (most, asked) = (bounds.limits().connections, config.limits.connections);
     if most < asked {
         let why = format!(
-            "the limit of open files allows fewer connections than {}; raise it (`ulimits: nofile` in compose), or lower the option",
+            "the limit of open files allows fewer connections than {}; raise it (`ulimits: nofile` in compose), or lower it",
             SettingName::MaxConnections
         );
         // Nobody is to blame for a default.
@@ -164,12 +200,6 @@ pub async fn report(config: &Config, engine: &Engine, bounds: &Bounds, address: 
     report_rules(&list, &config.bodies, config.own_container.is_some());
     if let Some(warning) = name_taker(config) {
         tracing::warn!("{warning}");
-    }
-    if config.own_container.is_some() && list.allows_builds() {
-        let limits = build_limits(&list);
-        tracing::warn!(
-            "whoever the default allowlist is for {limits}; builds need `networkmode=none` where the proxy is on the default bridge or on the host's network; only a client with the label `allow.labels=true` is free of that"
-        );
     }
     match engine.version().await {
         Ok(version) => {
@@ -318,5 +348,34 @@ mod tests {
         ] {
             assert_eq!(taker(quiet), None, "{quiet:?}");
         }
+    }
+
+    #[test]
+    fn the_networks_are_those_without_a_gateway() {
+        let root = tempfile::tempdir().unwrap();
+        let net = root.path().join("proc/net");
+        fs::create_dir_all(&net).unwrap();
+        let number = |address: [u8; 4]| format!("{:08X}", u32::from_ne_bytes(address));
+        let row = |interface: &str, destination, gateway, mask| {
+            format!(
+                "{interface}\t{}\t{}\t0003\t0\t0\t0\t{}\t0\t0\t0\n",
+                number(destination),
+                number(gateway),
+                number(mask)
+            )
+        };
+        let routes =
+            "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+                .to_owned()
+                + &row("eth0", [0; 4], [172, 18, 0, 1], [0; 4])
+                + &row("eth0", [172, 18, 0, 0], [0; 4], [255, 255, 0, 0])
+                + &row("lo", [127, 0, 0, 0], [0; 4], [255, 0, 0, 0]);
+        fs::write(net.join("route"), routes).unwrap();
+        let addresses = "fd00000000000000000000000000000a 02 40 00 80     eth0\nfe80000000000000000000000000000a 02 40 20 80     eth0\n00000000000000000000000000000001 01 80 10 80       lo\n";
+        fs::write(net.join("if_inet6"), addresses).unwrap();
+        let shown: Vec<String> =
+            attached_networks(root.path()).iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["172.18.0.0/16", "fd00::/64"]);
+        assert!(attached_networks(&root.path().join("none")).is_empty());
     }
 }

@@ -19,12 +19,18 @@ pub fn is_printable(c: char) -> bool {
 ///
 /// Backslashes stay as they are, because a pattern is full of them and must be recognised by the person who wrote it.
 pub fn escaped(text: &str) -> Cow<'_, str> {
-    if text.chars().all(is_printable) {
+    if is_plain(text) || text.chars().all(is_printable) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
     escape_into(&mut escaped, text.chars());
     Cow::Owned(escaped)
+}
+
+/// Whether all of it is printable ASCII: nearly every text is, and this is seen faster. All of it is looked at, without a branch for each
+/// byte.
+fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |so_far, byte| so_far & matches!(byte, b' '..=b'~'))
 }
 
 /// As [`escaped`]; bytes that are not UTF-8 become `\xff`.

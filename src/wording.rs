@@ -1,22 +1,21 @@
 //! Why a request was refused and what would allow it, in words that a user can act on: a flag, a variable, or a label.
 
 mod creator;
-mod setting;
 mod suggestion;
 
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use crate::clauses::{Clause, builds_images, builds_unlabelled, starts_containers};
-use crate::client::{Client, Container, Identity, WhyUnknown};
+use crate::clauses::Clause;
+use crate::client::{Client, Container, Identity, MadeBy, WhyUnknown};
 use crate::policy::{Denied, DenyReason, MAX_QUESTIONS};
 use crate::request::Head;
 use crate::rule::Allowlist;
 use crate::rule::labels::{LabelError, Rights};
-use crate::text::printable;
+use crate::setting::SettingName;
+use crate::text::{escaped, printable};
 use suggestion::{suggested_label, suggested_pattern, suggested_word};
-
-pub use setting::{Named, SettingName};
 
 /// Why it was refused, in the words of the log.
 pub fn reason(reason: &DenyReason) -> String {
@@ -25,6 +24,7 @@ pub fn reason(reason: &DenyReason) -> String {
         DenyReason::UnknownClient(why) => return why.to_string(),
         DenyReason::BrokenLabels(errors) => return joined(errors),
         DenyReason::Creator(bound) => return creator::what(bound),
+        DenyReason::Step(container) => return step(container),
         DenyReason::NoMethod => "method not allowed",
         DenyReason::NoPath => "path not allowed",
         DenyReason::NoWord => "no word allows it",
@@ -41,6 +41,12 @@ pub fn reason(reason: &DenyReason) -> String {
 
 fn joined(errors: &[LabelError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Why a container that a build made has no rights.
+fn step(container: &str) -> String {
+    let name = escaped(container);
+    format!("container `{name}` is what a build makes for one of its steps, so it may do nothing")
 }
 
 /// What is known of the way things are set up, for advice.
@@ -63,7 +69,7 @@ pub struct Explanation {
 
 /// What the client is told, and what the log says would allow it.
 pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanation {
-    let Denied { head, reason } = denied;
+    let Denied { head, reason, by } = denied;
     let method = head.method;
     let asked = fmt::from_fn(|f| write!(f, "{method} {}", printable(head.target.versioned_path())));
     let (message, fix) = match reason {
@@ -90,6 +96,10 @@ pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanatio
                 (creator::what(bound), creator::cure(bound, head, setup.label_prefix));
             (format!("{client} may not ask {asked}: {what}; {cure}"), cure)
         }
+        DenyReason::Step(container) => with_cure(
+            format_args!("{client} may not ask {asked}: {}", step(container)),
+            "if you created it yourself, create it again by its image's name, or with another log driver than `none`",
+        ),
         DenyReason::NoMethod | DenyReason::NoPath | DenyReason::NoWord => {
             let what = fmt::from_fn(|f| {
                 if *reason == DenyReason::NoMethod {
@@ -102,9 +112,6 @@ pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanatio
             // The usual refusal, and a long one.
             let mut message = String::with_capacity(320);
             let _ = write!(message, "{what}; {fix} would allow it");
-            if let Some(price) = setup.label_prefix.and_then(|_| price(head, client)) {
-                let _ = write!(message, ", but {price}");
-            }
             (message, fix)
         }
         DenyReason::BodyNotTaken => with_cure(
@@ -139,7 +146,7 @@ pub fn explain(client: &Client, denied: &Denied, setup: Setup<'_>) -> Explanatio
             }
             clause => with_cure(
                 format_args!("{asked} is not allowed for {client}: {}", violation.told()),
-                &cure(clause, client, setup.label_prefix),
+                &cure(clause, client, by.as_ref(), setup.label_prefix),
             ),
         },
     };
@@ -161,27 +168,13 @@ fn fix_of_list(client: &Client, head: &Head, has_words: bool, setup: Setup<'_>) 
             format!("`{word}` in {}", SettingName::Allow.or_variable())
         }
         (None, _) => {
-            let pattern = format!("'{}'", suggested_pattern(head));
-            SettingName::allow(head.method).set_to(&pattern).or_variable().to_string()
+            let pattern = suggested_pattern(head);
+            let setting = SettingName::allow(head.method).set_to(&pattern).quoted().or_variable();
+            let mut fix = String::with_capacity(pattern.len() + 48);
+            let _ = write!(fix, "{setting}");
+            fix
         }
     }
-}
-
-/// What else would have to change, or would, where one list may not both build and start containers.
-fn price(head: &Head, client: &Client) -> Option<&'static str> {
-    let list = own_list(client).map(|(_, list)| list);
-    if list.is_some_and(|list| list.may_label) {
-        return None;
-    }
-    if builds_images(head.operation) {
-        return Some(
-            "a client that may build may neither make nor start containers, unless `allow.labels=true` lets it give itself any right",
-        );
-    }
-    let is_closed = starts_containers(head.operation) && list.is_some_and(builds_unlabelled);
-    is_closed.then_some(
-        "only in a list that allows no builds, or that has `allow.labels=true`, with which the client can give itself any right",
-    )
 }
 
 const ALLOW_FROM: SettingName = SettingName::AllowFrom;
@@ -196,7 +189,7 @@ fn not_admitted(
     match (&client.identity, setup.label_prefix) {
         (Identity::Containers(containers), Some(prefix)) => {
             let label = suggested_label(head, prefix, None);
-            let unlabelled = containers.iter().find(|container| container.is_by_default());
+            let unlabelled = containers.iter().find(|container| container.is_unlabelled());
             let fix = match unlabelled {
                 Some(container) => format!("the label `{label}` on {container}"),
                 None => format!("the label `{label}`"),
@@ -245,10 +238,19 @@ fn looks_like_gateway(client: &Client) -> bool {
 }
 
 /// What would let a violation pass.
-fn cure(clause: Clause, client: &Client, label_prefix: Option<&str>) -> String {
-    let own = own_list(client).zip(label_prefix);
+fn cure(
+    clause: Clause,
+    client: &Client,
+    by: Option<&Arc<Allowlist>>,
+    label_prefix: Option<&str>,
+) -> String {
+    let owner = match by {
+        Some(list) => owner(client, list),
+        None => own_list(client).map(|(container, _)| container),
+    };
+    let own = owner.zip(label_prefix);
     let label_or = |label: &str, otherwise: &dyn fmt::Display| match own {
-        Some(((container, _), prefix)) => {
+        Some((container, prefix)) => {
             format!("the label `{prefix}.{label}` on {container}")
         }
         None => otherwise.to_string(),
@@ -267,7 +269,7 @@ fn cure(clause: Clause, client: &Client, label_prefix: Option<&str>) -> String {
         Clause::NoMounts => {
             format!("{} is set, so use a named volume instead", SettingName::DenyHostMounts)
         }
-        Clause::NetworkVolume if has_words(client) => format!(
+        Clause::NetworkVolume if by.is_some_and(|list| !list.words.is_empty()) => format!(
             "use a volume of this host instead, or allow it by {}, unless {} is set",
             label_or(
                 "hostaccess=network-volumes",
@@ -296,12 +298,8 @@ fn cure(clause: Clause, client: &Client, label_prefix: Option<&str>) -> String {
             "choose another name; where access to the host is denied nothing allows this".to_owned()
         }
         Clause::Labels => format!("leave it out, or allow it by {}", may_label()),
-        Clause::BuildsToo => format!(
-            "take `POST /build` and `POST /grpc` out of the list, or allow both by {}",
-            may_label()
-        ),
         Clause::BuildNetwork => format!(
-            "build with `networkmode=none` (`docker build --network none`), or allow it by {}",
+            "build on the default bridge or on another network, or with `networkmode=none` (`docker build --network none`), or allow it by {}",
             may_label()
         ),
         Clause::ExecElsewhere => {
@@ -314,9 +312,19 @@ fn cure(clause: Clause, client: &Client, label_prefix: Option<&str>) -> String {
     }
 }
 
-/// Whether the list that decides speaks in words.
-fn has_words(client: &Client) -> bool {
-    own_list(client).is_some_and(|(_, list)| !list.words.is_empty())
+/// The container whose labels say this: one of the client's, or one that created one of those. `None` for the default list.
+fn owner<'a>(client: &'a Client, list: &Arc<Allowlist>) -> Option<&'a Container> {
+    let Identity::Containers(containers) = &client.identity else { return None };
+    let says = |container: &&'a Container| match &container.rights {
+        Rights::Own(own) => Arc::ptr_eq(own, list),
+        Rights::Unlabelled | Rights::Broken(_) => false,
+    };
+    let creators = containers.iter().flat_map(|container| &container.lineage.makers);
+    let creators = creators.filter_map(|made_by| match made_by {
+        MadeBy::Container(container) => Some(&**container),
+        _ => None,
+    });
+    containers.iter().map(|container| &**container).chain(creators).find(says)
 }
 
 /// The container whose own labels decide, if one's do, and what they say.
@@ -332,7 +340,6 @@ fn own_list(client: &Client) -> Option<(&Container, &Allowlist)> {
 mod tests {
     use super::*;
     use crate::request::{Method, RequestTarget};
-    use crate::rule::{AnchoredRegex, Origin};
 
     fn refused(peer: &str, setup: Setup<'_>) -> Explanation {
         let peer: std::net::SocketAddr = peer.parse().unwrap();
@@ -342,7 +349,7 @@ mod tests {
             identity: Identity::Plain,
         };
         let head = Head::new(Method::Get, RequestTarget::parse("/info").unwrap(), []);
-        explain(&client, &Denied { head, reason: DenyReason::NotAdmitted }, setup)
+        explain(&client, &Denied { head, reason: DenyReason::NotAdmitted, by: None }, setup)
     }
 
     #[test]
@@ -362,38 +369,5 @@ mod tests {
             assert!(message.contains("add it to `-allowfrom` (SP_ALLOWFROM)"), "{message}");
             assert!(fix.starts_with("add ") && fix.ends_with("to `-allowfrom` (SP_ALLOWFROM)"));
         }
-    }
-
-    /// What one piece of advice gives, another clause may take away.
-    #[test]
-    fn advice_to_build_or_to_start_says_its_price() {
-        let told = |pattern: &str, may_label: bool, line: &str| {
-            let rule = crate::rule::Rule {
-                origin: Origin::Label("x".to_owned()),
-                method: Method::Post,
-                path: std::sync::Arc::new(AnchoredRegex::new(pattern).unwrap()),
-            };
-            let rules = [rule].into_iter().collect();
-            let list = Allowlist { rules, may_label, ..Allowlist::default() };
-            let id = crate::client::ContainerId::parse(&"a".repeat(64)).unwrap();
-            let rights = Rights::Own(list.into());
-            let (name, lineage) = ("web".to_owned(), crate::client::Lineage::default());
-            let container = std::sync::Arc::new(Container { id, name, rights, lineage });
-            let address = IpAddr::from([10, 0, 0, 2]);
-            let client = Client {
-                peer: crate::client::Peer::tcp((address, 5).into(), address),
-                admission: crate::client::Admission::Unlisted,
-                identity: Identity::Containers([container].into()),
-            };
-            price(&Head::new(Method::Post, RequestTarget::parse(line).unwrap(), []), &client)
-        };
-        assert!(told("/x", false, "/build").is_some_and(|it| it.contains("neither make")));
-        assert!(
-            told("/build", false, "/containers/create").is_some_and(|it| it.contains("no builds"))
-        );
-        assert_eq!(told("/x", false, "/containers/create"), None);
-        assert_eq!(told("/build", false, "/containers/x/stop"), None);
-        assert_eq!(told("/build", true, "/containers/create"), None);
-        assert_eq!(told("/x", true, "/build"), None);
     }
 }

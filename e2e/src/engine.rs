@@ -193,7 +193,10 @@ impl Image {
 }
 
 impl Drop for Image {
+    /// A build from it that failed leaves its step, and the images of the steps before, with the labels of this one.
     fn drop(&mut self) {
+        let run = self.name.split(':').next().unwrap_or_default();
+        self.engine.sweep(&format!("{RUN_LABEL}={run}"), |it| it == run);
         self.engine.try_call("DELETE", &format!("/images/{}?force=1", self.name));
     }
 }

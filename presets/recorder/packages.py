@@ -8,6 +8,8 @@ import sys
 
 from stage import CACHE, ROOT, Failed
 
+CARGO_TARGET = CACHE / "crates-target"
+
 
 def _do(*command, **options):
     ran = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True, **options)
@@ -19,11 +21,12 @@ def _do(*command, **options):
 def python(name, *packages):
     """The `bin` of a virtual environment with these packages of PyPI."""
     where = CACHE / "python" / name
-    if not (where / "ready").exists():
+    ready = where / "ready"
+    if not ready.exists() or ready.read_text() != " ".join(packages):
         shutil.rmtree(where, ignore_errors=True)
         _do(sys.executable, "-m", "venv", where)
         _do(where / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", *packages)
-        (where / "ready").touch()
+        ready.write_text(" ".join(packages))
     return where / "bin"
 
 
@@ -43,7 +46,8 @@ def installed(program, package):
 def unpacked(*packages):
     """The root of an unpacked package of Debian, with further packages it needs: nothing of it starts by itself."""
     where = CACHE / "debian" / packages[0]
-    if not (where / "ready").exists():
+    ready = where / "ready"
+    if not ready.exists() or ready.read_text() != " ".join(packages):
         shutil.rmtree(where, ignore_errors=True)
         where.mkdir(parents=True)
         _update()
@@ -51,7 +55,7 @@ def unpacked(*packages):
         for archive in where.glob("*.deb"):
             _do("dpkg", "-x", archive, where)
             archive.unlink()
-        (where / "ready").touch()
+        ready.write_text(" ".join(packages))
     return where
 
 
@@ -59,10 +63,25 @@ def crate(name):
     """A program of crates.io, built here. That takes minutes."""
     where = CACHE / "crates"
     if not (where / "bin" / name).exists():
-        # One job, at the lowest priority: this machine may have other work.
-        _do("nice", "-n", "19", "cargo", "install", "--quiet", "--locked", "-j1", "--root", where, name, cwd="/",
-            env={**os.environ, "CARGO_TARGET_DIR": str(CACHE / "crates-target")})
+        _cargo("install", "--quiet", "--locked", "-j1", "--root", where, name, cwd="/")
     return where / "bin" / name
+
+
+def crate_user(name, source, dependency):
+    """A program that is built here of one file and one dependency: a line of Cargo.toml."""
+    where = CACHE / "crate-users" / name
+    (where / "src").mkdir(parents=True, exist_ok=True)
+    # A workspace of its own, since it lies in ours.
+    (where / "Cargo.toml").write_text(
+        f'[package]\nname = "{name}"\nversion = "0.0.0"\nedition = "2024"\n\n[dependencies]\n{dependency}\n\n[workspace]\n')
+    shutil.copy(source, where / "src" / "main.rs")
+    _cargo("build", "--quiet", "-j1", cwd=where)
+    return CARGO_TARGET / "debug" / name
+
+
+def _cargo(*words, cwd):
+    # One job, at the lowest priority: this machine may have other work.
+    _do("nice", "-n", "19", "cargo", *words, cwd=cwd, env={**os.environ, "CARGO_TARGET_DIR": str(CARGO_TARGET)})
 
 
 @functools.cache

@@ -57,16 +57,6 @@ class Relay:
                     raise TimeoutError(f"no {method} {target} within {seconds} s; there were:\n{seen}")
                 self._changed.wait(left)
 
-    def wait_for_silence(self, quiet=1.5, seconds=30):
-        """Waits until no request came for so long."""
-        deadline = time.monotonic() + seconds
-        with self._changed:
-            while time.monotonic() < deadline:
-                before = len(self.requests)
-                self._changed.wait_for(lambda: len(self.requests) != before, quiet)
-                if len(self.requests) == before:
-                    return
-
     def _accept(self, listener):
         while True:
             try:

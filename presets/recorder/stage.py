@@ -35,7 +35,8 @@ class Stage:
         self.engine = engine
         self.docker = docker
         self.work = pathlib.Path(tempfile.mkdtemp(prefix=NAME))
-        (self.work / "home").mkdir()
+        (self.work / "home" / "docker").mkdir(parents=True)
+        (self.work / "home" / "docker" / "config.json").write_text("{}")
         self.relay = Relay(str(self.work), engine)
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -45,6 +46,8 @@ class Stage:
             "DOCKER_HOST": f"unix://{self.relay.socket}",
             "DOCKER_CONFIG": str(self.work / "home" / "docker"),
             "DOCKER_CLI_HINTS": "false",
+            # Compose 1.29 sends sets in the order of their hashes.
+            "PYTHONHASHSEED": "0",
         }
 
     # --- the engine, without the relay
@@ -162,12 +165,8 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
 
-        def take_the_terminal():
-            os.setsid()
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-        self.process = subprocess.Popen(command, env=environment, cwd=work, stdin=theirs, stdout=theirs, stderr=theirs,
-                                        preexec_fn=take_the_terminal)
+        # setsid makes the terminal the program's own, and becomes the program.
+        self.process = subprocess.Popen(["setsid", "--ctty", *command], env=environment, cwd=work, stdin=theirs, stdout=theirs, stderr=theirs)
         os.close(theirs)
         self._over = False
         self._reader = threading.Thread(target=self._read, daemon=True)

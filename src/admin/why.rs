@@ -16,8 +16,9 @@ use crate::policy::{DeclaredBody, Denied, DenyReason, Grant, Judgement, Pending}
 use crate::registry::{Named, Registry};
 use crate::request::{BodyKind, Head, Method, RequestTarget};
 use crate::rule::{Allowlist, Match};
+use crate::setting::SettingName;
 use crate::text::printable;
-use crate::wording::{self, Explanation, SettingName, Setup};
+use crate::wording::{self, Explanation, Setup};
 
 /// The API version that is taken for the client's if the engine does not tell its own.
 const SOME_VERSION: &str = "1.44";
@@ -310,6 +311,10 @@ fn standings(client: &Client, default: &Allowlist, head: &Head) -> Vec<String> {
             Standing::Broken(_) => {
                 steps.push(format!("the labels of {client} are wrong, so it has no rights"));
             }
+            Standing::Step(container) => steps.push(format!(
+                "a build made `{}`, or may have made it, so it has no rights",
+                printable(&container.name)
+            )),
             Standing::Unknown(why) => steps.push(format!("nobody can say who {client} is: {why}")),
             Standing::Creator(by) => {
                 let bound = by.may_not();

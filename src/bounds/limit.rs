@@ -3,7 +3,7 @@
 use http::StatusCode;
 
 use super::limits::Limits;
-use crate::wording::SettingName;
+use crate::setting::SettingName;
 
 const MIB: usize = 1024 * 1024;
 

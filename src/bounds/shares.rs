@@ -35,14 +35,14 @@ const fn counted(memory: usize) -> usize {
 #[derive(Debug)]
 pub struct Bounds {
     limits: Limits,
-    taken: Mutex<Taken>,
+    taken: Mutex<Shares>,
     memory: Arc<Budget>,
     reached: [Reached; Limit::ALL.len()],
     panics: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct Shares {
     all: Share,
     /// Whoever has nothing is not in here.
     clients: HashMap<Address, Share>,
@@ -158,7 +158,7 @@ impl Bounds {
             if count > before {
                 let last = reached.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 tracing::warn!(
-                    option = limit.setting().flag(),
+                    option = limit.setting().as_given(),
                     count = count - before,
                     total = count,
                     last_client = last,
@@ -190,13 +190,13 @@ impl Bounds {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Taken> {
+    fn lock(&self) -> MutexGuard<'_, Shares> {
         // Plain numbers, right after every statement, whoever panicked.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Taken {
+impl Shares {
     fn of(&self, address: Address) -> Share {
         self.clients.get(&address).copied().unwrap_or_default()
     }

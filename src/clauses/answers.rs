@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::request::json::Json;
 use crate::request::json::keep::{Keep, WORD};
+use crate::rule::labels::creator::CREATOR_LABEL;
 
 use super::question::Question;
 
@@ -17,6 +18,7 @@ const TEXT: Keep = Keep::Text(16 * 1024);
 const CONTAINER: Keep = Keep::Fields(&[
     ("Id", WORD),
     ("Name", WORD),
+    ("Config", Keep::Fields(&[("Labels", Keep::Fields(&[(CREATOR_LABEL, Keep::Text(4096))]))])),
     (
         "HostConfig",
         Keep::Fields(&[
@@ -34,6 +36,7 @@ const CONTAINER: Keep = Keep::Fields(&[
             ("UsernsMode", WORD),
         ]),
     ),
+    ("NetworkSettings", Keep::Fields(&[("Networks", Keep::Names)])),
     (
         "Mounts",
         Keep::Each(&Keep::Fields(&[
@@ -44,6 +47,13 @@ const CONTAINER: Keep = Keep::Fields(&[
             ("RW", Keep::Whole),
         ])),
     ),
+]);
+/// A longer variable is more than the kernel takes (execve(2)).
+const VARIABLE: Keep = Keep::Text(132 * 1024);
+const SETTINGS: Keep = Keep::Fields(&[
+    ("Id", WORD),
+    ("Name", WORD),
+    ("Config", Keep::Fields(&[("WorkingDir", TEXT), ("Env", Keep::Each(&VARIABLE))])),
 ]);
 const EXEC: Keep = Keep::Fields(&[
     ("ContainerID", WORD),
@@ -94,6 +104,7 @@ impl Question {
             Self::Network(_) => &NETWORK,
             Self::Node(_) => &NODE,
             Self::Service(_) => &SERVICE,
+            Self::Settings(_) => &SETTINGS,
             Self::Version => &VERSION,
             Self::Volume(_) => &VOLUME,
         }
@@ -164,22 +175,22 @@ mod tests {
     fn of_an_answer_nothing_is_kept_but_what_is_listed() {
         let mut answers = Answers::new();
         let question = Question::Container("web".to_owned());
-        let text = r#"{"Id":"1","Config":{"Labels":{"a":"b"}},"HostConfig":{"Privileged":true,"Memory":7,"Devices":[{"PathOnHost":"/dev/x"}]},"Mounts":[{"Type":"bind","Source":"/etc","Mode":"z"}]}"#;
+        let text = r#"{"Id":"1","Config":{"Env":["a=b"],"Labels":{"a":"b","sockwarden.creator":"name:x"}},"HostConfig":{"Privileged":true,"Memory":7,"Devices":[{"PathOnHost":"/dev/x"}]},"Mounts":[{"Type":"bind","Source":"/etc","Mode":"z"}]}"#;
         answers.insert(question.clone(), Some(inspect(text)));
         let kept = answers.get(&question).unwrap().unwrap().to_text();
         assert_eq!(
             kept,
-            r#"{"Id":"1","HostConfig":{"Privileged":true,"Devices":[{}]},"Mounts":[{"Type":"bind","Source":"/etc"}]}"#
+            r#"{"Id":"1","Config":{"Labels":{"sockwarden.creator":"name:x"}},"HostConfig":{"Privileged":true,"Devices":[{}]},"Mounts":[{"Type":"bind","Source":"/etc"}]}"#
         );
     }
 
     #[test]
-    #[should_panic(expected = "`Config` is read of an answer and was not kept of it")]
+    #[should_panic(expected = "`State` is read of an answer and was not kept of it")]
     fn a_clause_cannot_read_what_is_not_listed() {
         let mut answers = Answers::new();
         let question = Question::Container("web".to_owned());
-        answers.insert(question.clone(), Some(inspect(r#"{"Id":"1","Config":{}}"#)));
-        answers.get(&question).unwrap().unwrap().field("Config");
+        answers.insert(question.clone(), Some(inspect(r#"{"Id":"1","State":{}}"#)));
+        answers.get(&question).unwrap().unwrap().field("State");
     }
 
     #[test]

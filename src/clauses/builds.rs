@@ -1,68 +1,21 @@
-//! Builds, where rights come from labels. A step of the classic builder runs in a container of the engine's making, which carries the
-//! labels that the client wrote into its Dockerfile, and an image's variants may differ in labels. Neither can be told from labels that
-//! were given. So nobody both builds and makes or starts containers, and no build reaches the proxy, unless the client may hand out
-//! labels anyway.
+//! Where builds run, if rights come from labels.
+//!
+//! What a build makes has no rights of its own, whatever its labels say: `registry` knows the steps of the classic builder, and those of others
+//! are no containers. What is left is to keep a step from being somebody else: the host, another container, or a client that has a name on a network
+//! of the proxy's clients.
 
 use crate::request::json::Json;
-use crate::request::{ApiVersion, Operation};
-use crate::rule::Allowlist;
 use crate::text::printable;
 
-use super::decisions::{Decision, Guarded, Starts};
 use super::inquiry::{Inquiry, Veil};
 use super::names::is_plain;
 use super::protected::Protected;
 use super::question::Question;
 use super::violation::{Clause, Verdict, violation};
 
-/// Whether this is an operation that a client that builds may not use without `allow.labels`.
-pub fn starts_containers(operation: Operation) -> bool {
-    Decision::of(operation).starts != Starts::No
-}
-
-/// Whether this is an operation that builds images.
-pub fn builds_images(operation: Operation) -> bool {
-    match Decision::of(operation).guarded {
-        Guarded::Build | Guarded::HiddenBuild => true,
-        Guarded::No
-        | Guarded::Create
-        | Guarded::Exec
-        | Guarded::Commit
-        | Guarded::Import
-        | Guarded::Image
-        | Guarded::Member
-        | Guarded::Network
-        | Guarded::Service
-        | Guarded::ServiceUpdate => false,
-    }
-}
-
-const REACHES: &str =
-    "lets the build reach the proxy from a container whose labels the client chooses";
-
-/// Nobody starts what builds leave behind. It comes last, because whoever is told this may take the builds out of the list, and should
-/// not learn only then what else is wrong.
-pub(super) fn starts_nothing_built(inquiry: &Inquiry<'_>) -> Verdict {
-    let operation = inquiry.head.operation;
-    let starts = match Decision::of(operation).starts {
-        Starts::No => false,
-        Starts::Yes => true,
-        Starts::ByPolicy => sets_restart_policy(inquiry),
-    };
-    if !inquiry.asks_nothing() || !builds_unlabelled(inquiry.list) || !starts {
-        return Ok(());
-    }
-    let problem = "makes or starts a container, and the list allows builds as well, which make images and containers with labels of the client's choice";
-    Err(violation(Clause::BuildsToo, &format!("`{operation}`"), problem))
-}
-
-fn sets_restart_policy(inquiry: &Inquiry<'_>) -> bool {
-    let policy = inquiry.field("RestartPolicy").filter(|policy| !policy.is_zero());
-    policy.is_some_and(|policy| {
-        let name = policy.field("Name").map_or("", |name| name.as_str().unwrap_or("?"));
-        !matches!(name, "" | "no")
-    })
-}
+const IS_HOST: &str = "is the network of the host, where a step of the build counts as the host";
+/// Engines from 25 on let a container be found by its host name, and a step has the one in its base image.
+const HAS_CLIENTS: &str = "is a network of the proxy's clients, where a step of the build may have any name, also the proxy's";
 
 /// Where a build runs.
 pub(super) fn guard_build_network(inquiry: &mut Inquiry<'_>, protected: &Protected) -> Verdict {
@@ -72,34 +25,27 @@ pub(super) fn guard_build_network(inquiry: &mut Inquiry<'_>, protected: &Protect
         let problem = "builds under an address that is somebody's identity; choose another network";
         return Err(violation(Clause::Identity, PLACE, problem));
     }
-    if inquiry.limits.may_label {
+    // Names lead nowhere on the default bridge.
+    if inquiry.limits.may_label || matches!(mode, "none" | "" | "default" | "bridge") {
         return Ok(());
     }
-    // The list was searched for builds under the versions below this one.
-    if inquiry.head.target.version().is_some_and(|version| version >= ApiVersion::new(2, 0)) {
-        let problem = "is one that no engine speaks";
-        return Err(violation(Clause::Unclear, "the API version", problem));
+    let refused = |problem: &str| Err(violation(Clause::BuildNetwork, PLACE, problem));
+    if mode == "host" {
+        return refused(IS_HOST);
     }
-    if mode == "none" {
-        return Ok(());
-    }
-    let reaches = |problem: &str| Err(violation(Clause::BuildNetwork, PLACE, problem));
-    if mode == "host" || protected.is_reached_by_builds(mode) {
-        let mode = if mode.is_empty() { "default" } else { mode };
-        return reaches(&format!("is `{}`, which {REACHES}", printable(mode)));
-    }
-    if matches!(mode, "" | "default" | "bridge") {
-        return Ok(());
+    // A proxy of which no network is known may be on any of them.
+    if protected.networks.is_empty() || protected.is_own_network(mode) {
+        return refused(&format!("is `{}`, which {HAS_CLIENTS}", printable(mode)));
     }
     let none = "names a network that the engine does not have; name one that it has, or `none`";
     if !is_plain(mode) {
         return Err(violation(Clause::Unclear, PLACE, none));
     }
     // What a part of the host network's id means now may be gone when the build begins.
-    let veil = Veil { place: PLACE, problem: REACHES };
+    let veil = Veil { place: PLACE, problem: IS_HOST };
     inquiry.look(&Question::Network("host".to_owned()), veil, |_, network| {
         match network.and_then(|it| it.field("Id")).and_then(Json::as_str) {
-            Some(id) if id.starts_with(mode) => reaches(REACHES),
+            Some(id) if id.starts_with(mode) => refused(IS_HOST),
             _ => Ok(()),
         }
     })?;
@@ -108,24 +54,23 @@ pub(super) fn guard_build_network(inquiry: &mut Inquiry<'_>, protected: &Protect
             return Err(violation(Clause::Unclear, PLACE, none).veiled(PLACE, none));
         };
         let text = |name: &str| network.field(name).and_then(Json::as_str).unwrap_or("host");
-        if text("Driver") == "host" || protected.is_network(text("Id")) {
-            return reaches(REACHES);
+        if text("Driver") == "host" {
+            return refused(IS_HOST);
+        }
+        if protected.is_own_network(text("Id")) {
+            return refused(HAS_CLIENTS).map_err(|it| it.veiled(PLACE, HAS_CLIENTS));
         }
         Ok(())
     })
 }
 
-/// A build by `BuildKit`'s own protocol chooses its network where nobody sees it.
+/// A build by `BuildKit`'s own protocol chooses its network where nobody sees it: the default bridge, the host's, or none.
 pub(super) fn guard_hidden_build(inquiry: &Inquiry<'_>, protected: &Protected) -> Verdict {
-    if inquiry.limits.may_label || !protected.is_reached_by_builds("") {
+    let is_on_host = protected.every_network || protected.networks.is_empty();
+    if inquiry.limits.may_label || !is_on_host {
         return Ok(());
     }
     let place = format!("`{}`", inquiry.head.operation);
-    let problem = "builds on a network that cannot be seen, and so may reach the proxy";
+    let problem = "builds on a network that cannot be seen, and that may be the host's, which is the proxy's own";
     Err(violation(Clause::BuildNetwork, &place, problem))
-}
-
-/// Whether a list allows builds and not the labels that come with them.
-pub fn builds_unlabelled(list: &Allowlist) -> bool {
-    !list.may_label && list.allows_builds()
 }

@@ -7,13 +7,15 @@ use crate::request::json::{Json, Keys, Object};
 use crate::request::{Head, Operation};
 use crate::rule::labels::creator::{CREATOR_LABEL, Creator};
 
-use super::decisions::{Decision, Gives, Marks};
+use super::decisions::{Decision, Gives, Limited, Marks};
 use super::terms::Terms;
 
 /// Whether somebody has to know who asks for this operation, besides what it may do.
 pub fn needs_creator(operation: Operation) -> bool {
     let decision = Decision::of(operation);
-    decision.marks != Marks::No || decision.gives != Gives::No
+    let starts =
+        matches!(decision.limited, Limited::Start | Limited::Restart | Limited::ContainerUpdate);
+    decision.marks != Marks::No || decision.gives != Gives::No || starts
 }
 
 /// Writes who asks on what a request creates, unless it may set such labels itself.

@@ -13,7 +13,6 @@ pub(super) struct Decision {
     pub(super) own: Own,
     pub(super) guarded: Guarded,
     pub(super) swarm: Swarm,
-    pub(super) starts: Starts,
     pub(super) gives: Gives,
     pub(super) refers: Refers,
     pub(super) gains: Gains,
@@ -36,6 +35,10 @@ pub(super) enum Limited {
     No,
     ContainerCreate,
     ContainerUpdate,
+    /// It starts the container that the path names, perhaps from a checkpoint.
+    Start,
+    /// It starts it again.
+    Restart,
     ContainerExec,
     /// It types into the container that the path names.
     Target,
@@ -108,15 +111,6 @@ pub(super) enum Swarm {
     Whole,
 }
 
-/// Whether it makes or starts containers, also by way of the swarm.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Starts {
-    No,
-    Yes,
-    /// An update does if it sets a restart policy.
-    ByPolicy,
-}
-
 /// What it gives a name to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gives {
@@ -178,13 +172,13 @@ const SWITCHES_OFF: &str =
     "switches off a plugin, which may be one that limits the engine's clients";
 
 macro_rules! decisions {
-    ($($operation:ident => $body:ident, $limited:expr, $own:ident, $guarded:ident, $swarm:ident, $starts:ident, $gives:ident, $refers:ident, $gains:ident, $marks:ident;)*) => {
+    ($($operation:ident => $body:ident, $limited:expr, $own:ident, $guarded:ident, $swarm:ident, $gives:ident, $refers:ident, $gains:ident, $marks:ident;)*) => {
         impl Decision {
             /// The row of an operation.
             pub(super) const fn of(operation: Operation) -> Self {
                 use Limited::{
                     Build, CheckpointCreate, ContainerCreate, ContainerExec, ContainerUpdate, Denied, Directory, ExecRead, ExecUse,
-                    ImageCreate, NetworkConnect, NetworkCreate, No, Plugin, SecretCreate, Service, ServiceUpdate, Target, Unknown,
+                    ImageCreate, NetworkConnect, NetworkCreate, No, Plugin, Restart, SecretCreate, Service, ServiceUpdate, Start, Target, Unknown,
                     VolumeCreate,
                 };
                 match operation {
@@ -194,7 +188,6 @@ macro_rules! decisions {
                         own: Own::$own,
                         guarded: Guarded::$guarded,
                         swarm: Swarm::$swarm,
-                        starts: Starts::$starts,
                         gives: Gives::$gives,
                         refers: Refers::$refers,
                         gains: Gains::$gains,
@@ -206,123 +199,123 @@ macro_rules! decisions {
     };
 }
 
-// The columns, in order: body, limited, own, guarded, swarm, starts, gives, refers, gains, marks.
+// The columns, in order: body, limited, own, guarded, swarm, gives, refers, gains, marks.
 decisions! {
-    SystemPing => Any, No, No, No, No, No, No, No, No, No;
-    SystemPingHead => Any, No, No, No, No, No, No, No, No, No;
-    SystemVersion => Any, No, No, No, No, No, No, No, No, No;
-    SystemInfo => Any, No, No, No, No, No, No, No, No, No;
-    SystemEvents => Any, No, No, No, No, No, No, No, No, No;
-    SystemDataUsage => Any, No, No, No, No, No, No, No, No, No;
-    SystemAuth => Any, No, No, No, No, No, No, No, No, No;
-    ContainerList => Any, No, No, No, No, No, No, No, No, No;
-    ContainerAttachWebsocket => Any, Target, Changes, No, No, No, No, No, No, No;
-    ContainerInspect => Any, No, Looks, No, No, No, No, No, No, No;
-    ContainerTop => Any, No, Looks, No, No, No, No, No, No, No;
-    ContainerLogs => Any, No, Looks, No, No, No, No, No, No, No;
-    ContainerStats => Any, No, Looks, No, No, No, No, No, No, No;
-    ContainerChanges => Any, No, Looks, No, No, No, No, No, No, No;
-    ContainerExport => Any, No, Changes, No, No, No, No, No, No, No;
-    ContainerArchiveInfo => Any, No, Changes, No, No, No, No, No, No, No;
-    ContainerArchive => Any, No, Changes, No, No, No, No, No, No, No;
-    PutContainerArchive => Any, Denied("writes files as root, also through mounts"), Changes, No, No, No, No, No, Part, No;
-    ContainerCreate => Needed, ContainerCreate, No, Create, No, Yes, Container, Create, Owns, Container;
-    ContainerStart => Any, Directory("checkpoint-dir"), Changes, No, No, Yes, No, No, No, No;
-    ContainerStop => Any, No, Changes, No, No, No, No, No, No, No;
-    ContainerRestart => Any, No, Changes, No, No, Yes, No, No, No, No;
-    ContainerKill => Any, No, Changes, No, No, No, No, No, No, No;
-    ContainerPause => Any, No, Changes, No, No, No, No, No, No, No;
-    ContainerUnpause => Any, No, Changes, No, No, No, No, No, No, No;
-    ContainerWait => Any, No, Looks, No, No, No, No, No, No, No;
-    ContainerResize => Any, No, Changes, No, No, No, No, No, No, No;
-    ContainerRename => Any, No, Changes, No, No, No, Parameter, No, No, No;
-    ContainerUpdate => Needed, ContainerUpdate, Changes, No, No, ByPolicy, No, No, No, No;
-    ContainerAttach => Any, Target, Changes, No, No, No, No, No, No, No;
-    ContainerExec => Needed, ContainerExec, Changes, No, No, No, No, No, No, No;
-    ContainerPrune => Any, No, No, No, No, No, No, No, No, No;
-    CheckpointList => Any, Directory("dir"), Looks, No, No, No, No, No, No, No;
-    CheckpointCreate => Any, CheckpointCreate, Changes, No, No, No, No, No, Part, No;
-    CheckpointDelete => Any, Directory("dir"), Changes, No, No, No, No, No, Part, No;
-    ContainerDelete => Any, No, Changes, No, No, No, No, No, No, No;
-    ExecInspect => Any, ExecRead, No, No, No, No, No, No, No, No;
-    ExecStart => Any, ExecUse, No, Exec, No, No, No, No, No, No;
-    ExecResize => Any, ExecUse, No, Exec, No, No, No, No, No, No;
-    ImageCommit => Any, No, No, Commit, No, No, No, Commit, No, No;
-    ImageList => Any, No, No, No, No, No, No, No, No, No;
-    ImageSearch => Any, No, No, No, No, No, No, No, No, No;
-    ImageGetAll => Any, No, No, No, No, No, No, No, No, No;
-    ImageGet => Any, No, No, No, No, No, No, No, No, No;
-    ImageInspect => Any, No, No, No, No, No, No, No, No, No;
-    ImageHistory => Any, No, No, No, No, No, No, No, No, No;
-    ImageAttestations => Any, No, No, No, No, No, No, No, No, No;
-    ImageCreate => Any, ImageCreate, No, Import, No, No, No, No, No, No;
-    ImageLoad => Any, No, No, Image, No, No, No, No, No, No;
-    ImagePrune => Any, No, No, No, No, No, No, No, No, No;
-    ImagePush => Any, No, No, No, No, No, No, No, No, No;
-    ImageTag => Any, No, No, Image, No, No, No, No, No, No;
-    ImageDelete => Any, No, No, No, No, No, No, No, No, No;
-    DistributionInspect => Any, No, No, No, No, No, No, No, No, No;
-    ImageBuild => Any, Build, No, Build, No, No, No, No, No, No;
-    BuildPrune => Any, No, No, No, No, No, No, No, No, No;
-    BuildCancel => Any, No, No, No, No, No, No, No, No, No;
-    Session => Any, Denied(BUILDKIT), No, Image, No, No, No, No, Owns, No;
-    Grpc => Any, Denied(BUILDKIT), No, HiddenBuild, No, No, No, No, Owns, No;
-    NetworkList => Any, No, No, No, No, No, No, No, No, No;
-    NetworkInspect => Any, No, No, No, No, No, No, No, No, No;
-    NetworkCreate => Needed, NetworkCreate, No, Network, No, No, Network, No, Part, No;
-    NetworkConnect => Needed, NetworkConnect, No, Member, No, No, Endpoint, Member, No, No;
-    NetworkDisconnect => Needed, No, No, Member, No, No, No, Member, No, No;
-    NetworkPrune => Any, No, No, No, No, No, No, No, No, No;
-    NetworkDelete => Any, No, No, No, No, No, No, No, No, No;
-    VolumeList => Any, No, No, No, No, No, No, No, No, No;
-    VolumeInspect => Any, No, No, No, No, No, No, No, No, No;
-    VolumeCreate => Needed, VolumeCreate, No, No, No, No, No, No, Part, No;
-    VolumeUpdate => Any, Denied("changes a volume of the whole swarm"), No, No, No, No, No, No, No, No;
-    VolumePrune => Any, No, No, No, No, No, No, No, No, No;
-    VolumeDelete => Any, No, No, No, No, No, No, No, No, No;
-    SwarmInspect => Any, No, No, No, No, No, No, No, No, No;
-    SwarmUnlockkey => Any, No, No, No, No, No, No, No, No, No;
-    SwarmInit => Any, Denied(COMMANDS), No, No, Whole, Yes, No, No, Part, No;
-    SwarmJoin => Any, Denied(COMMANDS), No, No, No, Yes, No, No, Owns, No;
-    SwarmLeave => Any, Denied(COMMANDS), No, No, Whole, No, No, No, No, No;
-    SwarmUpdate => Any, Denied(COMMANDS), No, No, No, No, No, No, Part, No;
-    SwarmUnlock => Any, Denied(COMMANDS), No, No, No, Yes, No, No, No, No;
-    ServiceList => Any, No, No, No, No, No, No, No, No, No;
-    ServiceCreate => Needed, Service, No, Service, No, Yes, Service, No, Owns, Service;
-    ServiceLogs => Any, No, No, No, No, No, No, No, No, No;
-    ServiceInspect => Any, No, No, No, No, No, No, No, No, No;
-    ServiceUpdate => Needed, ServiceUpdate, No, ServiceUpdate, Service, Yes, ServiceUpdate, No, Owns, Service;
-    ServiceDelete => Any, No, No, No, Service, No, No, No, No, No;
-    NodeList => Any, No, No, No, No, No, No, No, No, No;
-    NodeInspect => Any, No, No, No, No, No, No, No, No, No;
-    NodeUpdate => Any, Denied("changes who commands the swarm"), No, No, Node, Yes, No, No, No, No;
-    NodeDelete => Any, No, No, No, Node, No, No, No, No, No;
-    TaskList => Any, No, No, No, No, No, No, No, No, No;
-    TaskLogs => Any, No, No, No, No, No, No, No, No, No;
-    TaskInspect => Any, No, No, No, No, No, No, No, No, No;
-    SecretList => Any, No, No, No, No, No, No, No, No, No;
-    SecretCreate => Any, SecretCreate, No, No, No, No, No, No, No, No;
-    SecretInspect => Any, No, No, No, No, No, No, No, No, No;
-    SecretUpdate => Any, No, No, No, No, No, No, No, No, No;
-    SecretDelete => Any, No, No, No, No, No, No, No, No, No;
-    ConfigList => Any, No, No, No, No, No, No, No, No, No;
-    ConfigCreate => Any, No, No, No, No, No, No, No, No, No;
-    ConfigInspect => Any, No, No, No, No, No, No, No, No, No;
-    ConfigUpdate => Any, No, No, No, No, No, No, No, No, No;
-    ConfigDelete => Any, No, No, No, No, No, No, No, No, No;
-    PluginList => Any, No, No, No, No, No, No, No, No, No;
-    GetPluginPrivileges => Any, No, No, No, No, No, No, No, No, No;
-    PluginInspect => Any, No, No, No, No, No, No, No, No, No;
-    PluginPull => Any, Plugin, No, No, No, No, No, No, Owns, No;
-    PluginCreate => Any, Plugin, No, No, No, No, No, No, Owns, No;
-    PluginEnable => Any, Plugin, No, No, No, No, No, No, Part, No;
-    PluginDisable => Any, Denied(SWITCHES_OFF), No, No, No, No, No, No, No, No;
-    PluginPush => Any, No, No, No, No, No, No, No, No, No;
-    PluginUpgrade => Any, Plugin, No, No, No, No, No, No, Owns, No;
-    PluginSet => Any, Plugin, No, No, No, No, No, No, Part, No;
-    PluginDelete => Any, Denied(SWITCHES_OFF), No, No, No, No, No, No, No, No;
-    DebugVars => Any, No, No, No, No, No, No, No, No, No;
-    DebugPprof => Any, No, No, No, No, No, No, No, No, No;
-    DebugPprofProfile => Any, No, No, No, No, No, No, No, No, No;
-    Unknown => Any, Unknown, No, No, No, No, No, No, No, No;
+    SystemPing => Any, No, No, No, No, No, No, No, No;
+    SystemPingHead => Any, No, No, No, No, No, No, No, No;
+    SystemVersion => Any, No, No, No, No, No, No, No, No;
+    SystemInfo => Any, No, No, No, No, No, No, No, No;
+    SystemEvents => Any, No, No, No, No, No, No, No, No;
+    SystemDataUsage => Any, No, No, No, No, No, No, No, No;
+    SystemAuth => Any, No, No, No, No, No, No, No, No;
+    ContainerList => Any, No, No, No, No, No, No, No, No;
+    ContainerAttachWebsocket => Any, Target, Changes, No, No, No, No, No, No;
+    ContainerInspect => Any, No, Looks, No, No, No, No, No, No;
+    ContainerTop => Any, No, Looks, No, No, No, No, No, No;
+    ContainerLogs => Any, No, Looks, No, No, No, No, No, No;
+    ContainerStats => Any, No, Looks, No, No, No, No, No, No;
+    ContainerChanges => Any, No, Looks, No, No, No, No, No, No;
+    ContainerExport => Any, No, Changes, No, No, No, No, No, No;
+    ContainerArchiveInfo => Any, No, Changes, No, No, No, No, No, No;
+    ContainerArchive => Any, No, Changes, No, No, No, No, No, No;
+    PutContainerArchive => Any, Denied("writes files as root, also through mounts"), Changes, No, No, No, No, Part, No;
+    ContainerCreate => Needed, ContainerCreate, No, Create, No, Container, Create, Owns, Container;
+    ContainerStart => Any, Start, Changes, No, No, No, No, No, No;
+    ContainerStop => Any, No, Changes, No, No, No, No, No, No;
+    ContainerRestart => Any, Restart, Changes, No, No, No, No, No, No;
+    ContainerKill => Any, No, Changes, No, No, No, No, No, No;
+    ContainerPause => Any, No, Changes, No, No, No, No, No, No;
+    ContainerUnpause => Any, No, Changes, No, No, No, No, No, No;
+    ContainerWait => Any, No, Looks, No, No, No, No, No, No;
+    ContainerResize => Any, No, Changes, No, No, No, No, No, No;
+    ContainerRename => Any, No, Changes, No, No, Parameter, No, No, No;
+    ContainerUpdate => Needed, ContainerUpdate, Changes, No, No, No, No, No, No;
+    ContainerAttach => Any, Target, Changes, No, No, No, No, No, No;
+    ContainerExec => Needed, ContainerExec, Changes, No, No, No, No, No, No;
+    ContainerPrune => Any, No, No, No, No, No, No, No, No;
+    CheckpointList => Any, Directory("dir"), Looks, No, No, No, No, No, No;
+    CheckpointCreate => Any, CheckpointCreate, Changes, No, No, No, No, Part, No;
+    CheckpointDelete => Any, Directory("dir"), Changes, No, No, No, No, Part, No;
+    ContainerDelete => Any, No, Changes, No, No, No, No, No, No;
+    ExecInspect => Any, ExecRead, No, No, No, No, No, No, No;
+    ExecStart => Any, ExecUse, No, Exec, No, No, No, No, No;
+    ExecResize => Any, ExecUse, No, Exec, No, No, No, No, No;
+    ImageCommit => Any, No, No, Commit, No, No, Commit, No, No;
+    ImageList => Any, No, No, No, No, No, No, No, No;
+    ImageSearch => Any, No, No, No, No, No, No, No, No;
+    ImageGetAll => Any, No, No, No, No, No, No, No, No;
+    ImageGet => Any, No, No, No, No, No, No, No, No;
+    ImageInspect => Any, No, No, No, No, No, No, No, No;
+    ImageHistory => Any, No, No, No, No, No, No, No, No;
+    ImageAttestations => Any, No, No, No, No, No, No, No, No;
+    ImageCreate => Any, ImageCreate, No, Import, No, No, No, No, No;
+    ImageLoad => Any, No, No, Image, No, No, No, No, No;
+    ImagePrune => Any, No, No, No, No, No, No, No, No;
+    ImagePush => Any, No, No, No, No, No, No, No, No;
+    ImageTag => Any, No, No, Image, No, No, No, No, No;
+    ImageDelete => Any, No, No, No, No, No, No, No, No;
+    DistributionInspect => Any, No, No, No, No, No, No, No, No;
+    ImageBuild => Any, Build, No, Build, No, No, No, No, No;
+    BuildPrune => Any, No, No, No, No, No, No, No, No;
+    BuildCancel => Any, No, No, No, No, No, No, No, No;
+    Session => Any, Denied(BUILDKIT), No, Image, No, No, No, Owns, No;
+    Grpc => Any, Denied(BUILDKIT), No, HiddenBuild, No, No, No, Owns, No;
+    NetworkList => Any, No, No, No, No, No, No, No, No;
+    NetworkInspect => Any, No, No, No, No, No, No, No, No;
+    NetworkCreate => Needed, NetworkCreate, No, Network, No, Network, No, Part, No;
+    NetworkConnect => Needed, NetworkConnect, No, Member, No, Endpoint, Member, No, No;
+    NetworkDisconnect => Needed, No, No, Member, No, No, Member, No, No;
+    NetworkPrune => Any, No, No, No, No, No, No, No, No;
+    NetworkDelete => Any, No, No, No, No, No, No, No, No;
+    VolumeList => Any, No, No, No, No, No, No, No, No;
+    VolumeInspect => Any, No, No, No, No, No, No, No, No;
+    VolumeCreate => Needed, VolumeCreate, No, No, No, No, No, Part, No;
+    VolumeUpdate => Any, Denied("changes a volume of the whole swarm"), No, No, No, No, No, No, No;
+    VolumePrune => Any, No, No, No, No, No, No, No, No;
+    VolumeDelete => Any, No, No, No, No, No, No, No, No;
+    SwarmInspect => Any, No, No, No, No, No, No, No, No;
+    SwarmUnlockkey => Any, No, No, No, No, No, No, No, No;
+    SwarmInit => Any, Denied(COMMANDS), No, No, Whole, No, No, Part, No;
+    SwarmJoin => Any, Denied(COMMANDS), No, No, No, No, No, Owns, No;
+    SwarmLeave => Any, Denied(COMMANDS), No, No, Whole, No, No, No, No;
+    SwarmUpdate => Any, Denied(COMMANDS), No, No, No, No, No, Part, No;
+    SwarmUnlock => Any, Denied(COMMANDS), No, No, No, No, No, No, No;
+    ServiceList => Any, No, No, No, No, No, No, No, No;
+    ServiceCreate => Needed, Service, No, Service, No, Service, No, Owns, Service;
+    ServiceLogs => Any, No, No, No, No, No, No, No, No;
+    ServiceInspect => Any, No, No, No, No, No, No, No, No;
+    ServiceUpdate => Needed, ServiceUpdate, No, ServiceUpdate, Service, ServiceUpdate, No, Owns, Service;
+    ServiceDelete => Any, No, No, No, Service, No, No, No, No;
+    NodeList => Any, No, No, No, No, No, No, No, No;
+    NodeInspect => Any, No, No, No, No, No, No, No, No;
+    NodeUpdate => Any, Denied("changes who commands the swarm"), No, No, Node, No, No, No, No;
+    NodeDelete => Any, No, No, No, Node, No, No, No, No;
+    TaskList => Any, No, No, No, No, No, No, No, No;
+    TaskLogs => Any, No, No, No, No, No, No, No, No;
+    TaskInspect => Any, No, No, No, No, No, No, No, No;
+    SecretList => Any, No, No, No, No, No, No, No, No;
+    SecretCreate => Any, SecretCreate, No, No, No, No, No, No, No;
+    SecretInspect => Any, No, No, No, No, No, No, No, No;
+    SecretUpdate => Any, No, No, No, No, No, No, No, No;
+    SecretDelete => Any, No, No, No, No, No, No, No, No;
+    ConfigList => Any, No, No, No, No, No, No, No, No;
+    ConfigCreate => Any, No, No, No, No, No, No, No, No;
+    ConfigInspect => Any, No, No, No, No, No, No, No, No;
+    ConfigUpdate => Any, No, No, No, No, No, No, No, No;
+    ConfigDelete => Any, No, No, No, No, No, No, No, No;
+    PluginList => Any, No, No, No, No, No, No, No, No;
+    GetPluginPrivileges => Any, No, No, No, No, No, No, No, No;
+    PluginInspect => Any, No, No, No, No, No, No, No, No;
+    PluginPull => Any, Plugin, No, No, No, No, No, Owns, No;
+    PluginCreate => Any, Plugin, No, No, No, No, No, Owns, No;
+    PluginEnable => Any, Plugin, No, No, No, No, No, Part, No;
+    PluginDisable => Any, Denied(SWITCHES_OFF), No, No, No, No, No, No, No;
+    PluginPush => Any, No, No, No, No, No, No, No, No;
+    PluginUpgrade => Any, Plugin, No, No, No, No, No, Owns, No;
+    PluginSet => Any, Plugin, No, No, No, No, No, Part, No;
+    PluginDelete => Any, Denied(SWITCHES_OFF), No, No, No, No, No, No, No;
+    DebugVars => Any, No, No, No, No, No, No, No, No;
+    DebugPprof => Any, No, No, No, No, No, No, No, No;
+    DebugPprofProfile => Any, No, No, No, No, No, No, No, No;
+    Unknown => Any, Unknown, No, No, No, No, No, No, No;
 }

@@ -185,7 +185,7 @@ pub(super) fn endpoint_settings<'a>(
 }
 
 /// A network that is the host's own under another name: by its id, or a part of it.
-fn network_of_host(inquiry: &mut Inquiry<'_>, network: &str, place: &str) -> Verdict {
+pub(super) fn network_of_host(inquiry: &mut Inquiry<'_>, network: &str, place: &str) -> Verdict {
     if !inquiry.denies_host() || matches!(network, "default" | "bridge" | "none" | "nat" | "") {
         return Ok(());
     }

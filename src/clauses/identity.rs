@@ -9,9 +9,10 @@
 
 use crate::request::json::{Json, Keys, Object};
 use crate::rule::labels::keys::CREATOR_LABEL as CREATOR;
+use crate::setting::SettingName;
 use crate::text::printable;
 
-use super::builds::{guard_build_network, guard_hidden_build, starts_nothing_built};
+use super::builds::{guard_build_network, guard_hidden_build};
 use super::decisions::{Decision, Guarded, Own};
 use super::host::look_at_previous;
 use super::inquiry::{Inquiry, Veil};
@@ -39,8 +40,7 @@ pub(super) fn guard(inquiry: &mut Inquiry<'_>, protected: &Protected) -> Verdict
         Own::Changes => not_own_container(inquiry, protected, inquiry.object(), "the path")?,
     }
     guard_swarm(inquiry, protected)?;
-    guard_operation(inquiry, protected)?;
-    starts_nothing_built(inquiry)
+    guard_operation(inquiry, protected)
 }
 
 fn guard_operation(inquiry: &mut Inquiry<'_>, protected: &Protected) -> Verdict {
@@ -368,8 +368,11 @@ fn changes_set_no_label(inquiry: &Inquiry<'_>, protected: &Protected) -> Verdict
 fn no_labelled_image(inquiry: &Inquiry<'_>, protected: &Protected) -> Verdict {
     if protected.image_labels_count && !inquiry.limits.may_label {
         let place = format!("`{}`", inquiry.head.operation);
-        let problem = "makes or fetches an image, whose labels carry rights because `-trustimagelabels` is set";
-        return Err(violation(Clause::Labels, &place, problem));
+        let problem = format!(
+            "makes or fetches an image, whose labels carry rights because {} is set",
+            SettingName::TrustImageLabels
+        );
+        return Err(violation(Clause::Labels, &place, &problem));
     }
     Ok(())
 }

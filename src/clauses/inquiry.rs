@@ -61,11 +61,6 @@ impl<'a> Inquiry<'a> {
         self.questions
     }
 
-    /// Whether nothing has to be asked so far.
-    pub(super) fn asks_nothing(&self) -> bool {
-        self.questions.is_empty()
-    }
-
     /// What the path names, as the client named it.
     pub(super) fn object(&self) -> &'a str {
         let path = self.head.target.path();

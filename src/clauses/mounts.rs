@@ -148,7 +148,7 @@ pub(super) fn volume_create(inquiry: &mut Inquiry<'_>) -> Verdict {
 }
 
 /// A volume that may exist already, with options that somebody else chose.
-fn named_volume(inquiry: &mut Inquiry<'_>, name: &str, place: &str) -> Verdict {
+pub(super) fn named_volume(inquiry: &mut Inquiry<'_>, name: &str, place: &str) -> Verdict {
     if !is_plain(name) {
         let problem = format!("names the volume `{}`, which cannot be one", printable(name));
         return Err(violation(Clause::Unclear, place, &problem));

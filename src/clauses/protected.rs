@@ -43,7 +43,7 @@ impl Protected {
 
     /// Whether a reference may mean one of the proxy's own networks, now or when the engine looks: its id, any part of it, or its name. A
     /// network that is called like a part of the id today may be gone when the container starts.
-    fn is_own_network(&self, reference: &str) -> bool {
+    pub(super) fn is_own_network(&self, reference: &str) -> bool {
         let reference = if matches!(reference, "default" | "") { "bridge" } else { reference };
         self.networks.iter().any(|(id, name)| name == reference || id.starts_with(reference))
     }
@@ -64,19 +64,6 @@ impl Protected {
     /// Whether a label's key may carry rights.
     pub(super) fn is_label(&self, key: &str) -> bool {
         is_reserved(key, &self.prefixes)
-    }
-}
-
-impl Protected {
-    /// Whether a build in this network reaches the proxy: it is there too, or on the network of the host, which is reached from all. Builds
-    /// that name none are on the default bridge, which Podman calls `podman`.
-    pub fn is_reached_by_builds(&self, network: &str) -> bool {
-        let is_default = matches!(network, "" | "bridge" | "default");
-        // A proxy of which no network is known may be on any of them.
-        self.networks.is_empty()
-            || self.is_network(network)
-            || self.networks.iter().any(|(_, name)| name == "host")
-            || (is_default && self.networks.iter().any(|(_, name)| name == "podman"))
     }
 }
 

@@ -6,7 +6,7 @@ use crate::request::json::Json;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Question {
     /// The container that this name, id or part of an id means: `Id`, `Name`; `Type`, `Name`, `Source`, `Destination` and `RW` of its `Mounts`; of its
-    /// `HostConfig` what `reach.rs` looks at.
+    /// `HostConfig` what `reach.rs` looks at; the names of its `Networks`, and the label that says who created it.
     Container(String),
     /// The same container, by its full id: the labels in its `Config`, if conditions have to be judged.
     Labels(String),
@@ -24,6 +24,8 @@ pub enum Question {
     Service(String),
     /// Which engine it is (`GET /version`): its `Version`, and the `Name` of its `Components`.
     Version,
+    /// What is in force in the container with this id, wherever it was set: `WorkingDir` and `Env` of its `Config`; and `Id`, `Name`.
+    Settings(String),
     /// The volume of this name: `Driver`, `Options`.
     Volume(String),
 }
@@ -39,6 +41,7 @@ impl Question {
             | Self::Network(name)
             | Self::Node(name)
             | Self::Service(name)
+            | Self::Settings(name)
             | Self::Volume(name) => name,
             Self::Info | Self::Version => "the engine",
         }
@@ -50,7 +53,7 @@ impl Question {
         let or_listed =
             |kind: &str, name: &str| vec![format!("/{kind}/{name}"), format!("/{kind}")];
         match self {
-            Self::Container(name) | Self::Labels(name) => callings(answer)
+            Self::Container(name) | Self::Labels(name) | Self::Settings(name) => callings(answer)
                 .iter()
                 .chain([name])
                 .map(|name| format!("/containers/{name}/json"))

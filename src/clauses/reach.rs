@@ -113,8 +113,30 @@ fn reaches_nothing(
             volume_stays_inside(inquiry, volume, place, way)?;
         }
     }
+    shared(inquiry, inspect, place, scope, way, length)
+}
+
+/// Whether those stay inside whose namespaces a container shares.
+pub(super) fn shared_stays_inside(
+    inquiry: &mut Inquiry<'_>,
+    inspect: &Json,
+    place: &str,
+) -> Verdict {
+    shared(inquiry, inspect, place, Scope::All, "", 0)
+}
+
+fn shared(
+    inquiry: &mut Inquiry<'_>,
+    inspect: &Json,
+    place: &str,
+    scope: Scope,
+    way: &str,
+    length: usize,
+) -> Verdict {
+    let config = inspect.field("HostConfig");
     for (mode, namespace, scope) in scope.modes() {
-        let Some(name) = text(mode).strip_prefix("container:") else { continue };
+        let mode = config.and_then(|it| it.field(mode)).and_then(Json::as_str);
+        let Some(name) = mode.and_then(|mode| mode.strip_prefix("container:")) else { continue };
         let shown = printable(name);
         let way = format!("{way}shares the {namespace} namespace of `{shown}`, which ");
         if length >= LONGEST_CHAIN || !is_plain(name) {
@@ -181,7 +203,7 @@ fn mounts(inquiry: &Inquiry<'_>, inspect: &Json) -> Option<String> {
 }
 
 /// The named volumes of a container, each of which may have options of its own.
-fn volumes(inspect: &Json) -> impl Iterator<Item = &str> {
+pub(super) fn volumes(inspect: &Json) -> impl Iterator<Item = &str> {
     let mounts = inspect.field("Mounts").and_then(Json::as_array).unwrap_or_default();
     let volumes = mounts.iter().filter(|mount| field(mount, "Type") == "volume");
     volumes.map(|mount| field(mount, "Name")).filter(|name| !name.is_empty())

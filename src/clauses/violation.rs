@@ -35,9 +35,7 @@ pub enum Clause {
     HostAccess,
     /// It sets a label that carries rights, or takes a name that does (`allow.labels`).
     Labels,
-    /// It makes or starts a container, and the list allows builds as well (`allow.labels`).
-    BuildsToo,
-    /// A build on a network from which it reaches the proxy (`allow.labels`).
+    /// A build on a network where a step of it could be somebody else (`allow.labels`).
     BuildNetwork,
     /// It touches the proxy's own container. Nothing allows that.
     OwnContainer,

@@ -29,17 +29,18 @@ impl Container {
     }
 
     /// By which list it is judged first.
-    pub fn standing(&self) -> Standing<'_> {
+    fn standing(&self) -> Standing<'_> {
         match &self.rights {
+            _ if self.lineage.step != Step::No => Standing::Step(self),
             Rights::Unlabelled => Standing::Default,
             Rights::Own(list) => Standing::Own(list),
             Rights::Broken(errors) => Standing::Broken(errors),
         }
     }
 
-    /// Whether the default list is for it.
-    pub fn is_by_default(&self) -> bool {
-        self.standing().is_by_default()
+    /// Whether no label of its own says what it may do.
+    pub fn is_unlabelled(&self) -> bool {
+        matches!(self.rights, Rights::Unlabelled)
     }
 }
 
@@ -103,6 +104,8 @@ pub enum Standing<'a> {
     Creator(Parent<'a>),
     /// By none: something is wrong with the client that created it.
     Orphan(Bound),
+    /// By none: a build made it, or may have.
+    Step(&'a Container),
 }
 
 impl Standing<'_> {
@@ -148,6 +151,20 @@ pub struct Lineage {
     pub is_own_service: bool,
     /// The full id of its image, if the labels of that have to be looked at.
     pub image: String,
+    /// Whether a build made it.
+    pub step: Step,
+}
+
+/// Whether a container is what a build makes for one of its steps: then its labels are those that stand in a Dockerfile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Step {
+    /// It is not.
+    #[default]
+    No,
+    /// It may be, and nobody asked the engine yet.
+    Unclear,
+    /// It is.
+    Yes,
 }
 
 /// One of those who created a container, as it is now.
@@ -221,9 +238,9 @@ impl Lineage {
 }
 
 impl Container {
-    /// Whether it may do only what its creator may: labels of its own would set it free.
-    pub fn is_bound(&self) -> bool {
-        matches!(self.rights, Rights::Unlabelled) && self.lineage.is_created()
+    /// Whether it says nothing for itself, so that its creator stands for it.
+    fn is_bound(&self) -> bool {
+        self.is_unlabelled() && self.lineage.is_created()
     }
 
     /// Whether labels of what others created can mean it.
@@ -237,33 +254,39 @@ impl Container {
             }
     }
 
-    /// By what it is judged: its own list or the default one, and those of who created it.
+    /// By what it is judged: its own list or the default one, and those of who created it. Labels of its own do not set it free: the one who
+    /// wrote the creator down let no such labels pass, so they can only come from an image, whatever the engine shows of that now.
     pub fn standings(&self) -> impl Iterator<Item = Standing<'_>> {
-        let is_bound = self.is_bound();
-        let nobody_looked = (is_bound && self.lineage.makers.is_empty())
+        let is_created = self.lineage.is_created() && self.lineage.step == Step::No;
+        let nobody_looked = (is_created && self.lineage.makers.is_empty())
             .then(|| Standing::Orphan(bound(self, WhyBound::Unreadable)));
-        let makers: &[MadeBy] = if is_bound { &self.lineage.makers } else { &[] };
+        let makers: &[MadeBy] = if is_created { &self.lineage.makers } else { &[] };
         let limits = makers.iter().filter_map(|made_by| made_by.limit(self));
         std::iter::once(self.standing()).chain(nobody_looked).chain(limits)
     }
 
     /// As whom it is written on what it creates.
     pub(super) fn makers(&self) -> Vec<Maker> {
-        if self.is_bound() {
-            // The root: what it creates must outlive it, and never have more than whoever is behind all of it.
-            return self.lineage.creator.iter().flat_map(|it| it.makers().to_vec()).collect();
+        // The root: what it creates must outlive it, and never have more than the client behind all of it.
+        let mut makers: Vec<_> =
+            self.lineage.creator.iter().flat_map(|it| it.makers().to_vec()).collect();
+        if self.is_bound() || self.lineage.creator == Some(Creator::Unreadable) {
+            return makers;
         }
         let service = self.lineage.service.clone().filter(|_| self.lineage.is_own_service);
-        vec![service.map_or_else(|| Maker::Name(self.name.clone()), Maker::Service)]
+        makers.push(service.map_or_else(|| Maker::Name(self.name.clone()), Maker::Service));
+        makers
     }
 }
 
 impl MadeBy {
-    /// What a container that it made may not do because of it; `None` if that is nothing that the default list allows.
+    /// What a container that it made may not do because of it; `None` if that is nothing that the default list allows and it is judged by
+    /// that already.
     fn limit<'a>(&'a self, child: &'a Container) -> Option<Standing<'a>> {
+        let default = || (!child.is_unlabelled()).then_some(Standing::Default);
         let why = match self {
             Self::Container(container) => match &container.rights {
-                Rights::Unlabelled => return None,
+                Rights::Unlabelled => return default(),
                 Rights::Own(list) => {
                     return Some(Standing::Creator(Parent { child, container, list }));
                 }
@@ -271,7 +294,7 @@ impl MadeBy {
                     WhyBound::Broken(container.name.clone(), Arc::clone(errors))
                 }
             },
-            Self::Admitted(_) => return None,
+            Self::Admitted(_) => return default(),
             Self::Peer(_) | Self::Stranger(_) => WhyBound::NotAdmitted,
             Self::Gone(_) => WhyBound::Gone,
             Self::Unreadable => WhyBound::Unreadable,
@@ -290,19 +313,19 @@ fn bound(child: &Container, why: WhyBound) -> Bound {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn container(name: &str, rights: Rights, lineage: Lineage) -> Arc<Container> {
+    pub(crate) fn container(name: &str, rights: Rights, lineage: Lineage) -> Arc<Container> {
         let id = ContainerId::parse(&"a".repeat(64)).unwrap();
         Arc::new(Container { id, name: name.to_owned(), rights, lineage })
     }
 
-    fn own() -> Rights {
+    pub(crate) fn own() -> Rights {
         Rights::Own(Arc::default())
     }
 
-    fn made_by(creator: &str) -> Lineage {
+    pub(crate) fn made_by(creator: &str) -> Lineage {
         Lineage { creator: Some(Creator::parse(creator)), ..Lineage::default() }
     }
 
@@ -311,10 +334,48 @@ mod tests {
     fn what_was_created_and_not_looked_at_has_no_rights() {
         let child = container("c", Rights::Unlabelled, made_by("name:a"));
         assert!(child.standings().any(|standing| matches!(standing, Standing::Orphan(_))));
-        let free = container("c", own(), made_by("name:a"));
-        assert_eq!(free.standings().count(), 1);
+        // Labels do not set it free.
+        let labelled = container("c", own(), made_by("name:a"));
+        assert!(labelled.standings().any(|standing| matches!(standing, Standing::Orphan(_))));
         let plain = container("c", Rights::Unlabelled, Lineage::default());
         assert_eq!(plain.standings().count(), 1);
+    }
+
+    #[test]
+    fn labels_beside_a_creator_only_limit() {
+        let standings = |rights: &Rights, made_by: MadeBy| {
+            let lineage = Lineage { makers: [made_by].into(), ..self::made_by("name:a") };
+            let child = container("c", rights.clone(), lineage);
+            child.standings().map(|standing| format!("{standing:?}")).collect::<Vec<_>>()
+        };
+        let creator = |rights| MadeBy::Container(container("a", rights, Lineage::default()));
+        let admitted = || MadeBy::Admitted(Maker::User(5));
+        let check = |standings: &[String], want: &[&str]| {
+            assert_eq!(standings.len(), want.len(), "{standings:?}");
+            for (standing, want) in standings.iter().zip(want) {
+                assert!(standing.starts_with(want), "{standing} {want}");
+            }
+        };
+        check(&standings(&own(), creator(own())), &["Own", "Creator"]);
+        check(&standings(&own(), creator(Rights::Unlabelled)), &["Own", "Default"]);
+        check(&standings(&own(), admitted()), &["Own", "Default"]);
+        check(&standings(&own(), MadeBy::Unreadable), &["Own", "Orphan"]);
+        check(&standings(&Rights::Unlabelled, creator(own())), &["Default", "Creator"]);
+        check(&standings(&Rights::Unlabelled, creator(Rights::Unlabelled)), &["Default"]);
+        check(&standings(&Rights::Unlabelled, admitted()), &["Default"]);
+    }
+
+    #[test]
+    fn what_a_build_made_has_no_rights() {
+        for step in [Step::Yes, Step::Unclear] {
+            for rights in [own(), Rights::Unlabelled] {
+                for lineage in [made_by("name:a"), Lineage::default()] {
+                    let step = container("c", rights.clone(), Lineage { step, ..lineage });
+                    let standings: Vec<_> = step.standings().collect();
+                    assert!(matches!(standings.as_slice(), [Standing::Step(_)]), "{standings:?}");
+                }
+            }
+        }
     }
 
     #[test]

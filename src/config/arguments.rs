@@ -9,12 +9,13 @@ use std::iter::Peekable;
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::rule::Origin;
-use crate::wording::SettingName;
+use crate::setting::SettingName;
 
 use super::commands::COMMANDS;
 use super::given::Given;
 use super::mistake::{Mistake, nearest, printable};
 use super::options::{SETTINGS, Setting, Takes};
+use super::sections::Foreign;
 use super::services;
 
 /// A setting, and what somebody wrote for it.
@@ -124,6 +125,8 @@ pub(super) struct Variables {
     pub(super) given: Vec<Result<Written, Mistake>>,
     /// Whether `SP_PROXYCONTAINERNAME` is there and empty: whoever writes that wants no labels to be read.
     pub(super) wants_no_labels: bool,
+    /// Those of other proxies.
+    pub(super) foreign: Foreign,
     /// The names of those that describe a Kubernetes service or a Docker link that happens to be called `sp`.
     pub(super) of_services: Vec<String>,
 }
@@ -131,7 +134,9 @@ pub(super) struct Variables {
 /// The variables that are ours, by name; an empty one counts as unset. Of a name that occurs twice the first counts, as for getenv(3).
 pub(super) fn variables(env: impl IntoIterator<Item = (OsString, OsString)>) -> Variables {
     let mut ours = BTreeMap::new();
+    let mut foreign = Foreign::default();
     for (name, value) in env {
+        foreign.note(&name, &value);
         if name.as_bytes().starts_with(b"SP_") {
             ours.entry(name).or_insert(value);
         }
@@ -140,7 +145,7 @@ pub(super) fn variables(env: impl IntoIterator<Item = (OsString, OsString)>) -> 
     let wants_no_labels = ours.get(own).is_some_and(|value| value.is_empty());
     ours.retain(|_, value| !value.is_empty());
     let services = services::names(&ours);
-    let mut variables = Variables { wants_no_labels, ..Variables::default() };
+    let mut variables = Variables { wants_no_labels, foreign, ..Variables::default() };
     for (name, value) in ours {
         let known = name.to_str().and_then(Setting::by_variable);
         let is_of_service = name.to_str().is_some_and(|name| services.contains(name));

@@ -16,8 +16,7 @@ use crate::registry::OwnContainer;
 use crate::request::Method;
 use crate::rule::words::{self, Exceptions, ImagePattern, Words};
 use crate::rule::{HostAccess, Origin, Rule};
-
-use crate::wording::SettingName;
+use crate::setting::SettingName;
 
 use super::given::Given;
 use super::mistake::{Mistake, Problem, printable};
@@ -59,8 +58,14 @@ pub(super) struct Draft {
     pub(super) trust_image_labels: bool,
     /// Where the process runs.
     pub(super) place: Place,
-    /// Whether labels are read because nothing was given.
-    pub(super) assumes_labels: bool,
+    /// What is assumed, because nothing of ours was given.
+    pub(super) assumed: Assumed,
+    /// What the default list says of the host, if no setting of ours does.
+    pub(super) own_host_access: Option<HostAccess>,
+    /// Whether all addresses are those of IPv4.
+    pub(super) lacks_ipv6: bool,
+    /// What is to be said about variables of other proxies.
+    pub(super) foreign: Vec<String>,
     /// Variables that look like ours and describe a service.
     pub(super) service_variables: Vec<String>,
     /// Where each setting that was given was last written, and what, by the setting's name.
@@ -97,7 +102,10 @@ impl Default for Draft {
             label_prefixes: vec!["socket-proxy".to_owned(), "sockwarden".to_owned()],
             trust_image_labels: false,
             place: Place::Elsewhere,
-            assumes_labels: false,
+            assumed: Assumed::Nothing,
+            own_host_access: None,
+            lacks_ipv6: false,
+            foreign: Vec::new(),
             service_variables: Vec::new(),
             written: BTreeMap::new(),
         }
@@ -117,8 +125,8 @@ impl Draft {
         Ok(())
     }
 
-    /// In a container, with nothing given of who may connect and what is allowed, the labels of the clients say both.
-    pub(super) fn assume_labels(&mut self) {
+    /// Whether nothing is given, in a container, of who may connect and what is allowed.
+    pub(super) fn is_open(&self) -> bool {
         const GIVEN: &[SettingName] = &[
             SettingName::AllowFrom,
             SettingName::Allow,
@@ -128,13 +136,20 @@ impl Draft {
             SettingName::ProxySocketEndpoint,
             SettingName::ProxyContainerName,
         ];
-        let is_given = GIVEN.iter().any(|setting| self.written(setting.name()).is_some());
-        if self.place == Place::Container && !is_given && self.rules.is_empty() {
-            self.own_container = Some(OwnContainer::Auto);
-            self.listen_ip = Ipv6Addr::UNSPECIFIED.into();
-            self.allow_from = Vec::new();
-            self.assumes_labels = true;
-        }
+        let is_given = GIVEN.iter().any(|setting| self.written(*setting).is_some());
+        self.place == Place::Container && !is_given && self.rules.is_empty()
+    }
+
+    /// Assumes what nobody said: all addresses, and that labels say who may do what.
+    pub(super) fn assume(&mut self, assumed: Assumed) {
+        self.own_container = Some(OwnContainer::Auto);
+        self.listen_ip = if self.lacks_ipv6 {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        };
+        self.allow_from = Vec::new();
+        self.assumed = assumed;
     }
 
     /// Adds words to what is allowed.
@@ -164,13 +179,22 @@ impl Draft {
     }
 
     /// Where a setting was written and what, if it was.
-    pub(super) fn written(&self, name: &str) -> Option<(&Origin, &OsStr)> {
-        self.written.get(name).map(|(origin, value)| (origin, value.as_os_str()))
+    pub(super) fn written(&self, setting: SettingName) -> Option<(&Origin, &OsStr)> {
+        self.written.get(setting.name()).map(|(origin, value)| (origin, value.as_os_str()))
     }
 
     /// The name to call a setting by: as it was written, or the flag.
-    pub(super) fn spelling(&self, name: &str) -> String {
-        self.written(name).map_or_else(|| format!("-{name}"), |(origin, _)| origin.to_string())
+    pub(super) fn spelling(&self, setting: SettingName) -> String {
+        let written = self.written(setting);
+        written.map_or_else(|| setting.flag().to_owned(), |(origin, _)| origin.to_string())
+    }
+
+    /// The settings that were written as variables, and not as flags as well.
+    pub(super) fn given_by_variable(&self) -> Vec<SettingName> {
+        let is_variable = |setting: &SettingName| {
+            self.written(*setting).is_some_and(|(origin, _)| matches!(origin, Origin::Env(_)))
+        };
+        SettingName::ALL.iter().copied().filter(is_variable).collect()
     }
 
     /// The rules that count: a method with flags has no rules from variables.
@@ -185,18 +209,30 @@ impl Draft {
     pub(super) fn contradictions(&self) -> Vec<Mistake> {
         let endpoint = self.endpoint.as_ref().filter(|it| **it == self.engine_socket);
         let same_socket = endpoint.map(|endpoint| Mistake::SameSocket {
-            one: self.spelling("proxysocketendpoint"),
-            other: self.spelling("socketpath"),
+            one: self.spelling(SettingName::ProxySocketEndpoint),
+            other: self.spelling(SettingName::SocketPath),
             path: printable(endpoint.as_os_str()),
         });
         let is_for_nobody = !self.words.is_empty()
             && self.endpoint.is_none()
             && !self.listen_ip.is_loopback()
-            && self.written("allowfrom").is_none();
+            && self.written(SettingName::AllowFrom).is_none();
         let nobody = is_for_nobody
-            .then(|| Mistake::WordsForNobody { setting: self.spelling(SettingName::Allow.name()) });
+            .then(|| Mistake::WordsForNobody { setting: self.spelling(SettingName::Allow) });
         same_socket.into_iter().chain(nobody).collect()
     }
+}
+
+/// What is assumed in a container, if nothing of ours says who may connect and what is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assumed {
+    /// Nothing.
+    Nothing,
+    /// Labels are read.
+    Labels,
+    /// Variables of another proxy say what everybody may do on the networks that the container is attached to; labels are read as well, if the
+    /// own container is found.
+    Sections,
 }
 
 /// Where the process runs, as far as a configuration can be surprising there.

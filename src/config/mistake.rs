@@ -5,8 +5,8 @@ use std::fmt::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::rule::Origin;
+use crate::setting::SettingName;
 use crate::text::escaped_bytes;
-use crate::wording::SettingName;
 
 /// Everything that is wrong with one command line and environment, at least one thing. Prints one per line.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 
 use crate::request::Method;
-use crate::wording::SettingName;
+use crate::setting::SettingName;
 
 use super::draft::Draft;
 use super::given::Given;
@@ -151,7 +151,7 @@ const fn setting(
         takes: Takes::Nothing,
         default: None,
         unit: None,
-        repeatable: false,
+        repeatable: name.is_repeatable(),
         summary: "",
         details: "",
         read,
@@ -174,7 +174,6 @@ macro_rules! allow {
         Setting {
             group: Group::Requests,
             takes: Takes::Value("PATTERN"),
-            repeatable: true,
             summary: concat!("Allow ", $name, " for the paths that match"),
             details: $details,
             ..setting(SettingName::allow($method), |draft, given| draft.allow($method, given))

@@ -127,7 +127,7 @@ A bundle gives a part of `ImageCreate` where one is named; the operation's own n
 ## Operations
 
 Every operation of the Engine API is a word, by the `operationId` that Docker's documentation gives it. `GET` and `HEAD /_ping` are open to every
-client that is admitted.
+client that is admitted. Of Podman's own API (`/libpod`) the paths that read the same have the same words; all else there needs patterns.
 
 ";
 
@@ -160,7 +160,7 @@ const PRESET_INTRODUCTION: &str = r"<!-- Printed from the files in presets/. To 
 
 A preset is a [word](words.md) for a program: what its features need, and no more. The bare name is always the least; a longer name adds.
 
-- **recorded**: the calls of the program itself were recorded and are replayed by the tests, without any one grant something recorded is refused.
+- **recorded**: the calls of the program itself were recorded, and the tests replay them. Without any one of its grants something recorded would be refused.
 - **read**: the calls were read from the program's source. A feature that was overlooked is refused, and the refusal says which word adds it.
 - `portainer@1` pins a revision. Within a revision only reads are added.
 

@@ -1,5 +1,6 @@
 //! The command line and the environment as a whole, told as what goes in and what comes out.
 
+mod assumed;
 mod mistakes;
 mod surprises;
 

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use crate::admission::AllowFrom;
 use crate::request::Method;
 use crate::rule::{Origin, Rule};
+use crate::setting::SettingName;
 
 use super::draft::{Draft, Place};
 use super::mistake::printable;
@@ -23,21 +24,23 @@ pub(super) fn of(draft: &Draft) -> Vec<String> {
         && draft.words.is_empty()
         && draft.own_container.is_none()
     {
-        warnings.push(
-            "nothing is allowed but `/_ping`: there is no pattern; add for example `-allowGET='(/v1[.][0-9]+)?/version'`".to_owned(),
-        );
+        warnings.push(format!(
+            "nothing is allowed but `/_ping`: there is no pattern; add for example {}",
+            SettingName::AllowGet.set_to("(/v1[.][0-9]+)?/version").quoted()
+        ));
     }
     warnings.extend(draft.effective_rules().filter_map(pattern));
     warnings.extend(file_mode(draft));
     warnings.extend(label_prefix(draft));
     warnings.extend(without_effect(draft));
     warnings.extend(services(draft));
+    warnings.extend(draft.foreign.iter().cloned());
     warnings
 }
 
 /// Addresses that stand for a network, written without its length.
 fn lonely_addresses(draft: &Draft) -> impl Iterator<Item = String> {
-    let clients = draft.spelling("allowfrom");
+    let clients = draft.spelling(SettingName::AllowFrom);
     let addresses = draft.allow_from.iter().filter_map(|entry| match entry {
         AllowFrom::Net(net) if net.prefix_len() == net.max_prefix_len() => Some(net.addr()),
         _ => None,
@@ -62,7 +65,7 @@ fn lonely_addresses(draft: &Draft) -> impl Iterator<Item = String> {
 }
 
 fn tcp(draft: &Draft) -> Vec<String> {
-    let clients = draft.spelling("allowfrom");
+    let clients = draft.spelling(SettingName::AllowFrom);
     let ip = draft.listen_ip;
     let everybody = draft
         .allow_from
@@ -72,16 +75,18 @@ fn tcp(draft: &Draft) -> Vec<String> {
     if ip.is_loopback() {
         let only_here = |stranger| {
             format!(
-                "`{clients}` lets `{stranger}` in, but on {ip} only this host or container can connect; to listen for others set `-listenip={}`",
+                "`{clients}` lets `{stranger}` in, but on {ip} only this host or container can connect; to listen for others set `{}={}`",
+                draft.spelling(SettingName::ListenIp),
                 if ip.is_ipv4() { "0.0.0.0" } else { "::" },
             )
         };
         let by_default = || {
             let is_forgotten =
-                draft.place == Place::Container && draft.written("listenip").is_none();
+                draft.place == Place::Container && draft.written(SettingName::ListenIp).is_none();
             is_forgotten.then(|| {
                 format!(
-                    "sockwarden runs in a container and listens on {ip}, the default, where only this container can connect; to listen for others set `-listenip=0.0.0.0`"
+                    "sockwarden runs in a container and listens on {ip}, the default, where only this container can connect; to listen for others set {}",
+                    SettingName::ListenIp.set_to("0.0.0.0")
                 )
             })
         };
@@ -94,7 +99,7 @@ fn tcp(draft: &Draft) -> Vec<String> {
     }
     if stranger.is_none() && draft.own_container.is_none() {
         return vec![format!(
-            "on {ip} others can connect, but `{clients}` lets nobody in from outside; add for example `-allowfrom=traefik`"
+            "on {ip} others can connect, but `{clients}` lets nobody in from outside; add for example `{clients}=traefik`"
         )];
     }
     Vec::new()
@@ -136,7 +141,7 @@ fn two_whole_paths(origin: &Origin, pattern: &str) -> String {
 
 fn file_mode(draft: &Draft) -> Option<String> {
     draft.endpoint.as_ref()?;
-    let (origin, value) = draft.written("proxysocketendpointfilemode")?;
+    let (origin, value) = draft.written(SettingName::ProxySocketEndpointFileMode)?;
     let mode = draft.endpoint_mode;
     let is_flag = matches!(origin, Origin::Flag(_));
     if let Some(text) = value.to_str().filter(|text| is_flag && values::is_octal_without_zero(text))
@@ -151,7 +156,7 @@ fn file_mode(draft: &Draft) -> Option<String> {
 
 /// A prefix in our own name space is read by every sockwarden that has the default prefixes, as mistakes.
 fn label_prefix(draft: &Draft) -> Option<String> {
-    let (origin, value) = draft.written("dockerlabelprefix")?;
+    let (origin, value) = draft.written(SettingName::DockerLabelPrefix)?;
     let prefix = value.to_str()?;
     let is_ours = prefix.to_ascii_lowercase().starts_with("sockwarden.");
     is_ours.then(|| {
@@ -177,45 +182,46 @@ fn without_effect(draft: &Draft) -> impl Iterator<Item = String> {
     let over_unix = draft.endpoint.is_some();
     let no_watchdog = draft.watchdog_interval.is_zero();
     let no_labels = draft.own_container.is_none();
-    let instead = "on a Unix socket; everybody who may open the socket file is let in";
+    let spelled = |setting| draft.spelling(setting);
+    let on_socket = || "on a Unix socket".to_owned();
+    let without_labels = || {
+        format!(
+            "while labels are not read; add `{}=auto`",
+            spelled(SettingName::ProxyContainerName)
+        )
+    };
     [
-        (over_unix, true, "allowfrom", instead),
-        (over_unix, true, "listenip", "on a Unix socket"),
-        (over_unix, true, "proxyport", "on a Unix socket"),
+        (
+            over_unix,
+            SettingName::AllowFrom,
+            "on a Unix socket; everybody who may open the socket file is let in".to_owned(),
+        ),
+        (over_unix, SettingName::ListenIp, on_socket()),
+        (over_unix, SettingName::ProxyPort, on_socket()),
         (
             !over_unix,
-            true,
-            "proxysocketendpointfilemode",
-            "on a TCP port; add `-proxysocketendpoint=PATH`",
+            SettingName::ProxySocketEndpointFileMode,
+            format!("on a TCP port; add `{}=PATH`", spelled(SettingName::ProxySocketEndpoint)),
         ),
         (
             draft.deny_host_mounts,
-            true,
-            "allowbindmountfrom",
-            "while `-denyhostmounts` refuses every host mount",
+            SettingName::AllowBindMountFrom,
+            format!("while `{}` refuses every host mount", spelled(SettingName::DenyHostMounts)),
         ),
         (
-            no_watchdog,
-            draft.stop_on_watchdog,
-            "stoponwatchdog",
-            "without a watchdog; add for example `-watchdoginterval=60`",
+            no_watchdog && draft.stop_on_watchdog,
+            SettingName::StopOnWatchdog,
+            format!(
+                "without a watchdog; add for example `{}=60`",
+                spelled(SettingName::WatchdogInterval)
+            ),
         ),
-        (
-            no_labels,
-            true,
-            "dockerlabelprefix",
-            "while labels are not read; add `-proxycontainername=auto`",
-        ),
-        (
-            no_labels,
-            draft.trust_image_labels,
-            "trustimagelabels",
-            "while labels are not read; add `-proxycontainername=auto`",
-        ),
+        (no_labels, SettingName::DockerLabelPrefix, without_labels()),
+        (no_labels && draft.trust_image_labels, SettingName::TrustImageLabels, without_labels()),
     ]
     .into_iter()
-    .filter(|(is_off, is_wanted, name, _)| *is_off && *is_wanted && draft.written(name).is_some())
-    .map(|(_, _, name, why)| format!("`{}` has no effect {why}", draft.spelling(name)))
+    .filter(|(is_off, setting, _)| *is_off && draft.written(*setting).is_some())
+    .map(|(_, setting, why)| format!("`{}` has no effect {why}", draft.spelling(setting)))
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ mod tests {
         // As the engine writes `<`, and with something in it that looks like another event.
         let label = format!(
             "{}\\n{{\\\"Type\\\":\\\"network\\\",\\\"Action\\\":\\\"connect\\\"}}",
-            "\\u003c".repeat(4 << 20)
+            "\\u003c".repeat(1 << 19)
         );
         let id = "ab".repeat(32);
         let docker = format!(

@@ -29,8 +29,8 @@ use crate::socket::SharedSocket;
 use super::told::CONTAINER_ROW;
 pub use super::told::{
     Actor, Attributes, ContainerInspect, ContainerRow, ContainerState, Endpoint, EngineVersion,
-    Event, HostConfig, ImageConfig, ImageInspect, Ipam, IpamPool, Member, Mount, NetworkInspect,
-    NetworkSettings, Told,
+    Event, HostConfig, ImageConfig, ImageInspect, Ipam, IpamPool, Made, Member, Mount,
+    NetworkInspect, NetworkSettings, Told, is_named_by_build,
 };
 
 /// A question of ours. There is no variant that changes anything.
@@ -150,11 +150,31 @@ impl Engine {
         most: usize,
         mut take: impl FnMut(Record<'_>) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
+        let asked = self.skim_once(&call, shape, keep, most, &mut take).await;
+        match asked {
+            // Podman 4.3 fails at times over an image that is being made or removed beside it, and answers well a moment later.
+            Err(EngineError::Refused(status))
+                if status.is_server_error() && matches!(call, OwnCall::Image(_)) =>
+            {
+                self.skim_once(&call, shape, keep, most, &mut take).await
+            }
+            asked => asked,
+        }
+    }
+
+    async fn skim_once(
+        &self,
+        call: &OwnCall<'_>,
+        shape: Shape,
+        keep: &'static Keep,
+        most: usize,
+        mut take: impl FnMut(Record<'_>) -> Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
         let wrong = |NotJson| EngineError::Unexpected(NO_JSON);
         let slow = |_| EngineError::Slow(ANSWER_DEADLINE);
-        let whole = if call == OwnCall::Containers { LIST_DEADLINE } else { ANSWER_DEADLINE };
+        let whole = if *call == OwnCall::Containers { LIST_DEADLINE } else { ANSWER_DEADLINE };
         let end = Instant::now() + whole;
-        let opened = timeout(ANSWER_DEADLINE, self.open_answer(&call)).await;
+        let opened = timeout(ANSWER_DEADLINE, self.open_answer(call)).await;
         let (response, connection) = opened.map_err(slow)??;
         let mut body = response.into_body();
         let mut skimmer = Skimmer::new(shape, keep, self.labels.clone(), most);
@@ -205,7 +225,9 @@ impl Engine {
     /// As for [`Engine::ask_for`].
     pub async fn answer(&self, question: &Question) -> Result<Option<(Json, usize)>, EngineError> {
         let call = match question {
-            Question::Container(name) | Question::Labels(name) => OwnCall::Container(name),
+            Question::Container(name) | Question::Labels(name) | Question::Settings(name) => {
+                OwnCall::Container(name)
+            }
             Question::Exec(id) => OwnCall::Exec(id),
             Question::Image(name) => OwnCall::Image(name),
             Question::Info => OwnCall::Info,
@@ -330,6 +352,12 @@ impl Engine {
         self.is_docker.store(version.is_docker(), Ordering::SeqCst);
         *self.api.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(agreed);
         Ok(agreed)
+    }
+
+    /// The version that was agreed last; the oldest if none was.
+    pub fn agreed(&self) -> ApiVersion {
+        let known = *self.api.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.unwrap_or(ApiVersion::OLDEST)
     }
 
     /// Whether the engine tells of a container's creation before the container can speak, as Docker's does. Podman reads its events back

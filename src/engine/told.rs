@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::client::ContainerId;
+use crate::request::ApiVersion;
 use crate::request::json::keep::{Keep, WORD};
 
 /// An answer of the engine to a question of ours.
@@ -53,6 +54,7 @@ const SWARM_LABELS: Keep = Keep::Fields(&[
 pub(super) const CONTAINER_ROW: Keep = Keep::Fields(&[
     ("Id", WORD),
     ("Names", Keep::Each(&WORD)),
+    ("Image", WORD),
     ("ImageID", WORD),
     ("Labels", Keep::Labels),
     ("State", WORD),
@@ -78,6 +80,13 @@ impl Told for ContainerInspect {
         ("HostConfig", HOST_CONFIG),
         ("NetworkSettings", NETWORKS),
         ("Mounts", Keep::Each(&Keep::Fields(&[("Source", WORD), ("Destination", WORD)]))),
+    ]);
+}
+
+impl Told for Made {
+    const KEPT: &'static Keep = &Keep::Fields(&[
+        ("Config", Keep::Fields(&[("Image", WORD)])),
+        ("HostConfig", Keep::Fields(&[("LogConfig", Keep::Fields(&[("Type", WORD)]))])),
     ]);
 }
 
@@ -204,6 +213,8 @@ pub struct ContainerRow {
     pub id: String,
     /// Names with a leading slash; link aliases have two.
     pub names: Option<Vec<String>>,
+    /// Its image as it was named when it was created, if that still means the same image; else the image's full id.
+    pub image: String,
     /// The full id of its image.
     #[serde(rename = "ImageID")]
     pub image_id: String,
@@ -249,6 +260,60 @@ pub struct ContainerInspect {
     pub network_settings: NetworkSettings,
     /// What it mounts.
     pub mounts: Option<Vec<Mount>>,
+}
+
+/// What `GET /containers/{id}/json` says of the way a container was made.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct Made {
+    /// What it runs.
+    pub config: MadeFrom,
+    /// How it was created.
+    pub host_config: MadeAs,
+}
+
+/// What a container was made from.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct MadeFrom {
+    /// Its image, as its creator named it.
+    pub image: String,
+}
+
+/// How a container was made.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct MadeAs {
+    /// What happens to its output.
+    pub log_config: LogConfig,
+}
+
+/// What happens to a container's output.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct LogConfig {
+    /// The log driver.
+    #[serde(rename = "Type")]
+    pub kind: String,
+}
+
+/// Whether an image is named in the way that builds name it: by its full id, or not at all for one that begins from nothing.
+pub fn is_named_by_build(image: &str) -> bool {
+    image.is_empty() || image.starts_with("sha256:")
+}
+
+impl Made {
+    /// Whether it was made for a step of a build, on an engine that speaks this version.
+    ///
+    /// The classic builder always names the image by its full id and sets the log driver `none` (moby `builder/dockerfile`:
+    /// `updateRunConfig`, `hostConfigFromOptions`), and nothing that a Dockerfile, a base image, its triggers or a later request says changes
+    /// either. Before API 1.29 it did not set the driver. Labels, the command and the name prove nothing: the Dockerfile chooses the first two, and
+    /// a rename the last. Steps of `BuildKit` and of Podman are no containers of the engine.
+    pub fn is_step(&self, api: ApiVersion) -> bool {
+        let driver = self.host_config.log_config.kind.as_str();
+        is_named_by_build(&self.config.image)
+            && (matches!(driver, "" | "none") || api < ApiVersion::new(1, 29))
+    }
 }
 
 /// Something that a container mounts.
@@ -406,4 +471,26 @@ pub struct ImageInspect {
 pub struct ImageConfig {
     /// Its labels that speak of rights; `None` for one that is too long to be read.
     pub labels: Option<BTreeMap<String, Option<String>>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_of_a_build_is_known_by_what_no_dockerfile_says() {
+        let is_step = |image: &str, driver: &str, minor: u16| {
+            let config = MadeFrom { image: image.to_owned() };
+            let log_config = LogConfig { kind: driver.to_owned() };
+            let made = Made { config, host_config: MadeAs { log_config } };
+            made.is_step(ApiVersion::new(1, minor))
+        };
+        let id = format!("sha256:{}", "a".repeat(64));
+        assert!(is_step(&id, "none", 41) && is_step("", "none", 51));
+        // What was not told may be anything.
+        assert!(is_step("", "", 41) && is_step(&id, "", 41));
+        assert!(!is_step("alpine", "none", 41) && !is_step("alpine", "", 28));
+        assert!(!is_step(&id, "json-file", 41) && !is_step("", "journald", 41));
+        assert!(is_step(&id, "json-file", 28));
+    }
 }

@@ -13,6 +13,7 @@
 mod connection;
 mod dice;
 mod engine;
+mod grace;
 mod simulation;
 mod story;
 mod world;
@@ -92,6 +93,21 @@ fn the_simulation_notices_a_connection_that_opens_with_an_old_answer() {
 #[test]
 fn the_simulation_notices_a_sharer_that_nobody_asks_about() {
     assert!(failure(SEEDS, Some(Mistake::ForgetsSharers), false).is_some());
+}
+
+#[test]
+fn the_simulation_notices_a_step_of_a_build_that_nobody_asks_about() {
+    assert!(failure(SEEDS, Some(Mistake::TrustsSteps), false).is_some());
+}
+
+#[test]
+fn the_simulation_notices_a_creator_that_is_never_gone() {
+    assert!(failure(SEEDS, Some(Mistake::KeepsTheDeparted), false).is_some());
+}
+
+#[test]
+fn the_simulation_notices_a_creator_that_gives_way_to_nobody() {
+    assert!(failure(SEEDS, Some(Mistake::IgnoresSuccessors), false).is_some());
 }
 
 /// Here nothing in the program is wrong: it is as if it did not listen.

@@ -17,7 +17,7 @@ pub(super) fn plan<B>(
     mut head: Head,
     declared: DeclaredBody<B>,
 ) -> Result<(Head, Body<B>), Box<Denied>> {
-    let deny = |head, reason| Err(Box::new(Denied { head, reason }));
+    let deny = |head, reason| Err(Box::new(Denied { head, reason, by: None }));
     let content = Content::of(&head);
     let Some(body) = declared.body else {
         // Engines up to 20.10 want the type even where there is nothing of it.

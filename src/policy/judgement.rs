@@ -11,7 +11,7 @@ use crate::request::json::{Json, JsonError, Keys};
 use crate::request::{BodyKind, Head};
 use crate::rule::labels::LabelError;
 use crate::rule::words::WordRule;
-use crate::rule::{Match, Rule};
+use crate::rule::{Allowlist, Match, Rule};
 
 /// The verdict on a request.
 #[must_use]
@@ -102,6 +102,8 @@ pub struct Denied {
     pub head: Head,
     /// Why not.
     pub reason: DenyReason,
+    /// If what the request carries goes too far, the one of several lists for which it does.
+    pub by: Option<Arc<Allowlist>>,
 }
 
 /// Why a request may not be sent.
@@ -115,6 +117,8 @@ pub enum DenyReason {
     BrokenLabels(Arc<[LabelError]>),
     /// Its container was created by another client, and may do only what that one may.
     Creator(Box<Bound>),
+    /// Its container, by its name, is a step of a build.
+    Step(String),
     /// No rule is for the method.
     NoMethod,
     /// No rule is for the path.
@@ -162,6 +166,9 @@ impl<B> fmt::Debug for Pending<B> {
             .finish_non_exhaustive()
     }
 }
+
+/// What has to be asked, and which of its grants allows the request by the first list.
+type Reviewed = (Vec<Question>, Option<By>);
 
 /// What is known of the body.
 enum Unread<B> {
@@ -263,7 +270,10 @@ impl<B> Pending<B> {
             return Judgement::Pending(Box::new(self));
         }
         match self.review() {
-            Err(violation) => self.deny(DenyReason::Violation(violation)),
+            Err((violation, list)) => {
+                let (reason, by) = (DenyReason::Violation(violation), Some(list));
+                Judgement::Denied(Box::new(Denied { head: self.head, reason, by }))
+            }
             Ok((open, _)) if self.answers.len() + open.len() > MAX_QUESTIONS => {
                 self.deny(DenyReason::TooManyNames)
             }
@@ -291,11 +301,12 @@ impl<B> Pending<B> {
 
     /// Refuses it for a reason that shows outside the judge.
     pub fn deny(self, reason: DenyReason) -> Judgement<B> {
-        Judgement::Denied(Box::new(Denied { head: self.head, reason }))
+        Judgement::Denied(Box::new(Denied { head: self.head, reason, by: None }))
     }
 
-    /// What has to be asked, and which of its grants allows the request by the first list.
-    fn review(&self) -> Result<(Vec<Question>, Option<By>), Violation> {
+    /// What has to be asked, and which of its grants allows the request by the first list; or the first violation with the list that it is
+    /// one of.
+    fn review(&self) -> Result<Reviewed, (Violation, Arc<Allowlist>)> {
         let document = match &self.body {
             Unread::Read(document, _) => Some(document),
             Unread::Opaque(_) | Unread::Waiting(_) | Unread::MustBeEmpty(_) => None,
@@ -303,7 +314,8 @@ impl<B> Pending<B> {
         let (mut all, mut first) = (Vec::new(), None);
         for list in &self.terms.lists {
             let Examined { questions, by } =
-                examine(&self.head, document, &self.terms, list, &self.answers)?;
+                examine(&self.head, document, &self.terms, list, &self.answers)
+                    .map_err(|violation| (violation, Arc::clone(list)))?;
             all.extend(questions);
             first.get_or_insert(by);
         }

@@ -190,7 +190,8 @@ pub fn status_of(reason: &DenyReason) -> StatusCode {
         | DenyReason::BrokenLabels(_)
         | DenyReason::Creator(_)
         | DenyReason::NoPath
-        | DenyReason::NoWord => StatusCode::FORBIDDEN,
+        | DenyReason::NoWord
+        | DenyReason::Step(_) => StatusCode::FORBIDDEN,
     }
 }
 

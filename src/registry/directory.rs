@@ -3,16 +3,19 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
+use tokio::time::Instant;
+
 use super::entry::Entry;
 use super::fresh::Fresh;
 use super::known::{Containers, ImageLabels, Known};
-use super::shared::{Shared, lock};
+use super::shared::{Shared, inspect, lock};
 use crate::clauses::Defaults;
-use crate::client::{Container, ContainerId, Lineage};
-use crate::engine::questions::{ContainerInspect, ImageInspect};
+use crate::client::{Container, ContainerId, Lineage, Step};
+use crate::engine::questions::{ImageInspect, Made};
 use crate::engine::{Engine, OwnCall};
 use crate::rule::labels::image::Counted;
 use crate::rule::labels::{LabelError, Rights};
+use crate::setting::SettingName;
 
 /// How long the labels that speak of rights may be together of all containers that have new ones, in bytes.
 const MOST_LISTED_LABEL_BYTES: usize = 32 * 1024 * 1024;
@@ -97,6 +100,7 @@ impl Directory {
     pub(super) async fn list(&self) -> Result<(), Shared> {
         self.all
             .get(|| async {
+                let asked = Instant::now();
                 let (awaited, renamed) = (self.known.awaited(), self.known.renamed());
                 let mut kept = 0;
                 let keep = |row| {
@@ -121,7 +125,7 @@ impl Directory {
                     };
                     next.remember(container, owner);
                 }
-                self.known.replace(next, &images, &awaited, &renamed);
+                self.known.replace(next, asked, &images, &awaited, &renamed);
                 Ok(())
             })
             .await
@@ -135,21 +139,19 @@ impl Directory {
         if let Ok(owner) = self.known.owner(entry.id) {
             return Ok(owner);
         }
-        let id = entry.id.to_string();
-        let inspect: Option<ContainerInspect> =
-            self.engine.ask_for(OwnCall::Container(&id)).await.map_err(Arc::new)?;
+        let inspect = inspect(&self.engine, entry.id).await?;
         Ok(inspect.and_then(|inspect| inspect.host_config.shares_with()))
     }
 
     /// What an entry of the engine's list says of a container and its rights.
     async fn read(&self, entry: Entry) -> Result<Arc<Container>, Shared> {
-        let Entry { id, name, image, labels, creator, service, .. } = entry;
+        let Entry { id, name, image, step, labels, creator, service, .. } = entry;
         let rights = match labels {
             Ok(labels) => self.rights(&name, &image, labels).await?,
             Err(error) => Rights::Broken([error].into()),
         };
         let image = if service.is_some() { image } else { String::new() };
-        let lineage = Lineage { creator, service, image, ..Lineage::default() };
+        let lineage = Lineage { creator, service, image, step, ..Lineage::default() };
         Ok(Arc::new(Container { id, name, rights, lineage }))
     }
 
@@ -172,7 +174,8 @@ impl Directory {
                 tracing::warn!(
                     container = name,
                     label = key,
-                    "a label that comes from the image does not count; set it on the container, or use `-trustimagelabels`"
+                    "a label that comes from the image does not count; set it on the container, or use {}",
+                    SettingName::TrustImageLabels
                 );
             }
             if !counted.unclear.is_empty() {
@@ -184,23 +187,66 @@ impl Directory {
         Ok(self.known.rights(&labels, &self.labels.prefixes))
     }
 
-    /// A container as a client: as whom it is written on what it creates, and who created it, as they are now.
-    pub(super) async fn client(&self, container: Arc<Container>) -> Result<Arc<Container>, Shared> {
-        let Lineage { creator, service, image, .. } = &container.lineage;
-        if container.is_bound() {
-            let mut lineage = container.lineage.clone();
-            lineage.makers = creator.as_ref().map(|it| self.known.made_by(it)).unwrap_or_default();
-            return Ok(Arc::new(container.with_lineage(lineage)));
+    /// A container as a client: whether a build made it, as whom it is written on what it creates, and who created it, as they are now; `None`
+    /// when it is gone.
+    pub(super) async fn client(
+        &self,
+        container: Arc<Container>,
+    ) -> Result<Option<Arc<Container>>, Shared> {
+        let Some(step) = self.step(&container).await? else { return Ok(None) };
+        let mut lineage = Lineage { step, ..container.lineage.clone() };
+        if let Some(creator) = &container.lineage.creator {
+            for maker in self.known.may_have_made(creator) {
+                self.step(&maker).await?;
+            }
+            lineage.makers = self.known.made_by(creator);
         }
-        let Some(service) = service else { return Ok(container) };
-        let is_own_service =
-            self.image_labels(image).await?.is_some_and(|image| !service.is_partly_in(&image));
-        let lineage = Lineage { is_own_service, ..container.lineage.clone() };
-        Ok(Arc::new(container.with_lineage(lineage)))
+        // One that was created and says nothing for itself is written as its creator.
+        let is_written = !container.is_unlabelled() || !container.lineage.is_created();
+        if let Some(service) = container.lineage.service.as_ref().filter(|_| is_written) {
+            let image = self.image_labels(&lineage.image).await?;
+            lineage.is_own_service = image.is_some_and(|image| !service.is_partly_in(&image));
+        }
+        Ok(Some(Arc::new(container.with_lineage(lineage))))
+    }
+
+    /// A container with whether a build made it, as far as the engine says it.
+    pub(super) async fn looked_at(&self, container: Arc<Container>) -> Arc<Container> {
+        match self.step(&container).await {
+            Ok(Some(step)) if step != container.lineage.step => {
+                let lineage = Lineage { step, ..container.lineage.clone() };
+                Arc::new(container.with_lineage(lineage))
+            }
+            _ => container,
+        }
+    }
+
+    /// Whether a build made a container, which is asked once, and not before somebody needs it: the engine does not say it of one that is just
+    /// starting. `None` when it is gone.
+    async fn step(&self, container: &Container) -> Result<Option<Step>, Shared> {
+        #[cfg(test)]
+        if super::mistakes::is_made(super::mistakes::Mistake::TrustsSteps) {
+            return Ok(Some(Step::No));
+        }
+        match self.known.step(container) {
+            Step::Unclear => {}
+            known => return Ok(Some(known)),
+        }
+        let id = container.id.to_string();
+        let made: Option<Made> =
+            self.engine.ask_for(OwnCall::Container(&id)).await.map_err(Arc::new)?;
+        let Some(made) = made else { return Ok(None) };
+        let step = if made.is_step(self.engine.agreed()) { Step::Yes } else { Step::No };
+        self.known.remember_step(container.id, step);
+        Ok(Some(step))
     }
 
     /// The policy labels of an image, by its id, which says what is in it; `None` when the engine no longer has it.
     async fn image_labels(&self, image: &str) -> Result<Option<Arc<ImageLabels>>, Shared> {
+        // A step of a build that begins from nothing has none, and the list of all containers must not fail for it.
+        if image.is_empty() {
+            return Ok(None);
+        }
         if let Some(known) = self.known.image(image) {
             return Ok(Some(known));
         }

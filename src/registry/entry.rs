@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::client::ContainerId;
-use crate::engine::questions::ContainerRow;
+use crate::client::{ContainerId, Step};
+use crate::engine::questions::{ContainerRow, is_named_by_build};
 use crate::rule::labels::LabelError;
 use crate::rule::labels::creator::{CREATOR_LABEL, Creator, Service, is_lineage};
 
@@ -16,6 +16,8 @@ pub(super) struct Entry {
     pub(super) id: ContainerId,
     pub(super) name: String,
     pub(super) image: String,
+    /// Whether a build may have made it.
+    pub(super) step: Step,
     /// The labels that speak of rights, or why they cannot be read.
     pub(super) labels: Result<Vec<(String, String)>, LabelError>,
     /// Who created it, by its label.
@@ -51,6 +53,7 @@ impl Entry {
             id: ContainerId::parse(&row.id)?,
             name,
             image: row.image_id,
+            step: if is_named_by_build(&row.image) { Step::Unclear } else { Step::No },
             labels,
             creator: lineage
                 .get(CREATOR_LABEL)

@@ -15,10 +15,10 @@ use super::networks::Networks;
 use super::ourselves::Ourselves;
 use super::report::Reporter;
 use super::sessions::Sessions;
-use super::shared::Shared;
+use super::shared::{Shared, inspect};
 use crate::client::ContainerId;
-use crate::engine::questions::{ContainerInspect, Event, EventStream};
-use crate::engine::{Engine, EngineError, OwnCall};
+use crate::engine::questions::{Event, EventStream};
+use crate::engine::{Engine, EngineError};
 
 /// Events that wait to be worked through. The daemon drops events for a reader that is slower than 1,024 of them, without a word; this
 /// reader only puts them here, and starts over when even this is full.
@@ -125,6 +125,7 @@ impl Follower {
         let mut relist = tokio::time::interval_at(Instant::now() + RELIST, RELIST);
         relist.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let end = self.directory.known().next_end();
             tokio::select! {
                 event = queued.recv(), if background.len() < MOST_BACKGROUND => match event {
                     Some(event) => self.work_through(&event, &seats, &mut background),
@@ -133,6 +134,10 @@ impl Follower {
                 // At once, whatever is still queued: from here on events are missed.
                 ended = reading.join_next() => return Ok(reader_ended(ended)),
                 Some(_) = background.join_next(), if !background.is_empty() => {}
+                () = tokio::time::sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => {
+                    self.directory.known().forget_departed();
+                    self.verify_creators();
+                }
                 _ = relist.tick() => tokio::select! {
                     biased;
                     ended = reading.join_next() => return Ok(reader_ended(ended)),
@@ -271,10 +276,12 @@ impl Follower {
         match work {
             Work::Learn(id) => {
                 self.directory.container(id).await?;
+                self.give_way();
             }
             Work::Started(id) => self.reporter.tell(id, "client started").await?,
             Work::Renamed(id) => {
                 self.directory.learn(id).await?;
+                self.give_way();
                 self.reporter.tell(id, "client renamed").await?;
             }
             Work::Connected(id, network) => {
@@ -286,9 +293,7 @@ impl Follower {
             }
             Work::Disconnected(id) => {
                 // One that stops leaves its networks too, and the list still calls it running then.
-                let name = id.to_string();
-                let inspect: Option<ContainerInspect> =
-                    self.engine.ask_for(OwnCall::Container(&name)).await.map_err(Arc::new)?;
+                let inspect = inspect(&self.engine, id).await?;
                 if inspect.is_some_and(|inspect| inspect.state.running) {
                     self.reporter.tell(id, "client left a network").await?;
                 }
@@ -307,13 +312,22 @@ impl Follower {
     async fn resync(&self) -> Result<(), Shared> {
         self.ourselves.refresh().await?;
         self.directory.list().await?;
-        self.sessions.verify_creators(|creator| {
-            let known = self.directory.known().container(creator.id);
-            known.is_some_and(|known| known.name == creator.name)
-        });
+        self.verify_creators();
         self.verify_all().await?;
         self.epoch.tell();
         Ok(())
+    }
+
+    /// A container that is known now may have taken the place of a creator that was removed.
+    fn give_way(&self) {
+        if self.directory.known().has_given_way() {
+            self.verify_creators();
+        }
+    }
+
+    /// Ends the connections of containers whose creator no longer stands for them.
+    fn verify_creators(&self) {
+        self.sessions.verify_creators(|creator| self.directory.known().still_stands(creator));
     }
 
     async fn verify_all(&self) -> Result<(), Shared> {

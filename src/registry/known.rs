@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use tokio::time::Instant;
+
+use super::departed::Departed;
 use super::shared::lock;
-use crate::client::{Container, ContainerId, MadeBy};
+use crate::client::{Container, ContainerId, MadeBy, Step};
 use crate::rule::labels::creator::{Creator, Maker};
 use crate::rule::labels::{LabelReader, Rights};
 
@@ -25,12 +28,18 @@ pub(super) struct Containers {
     by_id: HashMap<ContainerId, Arc<Container>>,
     /// Who shares whose network namespace (`network_mode: container:…`), by the one that has the address.
     sharers: HashMap<ContainerId, BTreeSet<ContainerId>>,
+    /// Whether each is a step of a build, as far as that was asked.
+    steps: HashMap<ContainerId, Step>,
+    /// Those that created others and were removed a short while ago.
+    departed: Departed,
     /// Whose names nobody may take, found out when first needed.
     makers: OnceLock<Arc<BTreeSet<Maker>>>,
     /// Those that were said to have been created, and that nothing else is known of yet: each may share with anybody.
     awaited: BTreeSet<ContainerId>,
     /// Those that were said to have another name, which the engine has yet to tell.
     renamed: BTreeSet<ContainerId>,
+    /// When the last list of all was asked for.
+    listed: Option<Instant>,
 }
 
 /// Nobody asked about it yet, or it is gone.
@@ -81,9 +90,43 @@ impl Known {
         lock(&self.containers).renamed.insert(id);
     }
 
-    /// The container is gone for good.
+    /// The container was removed just now.
     pub(super) fn forget(&self, id: ContainerId) {
-        lock(&self.containers).forget(id);
+        let mut containers = lock(&self.containers);
+        containers.depart(vec![id], Instant::now());
+        containers.forget(id);
+    }
+
+    /// Whether somebody who created others is still who stands in their labels, or was removed so short a while ago that it counts.
+    pub(super) fn still_stands(&self, creator: &Container) -> bool {
+        let mut containers = lock(&self.containers);
+        let known = containers.by_id.get(&creator.id);
+        let is_here = known.is_some_and(|known| {
+            known.name == creator.name && !containers.renamed.contains(&creator.id)
+        });
+        is_here || containers.departed.has(creator.id)
+    }
+
+    /// When the first of those that were removed counts no longer.
+    pub(super) fn next_end(&self) -> Option<Instant> {
+        lock(&self.containers).departed.next_end()
+    }
+
+    /// Until when somebody who created others stands for them, if that has an end by now.
+    pub(super) fn end(&self, creator: &Container) -> Option<Instant> {
+        let containers = lock(&self.containers);
+        let is_here = containers.by_id.contains_key(&creator.id);
+        (!is_here).then(|| containers.departed.end(creator.id).unwrap_or_else(Instant::now))
+    }
+
+    /// Whether one that was removed has got a successor since this was asked.
+    pub(super) fn has_given_way(&self) -> bool {
+        lock(&self.containers).departed.has_given_way()
+    }
+
+    /// Some of those that were removed count no longer.
+    pub(super) fn forget_departed(&self) {
+        lock(&self.containers).departed.forget_ended();
     }
 
     /// Whose network namespace a container shares, if anybody's.
@@ -115,11 +158,12 @@ impl Known {
         lock(&self.containers).renamed.clone()
     }
 
-    /// These are all the containers there are, and all the images they have; those that were `awaited` or `renamed` before are among them,
-    /// or gone.
+    /// These are all the containers there are, and all the images they have, asked for at this moment; those that were `awaited` or `renamed`
+    /// before are among them, or gone.
     pub(super) fn replace(
         &self,
         mut containers: Containers,
+        asked: Instant,
         images: &BTreeSet<String>,
         awaited: &BTreeSet<ContainerId>,
         renamed: &BTreeSet<ContainerId>,
@@ -128,12 +172,52 @@ impl Known {
         let mut known = lock(&self.containers);
         containers.awaited = known.awaited.difference(awaited).copied().collect();
         containers.renamed = known.renamed.difference(renamed).copied().collect();
+        // When those were removed that are not there any more nobody knows, but they were there the last time.
+        let gone = known.by_id.keys().filter(|id| !containers.by_id.contains_key(id)).copied();
+        let gone = gone.collect();
+        if let Some(listed) = known.listed {
+            known.depart(gone, listed);
+        }
+        containers.listed = Some(asked);
+        containers.departed = std::mem::take(&mut known.departed);
+        for container in containers.by_id.values() {
+            let before = known.by_id.get(&container.id);
+            if before.is_none_or(|before| before.name != container.name) {
+                containers.departed.succeed(container);
+            }
+        }
+        containers.steps = std::mem::take(&mut known.steps);
+        let by_id = &containers.by_id;
+        containers.steps.retain(|id, _| by_id.contains_key(id));
         let old = std::mem::replace(&mut *known, containers);
         drop(known);
         drop(old);
     }
 
-    /// Who created something, as they are now: every container that answers to one of these names.
+    /// Whether a container is a step of a build, as far as that is known.
+    pub(super) fn step(&self, container: &Container) -> Step {
+        lock(&self.containers).step(container)
+    }
+
+    /// The engine said whether this is a step of a build.
+    pub(super) fn remember_step(&self, id: ContainerId, step: Step) {
+        let mut containers = lock(&self.containers);
+        containers.steps.insert(id, step);
+        containers.makers = OnceLock::new();
+    }
+
+    /// The containers that answer to one of these names, if they are no steps of builds.
+    pub(super) fn may_have_made(&self, creator: &Creator) -> Vec<Arc<Container>> {
+        let containers = lock(&self.containers);
+        let unclear = containers.by_id.values().filter(|it| {
+            containers.step(it) == Step::Unclear
+                && creator.makers().iter().any(|maker| it.answers_to(maker))
+        });
+        unclear.cloned().collect()
+    }
+
+    /// Who created something, as they are now: every container that answers to one of these names, or if there is none, those that did and
+    /// were removed a short while ago. One that may be a step of a build does not.
     pub(super) fn made_by(&self, creator: &Creator) -> Box<[MadeBy]> {
         let containers = lock(&self.containers);
         let mut all = Vec::new();
@@ -143,8 +227,17 @@ impl Known {
                 continue;
             }
             let before = all.len();
-            let answering = containers.by_id.values().filter(|it| it.answers_to(maker));
+            let answers =
+                |it: &&Arc<Container>| it.answers_to(maker) && containers.step(it) == Step::No;
+            let answering = containers.by_id.values().filter(answers);
             all.extend(answering.map(|it| MadeBy::Container(Arc::clone(it))));
+            #[cfg(test)]
+            if super::mistakes::is_made(super::mistakes::Mistake::IgnoresSuccessors) {
+                all.extend(containers.departed.answering(maker).map(MadeBy::Container));
+            }
+            if all.len() == before {
+                all.extend(containers.departed.answering(maker).map(MadeBy::Container));
+            }
             if all.len() == before {
                 all.push(MadeBy::Gone(maker.clone()));
             }
@@ -178,6 +271,13 @@ impl Known {
 }
 
 impl Containers {
+    fn step(&self, container: &Container) -> Step {
+        match container.lineage.step {
+            Step::Unclear => self.steps.get(&container.id).copied().unwrap_or(Step::Unclear),
+            known => known,
+        }
+    }
+
     pub(super) fn remember(&mut self, container: Arc<Container>, shares_with: Option<ContainerId>) {
         let id = container.id;
         if let Some(owner) = shares_with {
@@ -185,16 +285,37 @@ impl Containers {
         }
         self.awaited.remove(&id);
         self.renamed.remove(&id);
+        if self.by_id.get(&id).is_none_or(|before| before.name != container.name) {
+            self.departed.succeed(&container);
+        }
         self.by_id.insert(id, container);
         self.makers = OnceLock::new();
     }
 
     fn find_makers(&self) -> BTreeSet<Maker> {
-        let containers = self.by_id.values();
+        // What stands in labels of a build's step was written by the author of the Dockerfile.
+        let containers = self.by_id.values().filter(|it| self.step(it) != Step::Yes);
         let creators = containers.clone().filter_map(|it| it.lineage.creator.as_ref());
         let labelled = containers.filter(|it| !matches!(it.rights, Rights::Unlabelled));
         let services = labelled.filter_map(|it| it.lineage.service.clone().map(Maker::Service));
         creators.flat_map(|it| it.makers().iter().cloned()).chain(services).collect()
+    }
+
+    /// These were removed at this moment, or later: they count for a while if others say that they created them.
+    fn depart(&mut self, ids: Vec<ContainerId>, removed: Instant) {
+        let creators = self.by_id.values().filter_map(|it| it.lineage.creator.as_ref());
+        let makers: BTreeSet<Maker> = creators.flat_map(|it| it.makers().iter().cloned()).collect();
+        for id in ids {
+            let Some(container) = self.by_id.get(&id) else {
+                self.departed.was_removed(id, removed);
+                continue;
+            };
+            let is_told = !self.renamed.contains(&id) && self.step(container) == Step::No;
+            let has_created = || makers.iter().any(|maker| container.answers_to(maker));
+            if is_told && has_created() {
+                self.departed.add(Arc::clone(container), removed);
+            }
+        }
     }
 
     fn owner(&self, id: ContainerId) -> Option<ContainerId> {
@@ -204,6 +325,7 @@ impl Containers {
     fn forget(&mut self, id: ContainerId) {
         self.awaited.remove(&id);
         self.renamed.remove(&id);
+        self.steps.remove(&id);
         self.by_id.remove(&id);
         self.makers = OnceLock::new();
         self.sharers.remove(&id);
@@ -300,7 +422,7 @@ mod tests {
         let list = |renamed: &BTreeSet<ContainerId>| {
             let mut listed = Containers::default();
             listed.remember(Arc::clone(&one), None);
-            known.replace(listed, &BTreeSet::new(), &BTreeSet::new(), renamed);
+            known.replace(listed, Instant::now(), &BTreeSet::new(), &BTreeSet::new(), renamed);
         };
         list(&BTreeSet::new());
         assert!(known.container(id("a")).is_none());
@@ -323,7 +445,13 @@ mod tests {
         assert_eq!(known.awaited(), BTreeSet::from([id("d")]));
         let before = known.awaited();
         known.expect(id("e"));
-        known.replace(Containers::default(), &BTreeSet::new(), &before, &BTreeSet::new());
+        known.replace(
+            Containers::default(),
+            Instant::now(),
+            &BTreeSet::new(),
+            &before,
+            &BTreeSet::new(),
+        );
         assert_eq!(known.awaited(), BTreeSet::from([id("e")]));
         assert!(!known.knows_all_sharers());
         known.forget(id("e"));

@@ -13,6 +13,12 @@ pub(crate) enum Mistake {
     OpensWithOldAnswers,
     /// A container whose creation is told, and of which the engine says nothing more, shares with nobody.
     ForgetsSharers,
+    /// Whether a build made a container is not asked.
+    TrustsSteps,
+    /// A creator that was removed stands for what it created for ever.
+    KeepsTheDeparted,
+    /// Nor does it give way to another of its name.
+    IgnoresSuccessors,
 }
 
 thread_local! {

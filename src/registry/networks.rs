@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use super::fresh::Fresh;
 use super::network::{Holder, NetworkView};
-use super::shared::{Shared, lock};
+use super::shared::{Shared, inspect, lock};
 use crate::client::ContainerId;
-use crate::engine::questions::{ContainerInspect, NetworkInspect};
+use crate::engine::questions::NetworkInspect;
 use crate::engine::{Engine, OwnCall};
 
 /// Asks the engine who has which address. Every answer is newer than its question, and askers that come at once share one.
@@ -130,9 +130,7 @@ impl Networks {
     async fn part_guests(&self, view: &mut NetworkView) -> Result<(), Shared> {
         let contested = view.contested();
         for guest in &contested {
-            let name = guest.to_string();
-            let inspect: Option<ContainerInspect> =
-                self.engine.ask_for(OwnCall::Container(&name)).await.map_err(Arc::new)?;
+            let inspect = inspect(&self.engine, *guest).await?;
             let host = inspect.and_then(|inspect| inspect.host_config.shares_with());
             if host.is_some_and(|host| host != *guest && contested.contains(&host)) {
                 view.remove(*guest);

@@ -10,7 +10,7 @@ use super::fresh::Fresh;
 
 use super::own_container::{self, OwnContainer, OwnContainerError};
 use super::own_networks::OwnNetworks;
-use super::shared::{Shared, lock};
+use super::shared::{Shared, inspect, lock};
 use crate::clauses::{OwnTask, Protected, is_full_id};
 use crate::client::ContainerId;
 use crate::engine::questions::{ContainerInspect, Mount, NetworkInspect};
@@ -64,12 +64,7 @@ impl Ourselves {
         Arc::clone(&lock(&self.look))
     }
 
-    /// What no client may touch, as of the last look.
-    pub(super) fn protected(&self) -> Arc<Protected> {
-        Arc::clone(&lock(&self.protected))
-    }
-
-    /// The same, and the names of these makers.
+    /// What no client may touch, as of the last look, and the names of these makers.
     pub(super) fn protected_with(&self, makers: Arc<BTreeSet<Maker>>) -> Arc<Protected> {
         let mut protected = lock(&self.protected);
         if !Arc::ptr_eq(&protected.makers, &makers) {
@@ -87,9 +82,7 @@ impl Ourselves {
     pub(super) async fn refresh(&self) -> Result<(), Shared> {
         self.query
             .get(|| async {
-                let id = self.id.to_string();
-                let inspect: Option<ContainerInspect> =
-                    self.engine.ask_for(OwnCall::Container(&id)).await.map_err(Arc::new)?;
+                let inspect = inspect(&self.engine, self.id).await?;
                 let Some(inspect) = inspect else {
                     // It is being removed; what nobody may touch stays what it was.
                     *lock(&self.look) = Arc::default();

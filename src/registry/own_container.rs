@@ -7,6 +7,9 @@ use std::time::Duration;
 use crate::client::ContainerId;
 use crate::engine::questions::ContainerInspect;
 use crate::engine::{Engine, EngineError, OwnCall};
+use crate::setting::SettingName;
+
+const OWN: SettingName = SettingName::ProxyContainerName;
 
 /// How often our own container is looked for at start, and the pause between: the peer's number of tries.
 pub(super) const TRIES: u32 = 3;
@@ -26,7 +29,7 @@ pub enum OwnContainer {
 pub enum OwnContainerError {
     /// No container has that name or id.
     #[error(
-        "no container has the name or id `{name}` that `-proxycontainername` says; there are {existing}; name the container that sockwarden runs in, or use `auto`"
+        "no container has the name or id `{name}` that {OWN} says; there are {existing}; name the container that sockwarden runs in, or use `auto`"
     )]
     NoSuchContainer {
         /// What was asked for.
@@ -36,7 +39,8 @@ pub enum OwnContainerError {
     },
     /// We do not seem to run in a container of this engine.
     #[error(
-        "`-proxycontainername=auto` found no container of this engine that sockwarden runs in (tried {tried}); per-container allowlists need sockwarden in a container of the engine that it guards: start it in one, give that container's name, or leave `-proxycontainername` out"
+        "{} found no container of this engine that sockwarden runs in (tried {tried}); per-container allowlists need sockwarden in a container of the engine that it guards: start it in one, give that container's name, or leave {OWN} out",
+        OWN.set_to("auto")
     )]
     NotInAContainer {
         /// What was tried.
@@ -44,7 +48,7 @@ pub enum OwnContainerError {
     },
     /// The engine knows no address of ours, so it cannot say who comes to us.
     #[error(
-        "sockwarden's container `{name}` has no address on a network of the engine (its network mode is `{mode}`), so the engine cannot say which container asks; attach it to a network of its clients (`networks:` in compose), use `network_mode: host`, or leave `-proxycontainername` out"
+        "sockwarden's container `{name}` has no address on a network of the engine (its network mode is `{mode}`), so the engine cannot say which container asks; attach it to a network of its clients (`networks:` in compose), use `network_mode: host`, or leave {OWN} out"
     )]
     NoAddress {
         /// Our own container.

@@ -12,10 +12,9 @@ use super::network::Holder;
 use super::networks::{Found, Networks};
 use super::ourselves::{Look, Ourselves};
 use super::sessions::{Cut, Session, Sessions, Way};
-use super::shared::Shared;
+use super::shared::{Shared, inspect};
 use crate::client::{Container, ContainerId, Identity, MadeBy, Peer, WhyUnknown};
-use crate::engine::questions::ContainerInspect;
-use crate::engine::{Engine, OwnCall};
+use crate::engine::Engine;
 
 /// How long an address of one of our networks may be unknown to the engine before it is refused: a container that is starting right
 /// now is known within milliseconds.
@@ -32,6 +31,8 @@ pub struct Recognised {
     since: Stretch,
     /// If it depends on who created its container: the mark of the moment when they were looked at.
     census: Option<u64>,
+    /// Until when it stands, if it depends on somebody who was removed.
+    end: Option<Instant>,
     /// Keeps the connection among those that end with its container.
     session: Option<Session>,
 }
@@ -42,6 +43,7 @@ impl Recognised {
         epoch.holds(self.since)
             && self.session.as_ref().is_none_or(Session::has_its_names)
             && self.census.is_none_or(|census| census == epoch.census())
+            && self.end.is_none_or(|end| end > Instant::now())
             && !matches!(self.identity, Identity::Unknown(_))
     }
 }
@@ -75,7 +77,14 @@ impl Recogniser {
             }
         };
         let census = is_created(&identity).then_some(census);
-        Recognised { identity, since, census, session }
+        let end = match &identity {
+            Identity::Containers(containers) => {
+                let known = self.directory.known();
+                creators(containers).iter().filter_map(|it| known.end(it)).min()
+            }
+            Identity::Plain | Identity::Unknown(_) => None,
+        };
+        Recognised { identity, since, census, end, session }
     }
 
     async fn resolve(
@@ -118,9 +127,15 @@ impl Recogniser {
                         let session = self.sessions.open(&network, way, remote, ids, cut);
                         let creators = creators(&containers);
                         let ids: Vec<_> = creators.iter().map(|it| it.id).chain([id]).collect();
-                        self.sessions.rest_on(&session, creators);
-                        // A departure that was told while we asked may have been missed by the session.
-                        if !ids.into_iter().any(|id| self.sessions.departed_since(departures, id)) {
+                        self.sessions.rest_on(&session, creators.clone());
+                        // A departure that was told while we asked may have been missed by the session, and an end that came.
+                        let known = self.directory.known();
+                        let all_stand = creators.iter().all(|creator| known.still_stands(creator));
+                        if all_stand
+                            && !ids
+                                .into_iter()
+                                .any(|id| self.sessions.departed_since(departures, id))
+                        {
                             return Ok((Identity::Containers(containers), Some(session)));
                         }
                     }
@@ -193,10 +208,8 @@ impl Recogniser {
         }
         let mut together = vec![first];
         for sharer in self.directory.known().sharers(id) {
-            let name = sharer.to_string();
             // Inspecting waits for a container that is just starting, so one that has sent a packet is seen to run.
-            let inspect: Option<ContainerInspect> =
-                self.engine.ask_for(OwnCall::Container(&name)).await.map_err(Arc::new)?;
+            let inspect = inspect(&self.engine, sharer).await?;
             if inspect.is_some_and(|inspect| inspect.state.running || inspect.state.restarting)
                 && let Some(container) = self.directory.container(sharer).await?
             {
@@ -204,12 +217,13 @@ impl Recogniser {
             }
         }
         // Who has the name of a creator now is what a list says that is newer than the question.
-        if !is_listed && together.iter().any(|container| container.is_bound()) {
+        if !is_listed && together.iter().any(|container| container.lineage.is_created()) {
             self.directory.list().await?;
         }
         let mut clients = Vec::with_capacity(together.len());
         for container in together {
-            clients.push(self.directory.client(container).await?);
+            let Some(client) = self.directory.client(container).await? else { return Ok(None) };
+            clients.push(client);
         }
         Ok(Some(clients.into()))
     }
@@ -218,14 +232,14 @@ impl Recogniser {
 /// Whether what somebody may do depends on who created it.
 fn is_created(identity: &Identity) -> bool {
     match identity {
-        Identity::Containers(containers) => containers.iter().any(|it| it.is_bound()),
+        Identity::Containers(containers) => containers.iter().any(|it| it.lineage.is_created()),
         Identity::Plain | Identity::Unknown(_) => false,
     }
 }
 
 /// The containers that created these.
 fn creators(containers: &[Arc<Container>]) -> Vec<Arc<Container>> {
-    let made_by = containers.iter().filter(|it| it.is_bound()).flat_map(|it| &it.lineage.makers);
+    let made_by = containers.iter().flat_map(|it| &it.lineage.makers);
     made_by
         .filter_map(|made_by| match made_by {
             MadeBy::Container(container) => Some(Arc::clone(container)),

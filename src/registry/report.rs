@@ -10,15 +10,16 @@ use super::network::bare_address;
 use super::networks::Networks;
 use super::ourselves::{Look, Ourselves};
 use super::sessions::Sessions;
-use super::shared::{Shared, lock};
-use crate::clauses::{builds_unlabelled, mount_danger};
-use crate::client::{Container, ContainerId};
+use super::shared::{Shared, inspect, lock};
+use crate::clauses::mount_danger;
+use crate::client::{Container, ContainerId, Step};
+use crate::engine::Engine;
 use crate::engine::questions::{ContainerInspect, ContainerRow, Endpoint};
-use crate::engine::{Engine, OwnCall};
-use crate::risks::{build_limits, dangers, host_owner};
+use crate::risks::{dangers, host_owner};
 use crate::rule::Allowlist;
 use crate::rule::HostAccess;
 use crate::rule::labels::Rights;
+use crate::setting::SettingName;
 use crate::text::printable;
 
 /// How many containers of one network are looked at for the warning about forged addresses.
@@ -109,8 +110,9 @@ impl Reporter {
         for (id, name, state, networks) in rows {
             let known = self.directory.container(id).await?;
             let Some(container) = known.filter(|_| id != self.ourselves.id) else { continue };
-            let labelled = !container.is_by_default();
+            let labelled = !container.is_unlabelled();
             if labelled || networks.iter().any(|network| network.shared) {
+                let container = self.directory.looked_at(container).await;
                 clients.push(ClientReport {
                     name,
                     id: id.short(),
@@ -118,7 +120,7 @@ impl Reporter {
                     networks,
                     rights: rights_of(&container),
                     broken: matches!(container.rights, Rights::Broken(_)),
-                    warnings: self.warnings(&container.rights),
+                    warnings: self.warnings(&container),
                     connections: self.sessions.count(id),
                     last_refusal: last_refusal(id),
                 });
@@ -128,23 +130,15 @@ impl Reporter {
         Ok(clients)
     }
 
-    /// What a client with these rights could do to the host.
-    fn warnings(&self, rights: &Rights) -> Vec<String> {
-        let Rights::Own(list) = rights else { return Vec::new() };
+    /// What a client could do to the host, and what of its labels cannot work.
+    fn warnings(&self, container: &Container) -> Vec<String> {
+        let Rights::Own(list) = &container.rights else { return Vec::new() };
+        if container.lineage.step != Step::No {
+            return Vec::new();
+        }
         let access = self.labels.limits.host_access;
         let prefix = self.suggested_prefix();
-        let builds = builds_unlabelled(list).then(|| {
-            let near = self.ourselves.protected().is_reached_by_builds("");
-            let network = if near {
-                ", and its builds need `networkmode=none`, because the proxy is on the network that builds use"
-            } else {
-                ""
-            };
-            let limits = build_limits(list);
-            format!("{limits}{network}; the label `{prefix}.allow.labels=true` ends that, with which it can give itself any right")
-        });
-        let remarks = list.remarks.get_or_init(|| remarks(list, access, prefix));
-        remarks.iter().cloned().chain(builds).collect()
+        list.remarks.get_or_init(|| remarks(list, access, prefix)).clone()
     }
 
     pub(super) async fn report_clients(&self) {
@@ -165,7 +159,8 @@ impl Reporter {
         );
         if self.ourselves.look().on_host {
             tracing::warn!(
-                "sockwarden uses the host's network: containers on every network of the engine are recognised by their addresses there, but those with `network_mode: host`, like processes of the host, are judged by the default allowlist, if `-allowfrom` admits their address"
+                "sockwarden uses the host's network: containers on every network of the engine are recognised by their addresses there, but those with `network_mode: host`, like processes of the host, are judged by the default allowlist, if {} admits their address",
+                SettingName::AllowFrom
             );
         }
         for client in &clients {
@@ -186,9 +181,10 @@ impl Reporter {
         let row = self.engine.container_row(id).await.map_err(Arc::new)?;
         let Some(row) = row.filter(|row| row.state == "running") else { return Ok(()) };
         let networks = networks_of(&self.ourselves.look(), &row);
-        if container.is_by_default() && !networks.iter().any(|network| network.shared) {
+        if container.is_unlabelled() && !networks.iter().any(|network| network.shared) {
             return Ok(());
         }
+        let container = self.directory.looked_at(container).await;
         let client = ClientReport {
             name: container.name.clone(),
             id: id.short(),
@@ -196,7 +192,7 @@ impl Reporter {
             networks,
             rights: rights_of(&container),
             broken: matches!(container.rights, Rights::Broken(_)),
-            warnings: self.warnings(&container.rights),
+            warnings: self.warnings(&container),
             connections: self.sessions.count(id),
             last_refusal: None,
         };
@@ -206,7 +202,7 @@ impl Reporter {
 
     pub(super) fn report_stopped(&self, id: ContainerId) {
         let known = self.directory.known().container(id);
-        if let Some(container) = known.filter(|container| !container.is_by_default()) {
+        if let Some(container) = known.filter(|container| !container.is_unlabelled()) {
             tracing::info!(name = container.name, container = id.short(), "client stopped");
         }
     }
@@ -242,9 +238,7 @@ impl Reporter {
         let view = self.networks.look(network).await?;
         let others =
             view.containers().into_iter().filter(|other| *other != self.ourselves.id).count();
-        let full = id.to_string();
-        let inspect: Option<ContainerInspect> =
-            self.engine.ask_for(OwnCall::Container(&full)).await.map_err(Arc::new)?;
+        let inspect = inspect(&self.engine, id).await?;
         let Some(inspect) = inspect else { return Ok(()) };
         let name = inspect.name.trim_start_matches('/');
         if others > 1
@@ -283,11 +277,13 @@ impl Reporter {
 
 /// What a container may do, in plain words.
 fn rights_of(container: &Container) -> String {
-    match &container.lineage.creator {
-        Some(creator) if container.is_bound() => {
+    match (container.lineage.step, &container.lineage.creator) {
+        (Step::Yes, _) => "nothing, because a build made it for one of its steps".to_owned(),
+        (Step::Unclear, _) => "nothing until the engine says whether a build made it".to_owned(),
+        (Step::No, Some(creator)) => {
             format!("{}; and no more than its creator may: {creator}", container.rights)
         }
-        _ => container.rights.to_string(),
+        (Step::No, None) => container.rights.to_string(),
     }
 }
 

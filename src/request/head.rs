@@ -29,7 +29,7 @@ impl Head {
         target: RequestTarget,
         fields: impl IntoIterator<Item = (&'a str, &'a [u8]), IntoIter: Clone>,
     ) -> Self {
-        let operation = Operation::find(method, target.path());
+        let operation = target.operation(method);
         let fields = fields.into_iter();
         let asks = || fields.clone().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
         let can_upgrade =

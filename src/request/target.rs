@@ -19,7 +19,7 @@ use super::operation::{self, Operation, Parameter, Reading};
 /// A request target in origin-form (RFC 9112 section 3.2.1) that every reader understands alike.
 ///
 // INVARIANT: `RequestTarget::parse_for(method, &t.to_wire())` is `t` again; there is no way back to the client's bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct RequestTarget {
     version: Option<ApiVersion>,
     /// The decoded path as the client meant it, version prefix included: what patterns are matched against.
@@ -27,7 +27,20 @@ pub struct RequestTarget {
     /// Where in `decoded` the path behind the version prefix begins, in bytes.
     path_start: usize,
     query: Query,
+    /// The operation that the path means behind the method that it was read for, so that nobody has to look for it again.
+    operation: Option<(Method, Operation)>,
 }
+
+/// The operation follows from the rest.
+impl PartialEq for RequestTarget {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { version, decoded, path_start, query, operation: _ } = self;
+        (version, decoded, path_start, query)
+            == (&other.version, &other.decoded, &other.path_start, &other.query)
+    }
+}
+
+impl Eq for RequestTarget {}
 
 impl RequestTarget {
     /// Reads a target as it stands on the request line, whatever the method in front of it.
@@ -105,11 +118,15 @@ impl RequestTarget {
         {
             return Err(TargetError::VersionTooOld(old));
         }
+        let operation = method.map(|method| (method, Operation::find(method, path)));
         let query = raw_query.map_or_else(
             || Ok(Query::default()),
-            |raw| Query::parse(raw, Parameters::of(method, path)),
+            |raw| {
+                let operation = operation.map_or(Operation::Unknown, |(_, operation)| operation);
+                Query::parse(raw, Parameters::of(operation, path))
+            },
         )?;
-        Ok(Self { version, decoded: text, path_start, query })
+        Ok(Self { version, decoded: text, path_start, query, operation })
     }
 
     /// The API version the client named, if it named one.
@@ -125,6 +142,14 @@ impl RequestTarget {
     /// The decoded path with the version prefix the client sent, for example `/v1.41/containers/json`; patterns see this.
     pub fn versioned_path(&self) -> &str {
         &self.decoded
+    }
+
+    /// The operation that method and path mean.
+    pub(super) fn operation(&self, method: Method) -> Operation {
+        match self.operation {
+            Some((known, operation)) if known == method => operation,
+            _ => Operation::find(method, self.path()),
+        }
     }
 
     /// The query's parameters.
@@ -330,7 +355,7 @@ struct Parameters {
 }
 
 impl Parameters {
-    fn of(method: Option<Method>, path: &str) -> Self {
+    fn of(operation: Operation, path: &str) -> Self {
         /// What Podman's own client sends for several images or containers.
         const PODMAN: &[&str] = &[
             "changes",
@@ -344,7 +369,6 @@ impl Parameters {
             "references",
             "t",
         ];
-        let operation = method.map_or(Operation::Unknown, |method| Operation::find(method, path));
         let lists = if is_libpod(path) { PODMAN } else { &[] };
         Self { known: operation.parameters(), lists }
     }

@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use super::HostAccess;
 use super::words::{self, Exceptions, ImagePattern, WordMistake, Words};
 use super::{Allowlist, AnchoredRegex, Origin, PatternError, Rule, truth};
+use crate::setting::SettingName;
 use crate::text::shortened;
 use keys::{Key, Slip};
 
@@ -55,7 +56,8 @@ pub enum LabelError {
     )]
     Directory { key: String, value: String },
     #[error(
-        "label `{key}`: its image has the same label, so nobody can say whether it was meant to limit this container; write its value in another way (`/srv/` for `/srv`), or use `-trustimagelabels`"
+        "label `{key}`: its image has the same label, so nobody can say whether it was meant to limit this container; write its value in another way (`/srv/` for `/srv`), or use {}",
+        SettingName::TrustImageLabels
     )]
     InImage { key: String },
     #[error("and {count} labels more")]

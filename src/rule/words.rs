@@ -9,6 +9,7 @@ mod exceptions;
 mod glob;
 mod grammar;
 mod images;
+mod libpod;
 mod mistake;
 mod operations;
 mod presets;
@@ -121,7 +122,15 @@ impl Words {
 
     /// The first word that gives what a request asks for, conditions left out.
     pub fn find(&self, head: &Head) -> Option<&Granted> {
-        self.of(head.operation).iter().find(|granted| granted.part.holds(head))
+        if self.is_empty() {
+            return None;
+        }
+        if head.operation.template().is_some() {
+            return self.of(head.operation).iter().find(|granted| granted.part.holds(head));
+        }
+        // Conditions are about what Docker's path names.
+        let same = libpod::same_read(head.method, head.target.path())?;
+        self.of(same).iter().find(|granted| granted.conditions.are_none())
     }
 
     /// Whether a word gives an operation without conditions.

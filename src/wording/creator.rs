@@ -7,7 +7,8 @@ use crate::text::{escaped, printable};
 
 use super::suggestion::suggested_label;
 
-const LABEL_OF_ITS_OWN: &str = "give it a label of its own from outside the proxy";
+const WITHOUT_CREATOR: &str =
+    "create it again outside the proxy, without the label `sockwarden.creator`";
 
 /// What is the matter.
 pub(super) fn what(bound: &Bound) -> String {
@@ -40,9 +41,7 @@ pub(super) fn what(bound: &Bound) -> String {
 /// What to do about it.
 pub(super) fn cure(bound: &Bound, head: &Head, prefix: Option<&str>) -> String {
     match &bound.why {
-        WhyBound::Gone | WhyBound::Unreadable | WhyBound::NotAdmitted => {
-            LABEL_OF_ITS_OWN.to_owned()
-        }
+        WhyBound::Gone | WhyBound::Unreadable | WhyBound::NotAdmitted => WITHOUT_CREATOR.to_owned(),
         WhyBound::Broken(container, _) => format!("fix the labels of {}", escaped(container)),
         WhyBound::MayNot(container) => {
             let label = suggested_label(head, prefix.unwrap_or("sockwarden"), None);

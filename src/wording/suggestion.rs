@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::request::{ApiVersion, Head};
+use crate::request::{ApiVersion, Head, Operation};
 use crate::rule::words::{Part, homes_of};
 use crate::rule::{Allowlist, Origin};
 
@@ -14,7 +14,7 @@ pub(super) fn suggested_word(head: &Head) -> Option<&'static str> {
     let part = homes_of(operation).find(|(part, _)| *part != Part::Whole && part.holds(head));
     Some(match part {
         Some((_, Some(bundle))) => bundle.name(),
-        _ => operation.id(),
+        _ => Operation::id(operation),
     })
 }
 
@@ -100,7 +100,7 @@ fn fill(template: &str) -> String {
     } else {
         "[^/]+"
     };
-    let mut pattern = String::new();
+    let mut pattern = String::with_capacity(template.len() + 8);
     let mut rest = template;
     while let Some((before, behind)) = rest.split_once('{') {
         pattern.push_str(&escape(before));
@@ -232,9 +232,8 @@ mod tests {
             label(Method::Get, "/containers/json", Some(&list)),
             "socket-proxy.allow.get.containerlist.3"
         );
-        let keys: Vec<String> = crate::request::Operation::all()
-            .map(|operation| operation.id().to_ascii_lowercase())
-            .collect();
+        let keys: Vec<String> =
+            Operation::all().map(|operation| operation.id().to_ascii_lowercase()).collect();
         assert!(keys.iter().all(|key| key.chars().all(|c| c.is_ascii_alphanumeric())));
     }
 }

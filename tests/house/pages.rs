@@ -25,7 +25,7 @@ fn the_first_two_commands_are_quickstart_and_the_tests() {
 
 #[test]
 fn the_compose_file_in_the_readme_is_the_example() {
-    let example = read("examples/compose/traefik/compose.yaml");
+    let example = read("examples/compose/per-container/compose.yaml");
     assert_eq!(blocks(&read("README.md"), "yaml"), [example.as_str()]);
 }
 
@@ -39,9 +39,11 @@ fn links_between_pages_lead_somewhere() {
         "CONTRIBUTING.md",
         "SECURITY.md",
         "docs/client-suites.md",
+        "docs/coming-from.md",
         "docs/how-requests-are-judged.md",
         "docs/known-attacks.md",
         "docs/performance.md",
+        "docs/presets.md",
         "docs/per-container-allowlists.md",
         "docs/reference.md",
         "docs/reliability.md",

@@ -8,6 +8,10 @@ use tokio::time::timeout;
 use crate::fake_engine::{CHUNKED, PATIENCE, Reply, Step, UPGRADED, docker_like};
 use crate::support::{Answer, Client, Setup, Stage, eventually, get, run, with_body};
 
+/// The time that a head or a body has in here, and a longer one.
+const TIME: Duration = Duration::from_millis(400);
+const LONGER: Duration = Duration::from_millis(500);
+
 /// A proxy for every loopback address that allows everything, with these limits.
 async fn limited(change: impl FnOnce(&mut Limits)) -> Stage {
     let setup = Setup::allowing_all()
@@ -70,7 +74,7 @@ fn heads_that_are_too_long_are_refused_with_the_option_that_allows_them() {
 #[test]
 fn a_head_has_its_time_and_no_more() {
     run(async {
-        let stage = limited(|limits| limits.head_timeout = Duration::from_secs(1)).await;
+        let stage = limited(|limits| limits.head_timeout = TIME).await;
         let mut slow = stage.client().await;
         let trickle = async {
             loop {
@@ -88,7 +92,7 @@ fn a_head_has_its_time_and_no_more() {
         for _ in 0..2 {
             quick.send(get("GET /info", &[])).await;
             assert_eq!(quick.answer().await.status, 200);
-            assert!(timeout(Duration::from_millis(1200), quick.head()).await.is_err());
+            assert!(timeout(LONGER, quick.head()).await.is_err());
         }
         assert!(stage.reached().await.iter().flat_map(|it| &it.requests).all(|it| it.complete));
     });
@@ -196,7 +200,7 @@ fn bodies_that_are_judged_have_a_limit() {
     run(async {
         let stage = limited(|limits| {
             limits.inspected_body_limit = 1024;
-            limits.inspected_body_timeout = Duration::from_secs(1);
+            limits.inspected_body_timeout = TIME;
         })
         .await;
         let create = |length: usize| {
@@ -220,7 +224,7 @@ fn bodies_that_are_judged_have_a_limit() {
         let length = format!("Content-Length: {}", 1 << 20);
         let tar = "Content-Type: application/x-tar";
         upload.send(get("POST /images/load", &[tar, &length])).await;
-        assert!(timeout(Duration::from_millis(1200), upload.head()).await.is_err());
+        assert!(timeout(LONGER, upload.head()).await.is_err());
         upload.send(vec![b'x'; 1 << 20]).await;
         assert_eq!(upload.answer().await.status, 404);
     });

@@ -65,7 +65,10 @@ fn an_answer_holds_what_is_read_of_it() {
         ));
         let (json, bytes) =
             engine.answer(&Question::Container("x".to_owned())).await.unwrap().unwrap();
-        assert_eq!(json.to_text(), format!(r#"{{"Id":"{id}","Mounts":[]}}"#));
+        assert_eq!(
+            json.to_text(),
+            format!(r#"{{"Config":{{"Labels":{{}}}},"Id":"{id}","Mounts":[]}}"#)
+        );
         assert!(bytes < 4096, "{bytes}");
         let told: ContainerInspect =
             engine.ask_for(OwnCall::Container("x")).await.unwrap().unwrap();
@@ -124,7 +127,7 @@ fn large_bodies_come_through_one_after_the_other() {
 #[test]
 fn a_client_that_takes_its_share_is_told_so() {
     run(async {
-        let stage = stage(Duration::from_secs(2)).await;
+        let stage = stage(Duration::from_secs(1)).await;
         let head = get(
             "POST /containers/create",
             &["Content-Type: application/json", "Content-Length: 4000000"],

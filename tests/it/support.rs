@@ -65,7 +65,7 @@ impl Setup {
             words: sockwarden::rule::words::Words::default(),
             images: None,
             own_host_access: None,
-            assumes_labels: false,
+            assumed: sockwarden::config::Assumed::Nothing,
             bodies: sockwarden::clauses::Defaults {
                 bind_mount_from: None,
                 deny_host_mounts: false,
@@ -84,6 +84,7 @@ impl Setup {
             own_container: None,
             label_prefixes: Vec::new(),
             trust_image_labels: false,
+            by_variable: Vec::new(),
             warnings: Vec::new(),
         };
         Self { dir, config, script: Box::new(docker_like) }

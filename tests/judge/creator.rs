@@ -98,7 +98,7 @@ fn check(container: &Arc<Container>, want: [bool; 3]) {
     // Who is not admitted has no default list.
     let nobody =
         lines.map(|line| judge(&[Arc::clone(container)], Admission::Unlisted, line, "").is_ok());
-    if container.is_by_default() {
+    if container.is_unlabelled() {
         assert_eq!(nobody, [false; 3], "{container:?}");
     }
 }
@@ -138,7 +138,7 @@ fn a_refusal_says_whose_fault_it_is() {
     let service = Maker::Service(Service::new("web", "ci").unwrap());
     assert_eq!(
         told(MadeBy::Gone(service)),
-        "child (10.0.0.2) may not ask GET /version: container `child` was created by `service:web/ci`, which no longer exists, so it may do nothing; give it a label of its own from outside the proxy"
+        "child (10.0.0.2) may not ask GET /version: container `child` was created by `service:web/ci`, which no longer exists, so it may do nothing; create it again outside the proxy, without the label `sockwarden.creator`"
     );
     let label = told(MadeBy::Container(own("ci", list("/info"))));
     assert!(
@@ -163,6 +163,37 @@ fn a_body_is_judged_by_both_too() {
         let outcome = judge(&[container], Admission::Listed, "POST /containers/create", bind);
         assert_eq!(outcome.is_ok(), may, "{outcome:?}");
     }
+}
+
+/// Advice is about the list for which a request goes too far, and no other.
+#[test]
+fn advice_is_about_the_list_that_refuses() {
+    let create = |container: Arc<Container>, body: &str| {
+        judge(&[container], Admission::Listed, "POST /containers/create", body).unwrap_err().1
+    };
+    let denies = || Allowlist { host_access: Some(HostAccess::Deny), ..list("/containers/create") };
+    let ci = || MadeBy::Container(own("ci", denies()));
+    let privileged = r#"{"HostConfig":{"Privileged":true}}"#;
+    let told = create(child("service:web/ci", [ci()]), privileged);
+    assert!(told.contains("the label `sockwarden.hostaccess=allow` on ci"), "{told}");
+    // Of several, the one that does not allow it.
+    let allows = Allowlist { host_access: Some(HostAccess::Allow), ..list("/containers/create") };
+    let other = MadeBy::Container(own("other", allows));
+    let told = create(child("service:web/other,service:web/ci", [other, ci()]), privileged);
+    assert!(told.contains("on ci, with which"), "{told}");
+    let label = r#"{"Labels":{"sockwarden.allow.get":"/"}}"#;
+    let told = create(child("name:p", []), label);
+    assert!(told.contains("cannot be read"), "{told}");
+    let plain = MadeBy::Container(container("p", Rights::Unlabelled, Lineage::default()));
+    let told = create(child("name:p", [plain]), label);
+    assert!(told.contains("the label `sockwarden.allow.labels=true` on the client"), "{told}");
+    // With labels of its own, its own list comes first.
+    let mut both = own("both", denies()).lineage.clone();
+    both.creator = Some(Creator::parse("service:web/ci"));
+    both.makers = [ci()].into();
+    let both = container("both", Rights::Own(Arc::new(denies())), both);
+    let told = create(both, privileged);
+    assert!(told.contains("hostaccess=allow` on both, with which"), "{told}");
 }
 
 #[test]

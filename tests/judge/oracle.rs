@@ -455,6 +455,7 @@ fn passes(judgement: &Judgement<()>) -> bool {
                 | DenyReason::Creator(_)
                 | DenyReason::NoMethod
                 | DenyReason::NoPath
+                | DenyReason::Step(_)
         ),
     }
 }

@@ -115,6 +115,9 @@ fn answer(question: &Question) -> Option<String> {
     let name = question.name();
     Some(match question {
         _ if name == "missing" => return None,
+        Question::Settings(_) => {
+            format!(r#"{{"Id":"{WEB}","Name":"/web","Config":{{}},"HostConfig":{{}}}}"#)
+        }
         Question::Container(_) if name == "reaching" => {
             r#"{"Id":"bad","Name":"/reaching","HostConfig":{"Privileged":true},"Mounts":[]}"#
                 .to_owned()
@@ -202,6 +205,16 @@ fn a_word_allows_its_operation_under_every_version() {
     // What is no operation is a pattern's business.
     refused(words("read"), "GET /v1.51/nonsense", "", "-allowGET=");
     allowed(words("read"), "GET /_ping", "");
+    // What Podman's own paths read is what Docker's read, where they are listed.
+    for path in ["containers/json", "containers/web/json", "images/a/b/json", "networks/json"] {
+        allowed(words("read"), &format!("GET /v5.0.0/libpod/{path}"), "");
+        refused(words("logs"), &format!("GET /v5.0.0/libpod/{path}"), "", "not allowed");
+    }
+    for path in ["volumes/x/export", "containers/x/export", "containers/x/top", "secrets/json"] {
+        refused(words("read, stats"), &format!("GET /v5.0.0/libpod/{path}"), "", "not allowed");
+    }
+    refused(words("ContainerInspect(name=web)"), "GET /v5.0.0/libpod/containers/web/json", "", "");
+    refused(words("lifecycle"), "POST /v5.0.0/libpod/containers/web/stop", "", "not allowed");
 }
 
 #[test]
@@ -503,8 +516,8 @@ fn every_preset_allows_what_its_program_asks() {
 #[test]
 fn no_grant_is_there_for_nothing() {
     let switches = ["env", "recreate", "grant-rights"];
-    let mut idle = Vec::new();
-    for preset in PRESETS.iter() {
+    let mut idle: Vec<String> = Vec::new();
+    for preset in PRESETS.iter().filter(|preset| preset.evidence == Evidence::Recorded) {
         let calls = calls(&preset.name);
         for left_out in
             preset.allow.iter().filter(|it| !switches.iter().any(|switch| it.starts_with(switch)))
@@ -512,10 +525,9 @@ fn no_grant_is_there_for_nothing() {
             let rest: Vec<&str> =
                 preset.allow.iter().filter(|it| *it != left_out).map(String::as_str).collect();
             if refusals(&rest.join(", "), &calls).is_empty() {
-                idle.push(format!("{} ({}): {left_out}", preset.name, preset.evidence.name()));
+                idle.push(format!("{}: {left_out}", preset.name));
             }
         }
     }
-    idle.retain(|it| !it.starts_with(Evidence::Read.name()));
     assert!(idle.is_empty(), "{}", idle.join("\n"));
 }

@@ -236,7 +236,7 @@ impl Connection {
             ("GET", "/events") if is_ours => self.own_events().await,
             ("GET", "/events") => self.events().await,
             ("GET", "/containers/json") if is_ours => {
-                let row = |id: &str, name: &str| json!({"Id": id, "Names": [name], "ImageID": "sha256:1", "Labels": {}, "State": "running", "NetworkSettings": {"Networks": network}});
+                let row = |id: &str, name: &str| json!({"Id": id, "Names": [name], "Image": "x", "ImageID": "sha256:1", "Labels": {}, "State": "running", "NetworkSettings": {"Networks": network}});
                 self.json(&json!([row(OWN, "/proxy"), row(OTHER, "/other")])).await
             }
             ("GET", "/containers/proxy/json") if is_ours => {

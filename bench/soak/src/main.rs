@@ -1,5 +1,6 @@
 //! Mixes everything that goes wrong around sockwarden for so many minutes, holds every answer against an expectation of its own, and prints
-//! a table: `sockwarden-soak [-minutes N] [-seed N] [-binary PATH]`. It needs no network and no Docker.
+//! a table: `sockwarden-soak [-minutes N] [-seed N] [-binary PATH] [-trace FILE]`. It needs no network and no Docker. A part of a minute is
+//! a number too. With `-trace` strace(1) writes into the file each system call of the program, which is much slower then.
 //!
 //! Now and then everybody pauses, and what the program holds then is compared with what it held the first time.
 
@@ -37,18 +38,19 @@ const STRETCH: Duration = Duration::from_secs(60);
 const RECOVERY: Duration = Duration::from_secs(15);
 
 struct Options {
-    minutes: u64,
+    minutes: f64,
     seed: u64,
     binary: PathBuf,
+    trace: Option<PathBuf>,
 }
+
+const USAGE: &str = "usage: sockwarden-soak [-minutes N] [-seed N] [-binary PATH] [-trace FILE]";
 
 fn main() -> ExitCode {
     let options = match options() {
         Ok(options) => options,
         Err(error) => {
-            eprintln!(
-                "soak: {error}\nusage: sockwarden-soak [-minutes N] [-seed N] [-binary PATH]"
-            );
+            eprintln!("soak: {error}\n{USAGE}");
             return ExitCode::from(2);
         }
     };
@@ -77,9 +79,10 @@ fn main() -> ExitCode {
 
 fn options() -> anyhow::Result<Options> {
     let mut options = Options {
-        minutes: 1,
+        minutes: 1.0,
         seed: std::process::id().into(),
         binary: "target/release/sockwarden".into(),
+        trace: None,
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -88,6 +91,7 @@ fn options() -> anyhow::Result<Options> {
             "-minutes" => options.minutes = value.parse().context("-minutes is a number")?,
             "-seed" => options.seed = value.parse().context("-seed is a number")?,
             "-binary" => options.binary = value.into(),
+            "-trace" => options.trace = Some(value.into()),
             _ => bail!("`{word}` is not known"),
         }
     }
@@ -102,7 +106,8 @@ async fn run(options: &Options) -> anyhow::Result<bool> {
     let mut engine = FakeEngine::start(&socket, Arc::clone(&tally))?;
     let address =
         std::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?.local_addr()?;
-    let mut proxy = Proxy::start(&options.binary, &socket, address, &log)?;
+    let mut proxy =
+        Proxy::start(&options.binary, options.trace.as_deref(), &socket, address, &log)?;
     proxy.until_ready(address).await?;
 
     let (over, pause) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -123,7 +128,7 @@ async fn run(options: &Options) -> anyhow::Result<bool> {
     }
 
     let began = Instant::now();
-    let end = began + Duration::from_secs(options.minutes * 60);
+    let end = began + Duration::try_from_secs_f64(options.minutes * 60.0)?;
     let mut pauses: Vec<(u64, Footprint)> = Vec::new();
     while Instant::now() < end {
         let stretch = Instant::now() + STRETCH.min(end - Instant::now());

@@ -27,14 +27,24 @@ pub(crate) struct Footprint {
 }
 
 impl Proxy {
-    /// Starts it in front of this socket; its log goes to a file.
+    /// Starts it in front of this socket; its log goes to a file, and the trace of its system calls, if one is wanted, to another.
     pub(crate) fn start(
         binary: &Path,
+        trace: Option<&Path>,
         engine: &Path,
         address: SocketAddr,
         log: &Path,
     ) -> anyhow::Result<Self> {
-        let child = Command::new(binary)
+        let mut command = match trace {
+            Some(trace) => {
+                // The program stays our child: strace is the grandchild.
+                let mut command = Command::new("strace");
+                command.args(["-D", "-f", "-qq", "-o"]).arg(trace).arg(binary);
+                command
+            }
+            None => Command::new(binary),
+        };
+        let child = command
             .args(FLAGS)
             .arg(format!("-socketpath={}", engine.display()))
             .arg(format!("-listenip={}", address.ip()))

@@ -1,8 +1,10 @@
 //! Per-container allowlists, with clients in real containers. Needs `SOCKWARDEN_BIN`, a static binary.
 
+mod builds;
 mod creator;
 mod reach;
 mod support;
+mod words;
 
 use sockwarden_e2e::relay::Relay;
 use sockwarden_e2e::{engine_or_skip, wait};
@@ -32,7 +34,7 @@ fn a_container_is_judged_by_its_own_labels_alone() {
     check(
         &stage.ask("own-2", &["-l", MAY_LIST], &VERSION),
         403,
-        &[&name, "sockwarden.allow.get.systemversion=(/v1[.][0-9]+)?/version"],
+        &[&name, "sockwarden.allow=SystemVersion"],
     );
     let both = ["-l", MAY_LIST, "-l", "sockwarden.allow.GET.more=/version"];
     check(&stage.ask("both", &both, &VERSION), 200, &[]);
@@ -53,7 +55,7 @@ fn a_wrong_label_costs_its_own_container_alone() {
         ("case", "SockWarden.Allow.Get=/version", "`sockwarden.allow.get`"),
         ("get", "sockwarden.get=/version", "`sockwarden.allow.get`"),
         ("peer", "socket-proxy.bindmountfrom=/srv", "`socket-proxy.allow.bindmountfrom`"),
-        ("scope", "sockwarden.scope=project:web", "`allow.METHOD`"),
+        ("scope", "sockwarden.scope=project:web", "not in this version"),
     ] {
         check(&stage.ask(word, &["-l", label], &VERSION), 403, &[nearest]);
     }
@@ -82,16 +84,8 @@ fn a_wrong_label_costs_its_own_container_alone() {
 fn unlisted_containers_need_labels() {
     let stage = stage_or_skip!("-allowGET=.*", "-dockerlabelprefix=com.example");
     let name = stage.name("plain");
-    check(
-        &stage.ask("plain", &[], &VERSION),
-        403,
-        &[&name, "com.example.allow.get.systemversion="],
-    );
-    check(
-        &stage.ask("other", &["-l", MAY_LIST], &LIST),
-        403,
-        &["com.example.allow.get.containerlist="],
-    );
+    check(&stage.ask("plain", &[], &VERSION), 403, &[&name, "com.example.allow=SystemVersion"]);
+    check(&stage.ask("other", &["-l", MAY_LIST], &LIST), 403, &["com.example.allow=ContainerList"]);
     check(&stage.ask("own", &["-l", "com.example.allow.get=/version"], &VERSION), 200, &[]);
 }
 
@@ -283,26 +277,14 @@ fn a_client_cannot_enlarge_its_own_rights() {
         "/v1.41/commit?container={neighbour}&repo={neighbour}&changes=LABEL%20sockwarden.allow.get%3D.*"
     );
     refused("commit", ["POST", &commit], "", "a label that carries rights");
-    // Whoever builds starts nothing, and builds where the proxy is not.
+    // A step of a build is nobody else.
     let builds = [&MAY_WRITE[..], &["-l", "sockwarden.allow.post.builds=/v1.4[1]/build"]].concat();
-    let builder = |word: &str, target: &str, body: &str, says: &[&str]| {
-        let request = ["-data", body, "POST", target];
-        let request = if body.is_empty() { &request[2..] } else { &request[..] };
-        check(&stage.ask(word, &builds, request), 403, says);
-    };
-    let out = "sockwarden.allow.labels=true";
-    let image = format!(r#"{{"Image":"{image}"}}"#);
-    builder("create", "/v1.41/containers/create", &image, &["allows builds as well", out]);
-    let start = format!("/v1.41/containers/{neighbour}/start");
-    builder("start", &start, "", &["allows builds as well", out]);
-    // It runs on: Podman tells late of a start, when a client of one request is gone.
-    stage.start_client("builder", &builds, &["sleep", "600"]);
-    stage.wait_for_log("may build, and so not use ContainerCreate, ContainerStart");
     let build = format!("/v1.41/build?networkmode=container%3A{neighbour}");
-    builder("build", &build, "", &["somebody's identity"]);
+    check(&stage.ask("build", &builds, &["POST", &build]), 403, &["somebody's identity"]);
     for mode in [&network, "host"] {
         let build = format!("/v1.41/build?networkmode={mode}");
-        builder(&format!("build-{mode}"), &build, "", &["networkmode=none", out]);
+        let says = ["networkmode=none", "sockwarden.allow.labels=true"];
+        check(&stage.ask(&format!("build-{mode}"), &builds, &["POST", &build]), 403, &says);
     }
     // Nothing of it happened, and what is left is allowed.
     check(&stage.ask("last", &["-l", MAY_LIST], &LIST), 200, &[&neighbour]);

@@ -67,6 +67,20 @@ impl Stage {
         image
     }
 
+    /// Builds this Dockerfile on the network, without the proxy, and keeps the steps; says what the engine says.
+    pub(crate) fn build(&self, image: &str, file: &str) -> String {
+        let context = tar::archive(&[("Dockerfile", tar::Entry::File(0o644, file.as_bytes()))]);
+        let target = format!(
+            "/build?rm=0&nocache=1&networkmode={}&t={}",
+            percent_encode(&self.network()),
+            percent_encode(image)
+        );
+        let answer = self.engine.call("POST", &target, &context);
+        let said = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(said.contains("Successfully built"), "{said}");
+        said
+    }
+
     pub(crate) fn create_network(&self, name: &str, more: &[&str]) {
         let labels = self.names.labels().map(|(key, value)| format!("--label={key}={value}"));
         let words = ["network", "create"].into_iter().chain(labels.iter().map(String::as_str));
@@ -86,6 +100,19 @@ impl Stage {
     /// Starts the proxy in front of another socket, whose directory it gets: the socket itself may be replaced.
     pub(crate) fn start_proxy_on(&self, socket: &str, identity: &[&str], flags: &[&str]) {
         self.start_proxy_as(socket, &self.network(), identity, flags);
+    }
+
+    /// Starts the proxy with these variables, and without any flag that says who may connect or what is allowed.
+    pub(crate) fn start_proxy_with_variables(&self, variables: &[&str]) {
+        let (directory, file) = self.socket().rsplit_once('/').expect("an absolute path");
+        let mut words = self.run_words(&self.proxy(), &self.network());
+        let (mount, socket) =
+            (format!("{directory}:/engine"), format!("-socketpath=/engine/{file}"));
+        for variable in variables {
+            words.extend(["-e", variable].map(str::to_owned));
+        }
+        words.extend(["-d", "-v", &mount, &self.image, "/sockwarden", &socket].map(str::to_owned));
+        self.docker_ok(&words.iter().map(String::as_str).collect::<Vec<_>>());
     }
 
     fn start_proxy_as(&self, socket: &str, network: &str, identity: &[&str], flags: &[&str]) {
@@ -192,7 +219,15 @@ impl Stage {
         Process::run(self.docker_command(words))
     }
 
-    fn docker_command(&self, words: &[&str]) -> Command {
+    /// buildx as a program of its own.
+    pub(crate) fn buildx_command(&self) -> Command {
+        let plugins = std::env::var_os("DOCKER_CLI_PLUGINS").expect("a directory of plugins");
+        let mut command = Command::new(std::path::Path::new(&plugins).join("docker-buildx"));
+        command.env("DOCKER_HOST", format!("unix://{}", self.socket()));
+        command
+    }
+
+    pub(crate) fn docker_command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("docker");
         command.env("DOCKER_HOST", format!("unix://{}", self.socket())).args(words);
         command

@@ -314,6 +314,15 @@ impl State {
             || self.is_lost(is_it)
     }
 
+    /// Whether nobody can know yet that this happened to a container.
+    pub(super) fn is_untold(&self, id: ContainerId, actions: &[&str]) -> bool {
+        let now = Instant::now();
+        let is_it = |event: &Event| event.container == Some(id) && actions.contains(&event.action);
+        self.pending.iter().any(|it| is_it(&it.event))
+            || self.delivered.iter().any(|(at, event)| *at == now && is_it(event))
+            || self.is_lost(is_it)
+    }
+
     /// Forgets what no longer matters.
     pub(super) fn tidy(&mut self) {
         let now = Instant::now();

@@ -12,7 +12,7 @@ use super::connection::Connection;
 use super::dice::Dice;
 use super::engine::{City, Mood};
 use super::story::Story;
-use super::world::{Container, Event, Holder, NETWORKS, death};
+use super::world::{Container, Event, Holder, Made, NETWORKS, New, death};
 use crate::bounds::Bounds;
 use crate::bounds::Limits;
 use crate::clauses::Defaults;
@@ -44,7 +44,20 @@ pub(super) struct Simulation {
     doomed: Option<ContainerId>,
     /// One that starts as soon as it may, and connects at once.
     hasty: Option<ContainerId>,
+    /// One whose creator was just removed: it connects next, and asks once its creator counts no longer.
+    bereaved: Option<ContainerId>,
+    /// The next step comes so late.
+    mourns: bool,
     story: Story,
+}
+
+/// Labels as they are read by default.
+pub(super) fn labels() -> LabelPolicy {
+    LabelPolicy {
+        prefixes: vec!["sockwarden".to_owned()],
+        trust_image_labels: false,
+        limits: Defaults::default(),
+    }
 }
 
 impl Simulation {
@@ -56,12 +69,7 @@ impl Simulation {
         let engine = city.open(&mut tasks);
         let own =
             OwnContainer::Named(city.lock().world.containers.values().next().unwrap().name.clone());
-        let labels = LabelPolicy {
-            prefixes: vec!["sockwarden".to_owned()],
-            trust_image_labels: false,
-            limits: Defaults::default(),
-        };
-        let registry = Registry::new(engine, &own, labels).await.unwrap();
+        let registry = Registry::new(engine, &own, labels()).await.unwrap();
         tasks.spawn(Arc::clone(&registry).keep_fresh());
         let sources = Sources::new(Some(Arc::clone(&registry)));
         Self {
@@ -76,6 +84,8 @@ impl Simulation {
             later: Vec::new(),
             doomed: None,
             hasty: None,
+            bereaved: None,
+            mourns: false,
             story: Story::begin(),
         }
     }
@@ -93,6 +103,7 @@ impl Simulation {
                 self.step();
             }
             let pause = match self.dice.up_to(19) {
+                _ if std::mem::take(&mut self.mourns) => self.dice.up_to(900_000),
                 0..=6 => self.dice.up_to(5),
                 7..=16 => self.dice.up_to(200),
                 17 | 18 => self.dice.up_to(1000),
@@ -140,7 +151,11 @@ impl Simulation {
         if let Some(id) = self.hasty.take() {
             return self.hurry(id);
         }
-        match self.dice.up_to(39) {
+        if let Some(id) = self.bereaved.take() {
+            self.mourns = true;
+            return self.arrive_from(&[id]);
+        }
+        match self.dice.up_to(41) {
             0..=2 => self.create(),
             3..=6 => self.start(),
             7..=9 => self.stop(),
@@ -164,6 +179,7 @@ impl Simulation {
                 self.be(mood);
             }
             23..=30 => self.arrive(),
+            31 | 32 => self.bereave(),
             _ => self.ask(),
         }
         self.finish_stops();
@@ -220,14 +236,34 @@ impl Simulation {
         let mut networks: Vec<usize> = (0..NETWORKS).filter(|_| self.dice.one_in(2)).collect();
         networks.retain(|it| self.city.lock().world.networks[*it].id.is_some());
         let is_labelled = self.dice.one_in(2);
-        let (id, events) = self.city.lock().world.create(is_labelled, owner, &networks);
+        let made = self.dice.pick(&[Made::ByName, Made::ById, Made::ForStep]).unwrap();
+        let (creator, name) = self.parentage();
+        let told = format!("{creator:?} {name:?}");
+        let new = New { is_labelled, made, creator, name };
+        let (id, events) = self.city.lock().world.create(new, owner, &networks);
         self.hasty = owner.map(|_| id);
         if self.hasty.is_some() && self.dice.one_in(2) {
             // What is asked about the new one takes its time.
             self.be(Mood::Stuck);
         }
         let short = owner.map(|owner| owner.short());
-        self.happens(|| format!("create {} on {networks:?} with {short:?}", id.short()), events);
+        self.happens(
+            || format!("create {} {made:?} {told} on {networks:?} with {short:?}", id.short()),
+            events,
+        );
+    }
+
+    /// Who created a new container, and the name that it takes of one that was removed and had created others.
+    fn parentage(&mut self) -> (Option<String>, Option<String>) {
+        let free = self.city.lock().world.free_names();
+        let name = (!free.is_empty() && self.dice.one_in(2)).then(|| {
+            let place = self.dice.up_to(u64::try_from(free.len() - 1).unwrap());
+            free[usize::try_from(place).unwrap()].clone()
+        });
+        let all = self.others(|_| true);
+        let creator = if self.dice.one_in(2) { self.dice.pick(&all) } else { None };
+        let creator = creator.map(|id| self.city.lock().world.containers[&id].name.clone());
+        (creator, name)
     }
 
     fn start(&mut self) {
@@ -285,6 +321,24 @@ impl Simulation {
             events.insert(0, die);
             self.happens(|| format!("stop {}", id.short()), events);
         }
+    }
+
+    /// Removes the creator of one that has a connection.
+    fn bereave(&mut self) {
+        let creators: Vec<_> = self.connections.iter().filter_map(|it| it.orphan()).collect();
+        let Some((child, creator)) = self.dice.pick(&creators) else { return };
+        let mut state = self.city.lock();
+        let is_there = state.world.containers.get(&creator).map(|it| it.runs);
+        let Some(runs) = is_there.filter(|_| !self.later.contains(&creator)) else { return };
+        let mut events = Vec::new();
+        if runs {
+            events.push(death(creator));
+            events.extend(state.world.stopped(creator));
+        }
+        events.extend(state.world.remove(creator));
+        drop(state);
+        self.happens(|| format!("{} is removed, which created another", creator.short()), events);
+        self.bereaved = Some(child);
     }
 
     /// Stops a container, and what it sent before arrives now.
@@ -439,6 +493,7 @@ impl Simulation {
             accepted,
             asks: AtomicBool::new(false),
             recognised: Mutex::new(None),
+            creators: Mutex::default(),
         });
         self.story.tell(|| format!("connection {number} from {} at {address}", id.short()));
         self.doomed = self.dice.one_in(4).then_some(holder);

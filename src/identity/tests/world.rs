@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::{Value, json};
 
+use tokio::time::Instant;
+
 use crate::client::ContainerId;
 
 /// How many networks there are, and how many addresses each has for containers: few, so that they are used again.
@@ -24,6 +26,22 @@ pub(super) struct World {
     /// Who has each address, from which version on.
     history: HashMap<Ipv4Addr, Vec<(u64, Holder)>>,
     made: u64,
+    /// Who was called what.
+    names: Vec<Naming>,
+}
+
+/// A time for which a container had a name.
+#[derive(Debug, Clone)]
+pub(super) struct Naming {
+    pub(super) id: ContainerId,
+    pub(super) name: String,
+    pub(super) from: Instant,
+    /// When it was removed or got another name.
+    pub(super) until: Option<Instant>,
+    pub(super) is_removed: bool,
+    pub(super) is_labelled: bool,
+    /// Whether it can stand for what it created: it is no step of a build, nor was it created itself without getting labels.
+    pub(super) stands: bool,
 }
 
 pub(super) struct Network {
@@ -36,6 +54,9 @@ pub(super) struct Network {
 pub(super) struct Container {
     pub(super) name: String,
     pub(super) is_labelled: bool,
+    pub(super) made: Made,
+    /// The name of who created it, by its label.
+    pub(super) creator: Option<String>,
     pub(super) shares_with: Option<ContainerId>,
     pub(super) runs: bool,
     /// The version of the world that began with its start.
@@ -44,6 +65,34 @@ pub(super) struct Container {
     pub(super) is_cut_off: bool,
     /// The networks it is attached to, and its address there while it runs.
     pub(super) attached: BTreeMap<usize, Option<Ipv4Addr>>,
+}
+
+/// What a new container is to be.
+#[derive(Debug, Default)]
+pub(super) struct New {
+    pub(super) is_labelled: bool,
+    pub(super) made: Made,
+    pub(super) creator: Option<String>,
+    /// Its name; else it gets one that nobody had.
+    pub(super) name: Option<String>,
+}
+
+/// How a container was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Made {
+    /// By its image's name.
+    #[default]
+    ByName,
+    /// By its image's id.
+    ById,
+    /// For a step of a build.
+    ForStep,
+}
+
+impl Made {
+    fn image(self) -> &'static str {
+        if self == Self::ByName { "image" } else { "sha256:1" }
+    }
 }
 
 /// Who has an address.
@@ -85,11 +134,12 @@ impl World {
             ours: ContainerId::parse(&"0".repeat(64)).unwrap(),
             history: HashMap::new(),
             made: 0,
+            names: Vec::new(),
         };
         for index in 0..NETWORKS {
             world.make_network(index);
         }
-        let ours = world.create(false, None, &[0, 1]).0;
+        let ours = world.create(New::default(), None, &[0, 1]).0;
         world.ours = ours;
         world.start(ours);
         world
@@ -115,7 +165,7 @@ impl World {
         }
     }
 
-    fn address(&self, network: usize, digit: u8) -> Ipv4Addr {
+    pub(super) fn address(&self, network: usize, digit: u8) -> Ipv4Addr {
         Ipv4Addr::new(10, self.networks[network].number, 0, digit)
     }
 
@@ -171,23 +221,27 @@ impl World {
 
     pub(super) fn create(
         &mut self,
-        is_labelled: bool,
+        new: New,
         shares_with: Option<ContainerId>,
         networks: &[usize],
     ) -> (ContainerId, Vec<Event>) {
+        let New { is_labelled, made, creator, name } = new;
         let id = ContainerId::parse(&self.id()).unwrap();
-        let name = format!("c{}", self.made);
+        let name = name.unwrap_or_else(|| format!("c{}", self.made));
         let attached = networks.iter().filter(|_| shares_with.is_none()).map(|it| (*it, None));
         let attached = attached.collect();
         let container = Container {
             name,
             is_labelled,
+            made,
+            creator,
             shares_with,
             runs: false,
             started: 0,
             is_cut_off: false,
             attached,
         };
+        self.call(id, &container);
         self.containers.insert(id, container);
         self.changed();
         (id, vec![container_event("create", id)])
@@ -232,7 +286,43 @@ impl World {
         events
     }
 
+    fn call(&mut self, id: ContainerId, container: &Container) {
+        self.names.push(Naming {
+            id,
+            name: container.name.clone(),
+            from: Instant::now(),
+            until: None,
+            is_removed: false,
+            is_labelled: container.is_labelled,
+            stands: container.made != Made::ForStep
+                && (container.is_labelled || container.creator.is_none()),
+        });
+    }
+
+    fn end_name(&mut self, id: ContainerId, is_removed: bool) {
+        let last = self.names.iter_mut().rev().find(|it| it.id == id);
+        let last = last.expect("each container has a name");
+        (last.until, last.is_removed) = (Some(Instant::now()), is_removed);
+    }
+
+    /// Who was called like this, and when.
+    pub(super) fn called<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Naming> {
+        self.names.iter().filter(move |it| it.name == name)
+    }
+
+    /// Names that lead to nobody, though labels say that who had them created something.
+    pub(super) fn free_names(&self) -> Vec<String> {
+        let is_free = |name: &&String| self.containers.values().all(|it| it.name != **name);
+        self.containers
+            .values()
+            .filter_map(|it| it.creator.as_ref())
+            .filter(is_free)
+            .cloned()
+            .collect()
+    }
+
     pub(super) fn remove(&mut self, id: ContainerId) -> Vec<Event> {
+        self.end_name(id, true);
         self.containers.remove(&id);
         self.changed();
         vec![container_event("destroy", id)]
@@ -240,7 +330,11 @@ impl World {
 
     pub(super) fn rename(&mut self, id: ContainerId) -> Vec<Event> {
         self.made += 1;
-        self.containers.get_mut(&id).unwrap().name = format!("r{}", self.made);
+        self.end_name(id, false);
+        let mut container = self.containers.remove(&id).unwrap();
+        container.name = format!("r{}", self.made);
+        self.call(id, &container);
+        self.containers.insert(id, container);
         vec![container_event("rename", id)]
     }
 
@@ -315,7 +409,8 @@ impl World {
                 let (id, container) = self.containers.iter().find(is_it)?;
                 Some(json!({
                     "Id": id.to_string(), "Name": format!("/{}", container.name), "State": {"Running": container.runs},
-                    "HostConfig": {"NetworkMode": mode(container)},
+                    "Config": {"Image": container.made.image()},
+                    "HostConfig": {"NetworkMode": mode(container), "LogConfig": {"Type": if container.made == Made::ForStep { "none" } else { "local" }}},
                     "NetworkSettings": {"Networks": self.attachments(container)},
                 }))
             }
@@ -343,10 +438,13 @@ impl World {
         let container = &self.containers[&id];
         let mut labels = BTreeMap::new();
         if container.is_labelled {
-            labels.insert("sockwarden.allow.get", "/info");
+            labels.insert("sockwarden.allow.get", "/info".to_owned());
+        }
+        if let Some(creator) = &container.creator {
+            labels.insert("sockwarden.creator", format!("name:{creator}"));
         }
         json!({
-            "Id": id.to_string(), "Names": [format!("/{}", container.name)], "ImageID": "sha256:1", "Labels": labels,
+            "Id": id.to_string(), "Names": [format!("/{}", container.name)], "Image": container.made.image(), "ImageID": "sha256:1", "Labels": labels,
             "State": if container.runs { "running" } else { "exited" },
             "HostConfig": {"NetworkMode": mode(container)},
             "NetworkSettings": {"Networks": self.attachments(container)},

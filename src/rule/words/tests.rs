@@ -128,3 +128,28 @@ fn every_preset_is_made_of_words() {
         }
     }
 }
+
+proptest::proptest! {
+    /// Whatever is written is read or is a mistake, in one line that can be printed; and what is read says what it gives.
+    #[test]
+    fn any_text_is_answered(text in r#"([a-z-]{1,9}|[(),=:@"\\*?! \n]|read|logs|exec\(name=|label:|not |cmd=|\PC){0,12}"#) {
+        let origin = Origin::Label("sockwarden.allow".to_owned());
+        match Words::read(&text, &origin) {
+            Ok(words) => proptest::prop_assert!(!words.is_empty(), "{text:?}"),
+            Err(mistakes) => for mistake in mistakes {
+                let told = mistake.to_string();
+                proptest::prop_assert!(told.chars().all(crate::text::is_printable), "{told:?}");
+            },
+        }
+        let _ = (images(&text), host_access(&text));
+    }
+
+    #[test]
+    fn a_glob_matches_what_it_says(text in "[ab]{0,8}", pattern in "[ab*?]{0,8}") {
+        let mut glob = Glob::default();
+        pattern.chars().for_each(|c| glob.push(c));
+        let regex = format!("^{}$", pattern.replace('*', ".*").replace('?', "."));
+        let regex = regex::Regex::new(&regex).unwrap();
+        proptest::prop_assert_eq!(glob.is_match(&text), regex.is_match(&text));
+    }
+}

@@ -122,7 +122,7 @@ fn a_child_may_do_what_both_lists_allow() {
             ("name:e", "was created by `e`, whose labels are wrong"),
             (
                 "name:x",
-                "container `7` was created by `name:x`, which no longer exists, so it may do nothing; give it a label of its own from outside the proxy",
+                "container `7` was created by `name:x`, which no longer exists, so it may do nothing; create it again outside the proxy, without the label `sockwarden.creator`",
             ),
             ("name:a,name:x", "`name:x`, which no longer exists"),
             ("service:web/ci", "`service:web/ci`, which no longer exists"),
@@ -146,22 +146,76 @@ fn a_child_may_do_what_both_lists_allow() {
     });
 }
 
-/// Labels of its own set a container free: it got them outside the proxy, or from who may hand them out.
+/// Labels of its own do not set a container free: whatever the engine says of its image now, they may have come from there.
 #[test]
-fn labels_of_its_own_decide_alone() {
+fn labels_of_its_own_only_limit() {
     run(async {
         let world = with_child("name:x");
-        let labels = with(may_list(), &[("sockwarden.creator", "name:x")]);
-        world.container("8", "net", labels, &[("net", "10.9.0.8")]);
+        let by = |creator: &str| with(may_list(), &[("sockwarden.creator", creator)]);
+        world.container("8", "net", by("name:a"), &[("net", "10.9.0.8")]);
+        world.container("6", "net", by("name:x"), &[("net", "10.9.0.6")]);
+        let less = json!({"sockwarden.allow.get": "/info", "sockwarden.creator": "name:a"});
+        world.container("5", "net", less, &[("net", "10.9.0.5")]);
         let town = Town::start(world).await;
-        let mut free = town.client("10.9.0.8", OURS);
-        assert_eq!(told(&mut free).await, "");
+        assert_eq!(told(&mut town.client("10.9.0.8", OURS)).await, "");
         let create = town.created("10.9.0.8", "POST /containers/create", &json!({})).await;
-        assert_eq!(create["Labels"]["sockwarden.creator"], "name:8");
+        assert_eq!(create["Labels"]["sockwarden.creator"], "name:a,name:8");
+        let said = told(&mut town.client("10.9.0.6", OURS)).await;
+        assert!(said.contains("no longer exists"), "{said}");
+        assert!(!told(&mut town.client("10.9.0.5", OURS)).await.is_empty());
+        let clients = town.registry.clients(|_| None).await.unwrap();
+        let labelled = clients.iter().find(|client| client.name == "8").unwrap();
+        assert!(labelled.rights.ends_with("than its creator may: name:a"), "{}", labelled.rights);
     });
 }
 
-/// A label of the image limits too, and gives nothing.
+/// What the classic builder makes for a step has the labels of the Dockerfile, which its image lacks. It has no rights, neither while it is built nor
+/// if somebody starts it later; nor does it stand for anybody.
+#[test]
+fn a_step_of_a_build_has_no_rights() {
+    run(async {
+        let world = with_child("service:web/ci");
+        let step = |digit: &str, address: &'static str, labels: Value| {
+            world.container(digit, "net", labels, &[("net", address)]);
+            world.lock().containers.get_mut(&id(digit)).unwrap().is_step = true;
+        };
+        step("8", "10.9.0.8", with(may_list(), &compose("web", "ci")));
+        step("6", "10.9.0.6", json!({}));
+        step("5", "10.9.0.5", with(may_list(), &[("sockwarden.creator", "name:a")]));
+        step("4", "10.9.0.4", may_list());
+        world.lock().containers.get_mut(&id("4")).unwrap().image = "none";
+        let town = Town::start(world).await;
+        for remote in ["10.9.0.8", "10.9.0.6", "10.9.0.5", "10.9.0.4"] {
+            let said = told(&mut town.client(remote, OURS)).await;
+            assert!(said.contains("is what a build makes for one of its steps"), "{said}");
+            assert!(said.contains("create it again by its image's name"), "{said}");
+            town.check(remote, OURS, Refused).await;
+        }
+        // It says that it is the service that created the child.
+        assert!(town.told().await.contains("`service:web/ci`, which no longer exists"));
+        let clients = town.registry.clients(|_| None).await.unwrap();
+        let step = clients.iter().find(|client| client.name == "8").unwrap();
+        assert_eq!(step.rights, "nothing, because a build made it for one of its steps");
+        assert!(step.warnings.is_empty());
+        // Nobody's name is protected because of what a Dockerfile says.
+        let service = json!({"Image": "x", "Labels": with(json!({}), &compose("web", "db"))});
+        town.created("10.9.0.2", "POST /containers/create", &service).await;
+
+        // A container that somebody made by an image's id is none, nor is one without a log.
+        for (image, driver) in [("sha256:1", "json-file"), ("x", "none")] {
+            let world = with_child("name:a");
+            {
+                let mut state = world.lock();
+                let child = state.containers.get_mut(&id("7")).unwrap();
+                (child.image, child.driver) = (image, driver);
+            }
+            let town = Town::start(world).await;
+            assert_eq!(town.told().await, "", "{image} {driver}");
+        }
+    });
+}
+
+/// A label of the image limits too, and gives nothing. A commit of a container copies it there.
 #[test]
 fn an_image_limits_as_well() {
     run(async {
@@ -169,6 +223,23 @@ fn an_image_limits_as_well() {
         world.lock().image = json!({"sockwarden.creator": "name:x"});
         let town = Town::start(world).await;
         assert!(town.told().await.contains("no longer exists"));
+
+        // Of one that may do much: who is from such an image may still do no more than without it, nor does what it creates.
+        let world = with_child("name:2");
+        world.lock().image = json!({"sockwarden.creator": "name:2"});
+        let much = json!({"sockwarden.allow.get": ".*", "sockwarden.allow.post": ".*"});
+        world.container("2", "net", much, &[("net", "10.9.0.12")]);
+        let little = json!({
+            "sockwarden.allow.get": "/info",
+            "sockwarden.allow.post": "/containers/create",
+            "sockwarden.creator": "name:2",
+        });
+        world.container("8", "net", little, &[("net", "10.9.0.8")]);
+        let town = Town::start(world).await;
+        town.check(CHILD, OURS, ByDefault).await;
+        assert!(!told(&mut town.client("10.9.0.8", OURS)).await.is_empty());
+        let create = town.created("10.9.0.8", "POST /containers/create", &json!({})).await;
+        assert_eq!(create["Labels"]["sockwarden.creator"], "name:2,name:8");
     });
 }
 
@@ -187,7 +258,7 @@ fn a_child_loses_what_its_creator_loses() {
         };
         let less = || json!({"sockwarden.allow.get": "/info"});
 
-        // Gone: what is open ends, and the next connection may do nothing.
+        // Removed: what is open ends, and for a while the next connection may do what it could. `identity/tests/grace.rs` waits for the end of that.
         let town = Town::start(with_child("name:a")).await;
         let mut open = town.client(CHILD, OURS);
         assert_eq!(told(&mut open).await, "");
@@ -197,13 +268,16 @@ fn a_child_loses_what_its_creator_loses() {
         replace(&town, None);
         town.say("destroy", &id("a"));
         open.rest().await;
-        assert!(town.told().await.contains("no longer exists"));
+        assert_eq!(town.told().await, "");
+        // Another one that takes its place then is who counts.
+        replace(&town, Some(less()));
+        assert!(town.told().await.contains("was created by `a`, which may not do this either"));
 
         // The same where no event told of it: a new connection is judged by what the engine says now.
         let town = Town::start(with_child("name:a")).await;
         assert_eq!(town.told().await, "");
         replace(&town, None);
-        assert!(town.told().await.contains("no longer exists"));
+        assert_eq!(town.told().await, "");
 
         // Another one in its place that may do less, or as much.
         for (labels, may) in

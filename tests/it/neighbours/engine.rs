@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) networks: BTreeMap<String, Network>,
     /// The labels of everybody's image.
     pub(crate) image: Value,
+    /// How many of the next questions about an image or a volume fail.
+    pub(crate) failures: usize,
 }
 
 #[derive(Clone, Default)]
@@ -45,6 +47,31 @@ pub(crate) struct Container {
     pub(crate) on: Vec<(&'static str, &'static str)>,
     /// What it is called, if not like the digit of its id.
     pub(crate) name: String,
+    /// The classic builder made it.
+    pub(crate) is_step: bool,
+    /// How its image was named, if not by a name; `none` if it has none.
+    pub(crate) image: &'static str,
+    /// Its log driver, if not the usual one.
+    pub(crate) driver: &'static str,
+}
+
+impl Container {
+    fn image(&self) -> &str {
+        match self.image {
+            "none" => "",
+            _ if self.is_step => "sha256:1",
+            "" => "x",
+            image => image,
+        }
+    }
+
+    fn driver(&self) -> &str {
+        match self.driver {
+            _ if self.is_step => "none",
+            "" => "json-file",
+            driver => driver,
+        }
+    }
 }
 
 #[derive(Clone, Default)]
@@ -86,13 +113,18 @@ impl World {
         labels: Value,
         on: &[(&'static str, &'static str)],
     ) {
-        let (mode, name) = (mode.to_owned(), String::new());
-        let container = Container { labels, mode, on: on.to_vec(), name };
+        let mode = mode.to_owned();
+        let container = Container { labels, mode, on: on.to_vec(), ..Container::default() };
         self.lock().containers.insert(id(digit), container);
     }
 
     pub(crate) fn answer(&self, request: &Request, feed: &Feed) -> Reply {
-        let state = self.lock();
+        let mut state = self.lock();
+        let may_fail = ["/images/", "/volumes/"].iter().any(|it| request.path().starts_with(it));
+        if may_fail && state.failures > 0 {
+            state.failures -= 1;
+            return Reply::json("500 Internal Server Error", "{}");
+        }
         let body = match request.path() {
             "/events" => {
                 return Reply::steps([Step::send(CHUNKED), Step::Follow(feed.clone())]);
@@ -181,16 +213,19 @@ impl State {
         let mode = if self.tongue.is_podman() { "host" } else { &container.mode };
         let name = if container.name.is_empty() { name_of(id) } else { &container.name };
         json!({
-            "Id": id, "Names": [format!("/{name}")], "ImageID": "sha256:1",
+            "Id": id, "Names": [format!("/{name}")], "Image": container.image(),
+            "ImageID": if container.image().is_empty() { "" } else { "sha256:1" },
             "Labels": container.labels, "State": "running", "HostConfig": {"NetworkMode": mode},
             "NetworkSettings": {"Networks": self.endpoints(id)},
         })
     }
 
     fn inspect(&self, id: &str) -> Value {
+        let container = &self.containers[id];
         json!({
             "Id": id, "Name": format!("/{}", name_of(id)), "State": {"Running": true},
-            "HostConfig": {"NetworkMode": self.containers[id].mode},
+            "Config": {"Image": container.image()},
+            "HostConfig": {"NetworkMode": container.mode, "LogConfig": {"Type": container.driver()}},
             "NetworkSettings": {"Networks": self.endpoints(id)},
         })
     }

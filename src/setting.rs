@@ -1,6 +1,9 @@
 //! What settings are called. The table of options and every message take the names from here, so that they cannot differ.
+//!
+//! A message calls a setting by its variable if the user gave it by its variable, else by its flag.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::request::Method;
 
@@ -9,7 +12,7 @@ macro_rules! names {
     ($($setting:ident = $name:literal, $variable:literal;)+) => {
         /// A setting, as messages and the table of options know it.
         ///
-        /// In a message it is its flag in backticks; [`SettingName::set_to`] and [`SettingName::or_variable`] say more.
+        /// In a message it is its flag or its variable in backticks; [`SettingName::set_to`] and [`SettingName::or_variable`] say more.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[expect(missing_docs, reason = "the names are the settings")]
         pub enum SettingName {
@@ -88,7 +91,48 @@ names! {
     TrustImageLabels = "trustimagelabels", "SP_TRUSTIMAGELABELS";
 }
 
+/// The settings that the user gave by their variables, a bit each. A process has one configuration, and this is about words alone, so it
+/// stands here once instead of being handed to every room that names a setting.
+static BY_VARIABLE: AtomicU64 = AtomicU64::new(0);
+
+const _: () = assert!(SettingName::ALL.len() <= 64, "each setting has its bit");
+
 impl SettingName {
+    /// From now on messages call these settings by their variables, and all others by their flags.
+    pub fn call_by_variable(settings: &[Self]) {
+        let bits = settings.iter().fold(0, |bits, setting| bits | setting.bit());
+        BY_VARIABLE.store(bits, Ordering::Relaxed);
+    }
+
+    const fn bit(self) -> u64 {
+        1 << self as u32
+    }
+
+    fn is_given_by_variable(self) -> bool {
+        BY_VARIABLE.load(Ordering::Relaxed) & self.bit() != 0
+    }
+
+    /// Its variable if the user gave it by that, else its flag.
+    pub fn as_given(self) -> &'static str {
+        if self.is_given_by_variable() { self.variable() } else { self.flag() }
+    }
+
+    /// Whether several may be given, all of which count.
+    pub const fn is_repeatable(self) -> bool {
+        matches!(
+            self,
+            Self::AllowGet
+                | Self::AllowHead
+                | Self::AllowPost
+                | Self::AllowPut
+                | Self::AllowPatch
+                | Self::AllowDelete
+                | Self::AllowConnect
+                | Self::AllowTrace
+                | Self::AllowOptions
+        )
+    }
+
     /// The setting that allows paths for a method.
     pub const fn allow(method: Method) -> Self {
         match method {
@@ -104,20 +148,20 @@ impl SettingName {
         }
     }
 
-    /// With a value, as one writes both on a command line.
+    /// With a value, as one writes both.
     pub const fn set_to(self, value: &str) -> Named<'_> {
-        Named { setting: self, value: Some(value), has_variable: false }
+        Named { setting: self, value: Some(value), has_quotes: false, has_variable: false }
     }
 
     /// With its variable behind it, for those who set variables.
     pub const fn or_variable(self) -> Named<'static> {
-        Named { setting: self, value: None, has_variable: true }
+        Named { setting: self, value: None, has_quotes: false, has_variable: true }
     }
 }
 
 impl fmt::Display for SettingName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`", self.flag())
+        write!(f, "`{}`", self.as_given())
     }
 }
 
@@ -126,6 +170,7 @@ impl fmt::Display for SettingName {
 pub struct Named<'a> {
     setting: SettingName,
     value: Option<&'a str>,
+    has_quotes: bool,
     has_variable: bool,
 }
 
@@ -135,15 +180,37 @@ impl Named<'_> {
     pub const fn or_variable(self) -> Self {
         Self { has_variable: true, ..self }
     }
+
+    /// With quotes for a shell around the value of the flag. A variable has none: Compose would take them for a part of it.
+    #[must_use]
+    pub const fn quoted(self) -> Self {
+        Self { has_quotes: true, ..self }
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, by_variable: bool) -> fmt::Result {
+        let Self { setting, value, has_quotes, has_variable } = self;
+        if by_variable {
+            let variable = setting.variable();
+            // The flag would replace what the variables say.
+            return match value {
+                // One more beside those that are there.
+                Some(value) if setting.is_repeatable() => write!(f, "`{variable}_2={value}`"),
+                Some(value) => write!(f, "`{variable}={value}`"),
+                None => write!(f, "`{variable}`"),
+            };
+        }
+        let quote = if *has_quotes { "'" } else { "" };
+        match value {
+            Some(value) => write!(f, "`{}={quote}{value}{quote}`", setting.flag())?,
+            None => write!(f, "`{}`", setting.flag())?,
+        }
+        if *has_variable { write!(f, " ({})", setting.variable()) } else { Ok(()) }
+    }
 }
 
 impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.value {
-            Some(value) => write!(f, "`{}={value}`", self.setting.flag())?,
-            None => self.setting.fmt(f)?,
-        }
-        if self.has_variable { write!(f, " ({})", self.setting.variable()) } else { Ok(()) }
+        self.write(f, self.setting.is_given_by_variable())
     }
 }
 
@@ -164,9 +231,23 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_that_was_given_by_its_variable_is_called_by_it() {
+        let check = |named: Named<'_>, want: &str| {
+            assert_eq!(fmt::from_fn(|f| named.write(f, true)).to_string(), want);
+        };
+        check(SettingName::HostAccess.or_variable(), "`SP_HOSTACCESS`");
+        check(SettingName::HostAccess.set_to("deny").or_variable(), "`SP_HOSTACCESS=deny`");
+        let get = SettingName::AllowGet.set_to("/info").quoted().or_variable();
+        check(get, "`SP_ALLOW_GET_2=/info`");
+        assert_eq!(get.to_string(), "`-allowGET='/info'` (SP_ALLOW_GET)");
+    }
+
+    #[test]
     fn every_method_has_the_setting_that_allows_it() {
         for method in Method::ALL {
             assert_eq!(SettingName::allow(method).name(), format!("allow{method}"));
         }
+        let of_methods = SettingName::ALL.iter().filter(|setting| setting.is_repeatable());
+        assert_eq!(of_methods.count(), Method::ALL.len());
     }
 }
