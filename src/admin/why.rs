@@ -312,7 +312,7 @@ fn standings(client: &Client, default: &Allowlist, head: &Head) -> Vec<String> {
                 steps.push(format!("the labels of {client} are wrong, so it has no rights"));
             }
             Standing::Step(container) => steps.push(format!(
-                "`{}` is a step of a build, and has no rights",
+                "a build made `{}`, or may have made it, so it has no rights",
                 printable(&container.name)
             )),
             Standing::Unknown(why) => steps.push(format!("nobody can say who {client} is: {why}")),

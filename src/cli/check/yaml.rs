@@ -1,9 +1,11 @@
 //! YAML as a tree of texts that knows its lines.
 
-use std::fmt;
+use std::collections::HashMap;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use granit_parser::{Event, Parser, ScalarStyle};
+
+/// How many values a document may have, with what its aliases repeat.
+const MOST_NODES: usize = 100_000;
 
 /// A value, and the line it stands on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,21 +32,38 @@ pub(super) struct Entry {
 }
 
 impl Node {
-    /// Reads a document.
+    /// Reads a document, the first that there is.
     ///
     /// # Errors
     /// What is wrong with it, on one line, with the place.
     pub(super) fn read(text: &str) -> Result<Self, String> {
-        // As Compose's reader: what is not `true` or `false` is a text.
-        let options = serde_saphyr::options! {
-            strict_booleans: true,
-            leading_zero_numbers_as_strings: true,
-            underscored_numbers_as_strings: true,
-        };
-        serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-            let text = error.to_string();
-            text.lines().next().unwrap_or("it is not YAML").to_owned()
-        })
+        let mut tree = Tree::default();
+        for next in Parser::new_from_str(text) {
+            let (event, span) = next.map_err(|error| {
+                let text = error.to_string();
+                text.lines().next().unwrap_or("it is not YAML").to_owned()
+            })?;
+            let line = u64::try_from(span.start.line()).unwrap_or_default();
+            match event {
+                Event::Scalar(text, style, anchor, tag) => {
+                    let is_reset = tag.is_some_and(|tag| tag.suffix() == "reset");
+                    let is_plain = style == ScalarStyle::Plain;
+                    let value = if is_reset { Value::Null } else { scalar(&text, is_plain) };
+                    tree.put(Self { line, value }, anchor, is_plain)?;
+                }
+                Event::SequenceStart(_, anchor, _) => {
+                    tree.open.push(Open::list(line, anchor, tree.nodes));
+                }
+                Event::MappingStart(_, anchor, _) => {
+                    tree.open.push(Open::map(line, anchor, tree.nodes));
+                }
+                Event::SequenceEnd | Event::MappingEnd => tree.close()?,
+                Event::Alias(anchor) => tree.repeat(anchor, line)?,
+                Event::DocumentEnd => break,
+                _ => {}
+            }
+        }
+        tree.root.ok_or_else(|| "it is empty".to_owned())
     }
 
     /// The entries of a mapping; of a list of `KEY=VALUE` those, as Compose reads it.
@@ -117,83 +136,142 @@ impl Node {
     }
 }
 
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<Value>::deserialize(deserializer)?;
-        Ok(Self { line: spanned.referenced.line(), value: spanned.value })
+/// What a scalar says: Compose's reader knows null and truth values, and numbers are texts to us.
+fn scalar(text: &str, is_plain: bool) -> Value {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" if is_plain => Value::Null,
+        "True" | "TRUE" if is_plain => Value::Text("true".to_owned()),
+        "False" | "FALSE" if is_plain => Value::Text("false".to_owned()),
+        text => Value::Text(text.to_owned()),
     }
 }
 
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Tree)
+/// A tree while it grows.
+#[derive(Default)]
+struct Tree {
+    open: Vec<Open>,
+    /// What aliases may repeat, by the number of its anchor, with how many nodes it has.
+    anchors: HashMap<usize, (Node, usize)>,
+    root: Option<Node>,
+    nodes: usize,
+}
+
+/// A list or a mapping that has not ended.
+struct Open {
+    line: u64,
+    anchor: usize,
+    /// How many nodes there were before it.
+    nodes: usize,
+    content: Content,
+}
+
+enum Content {
+    List(Vec<Node>),
+    Map {
+        entries: Vec<Entry>,
+        /// What stands behind `<<`.
+        merged: Vec<Node>,
+        /// The key whose value comes next, and whether it is `<<`.
+        key: Option<(u64, String, bool)>,
+    },
+}
+
+impl Open {
+    fn list(line: u64, anchor: usize, nodes: usize) -> Self {
+        Self { line, anchor, nodes, content: Content::List(Vec::new()) }
+    }
+
+    fn map(line: u64, anchor: usize, nodes: usize) -> Self {
+        let content = Content::Map { entries: Vec::new(), merged: Vec::new(), key: None };
+        Self { line, anchor, nodes, content }
     }
 }
 
-struct Tree;
-
-impl<'de> Visitor<'de> for Tree {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value of YAML")
+impl Tree {
+    /// Puts a scalar where it belongs.
+    fn put(&mut self, node: Node, anchor: usize, is_plain: bool) -> Result<(), String> {
+        self.nodes += 1;
+        self.add(node, anchor, 1, is_plain)
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        Value::deserialize(deserializer)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Text(value.to_string()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Text(value.to_string()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Text(value.to_string()))
-    }
-
-    fn visit_i128<E>(self, value: i128) -> Result<Value, E> {
-        Ok(Value::Text(value.to_string()))
-    }
-
-    fn visit_u128<E>(self, value: u128) -> Result<Value, E> {
-        Ok(Value::Text(value.to_string()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Text(value.to_string()))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::Text(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(item) = access.next_element()? {
-            items.push(item);
+    /// Puts a node where it belongs: into what is open, as a key or as a value.
+    fn add(
+        &mut self,
+        node: Node,
+        anchor: usize,
+        count: usize,
+        is_plain: bool,
+    ) -> Result<(), String> {
+        if self.nodes > MOST_NODES {
+            return Err(format!("line {}: it has more than {MOST_NODES} values", node.line));
         }
-        Ok(Value::List(items))
+        if anchor > 0 {
+            self.anchors.insert(anchor, (node.clone(), count));
+        }
+        match self.open.last_mut().map(|open| &mut open.content) {
+            None => {
+                self.root.get_or_insert(node);
+            }
+            Some(Content::List(items)) => items.push(node),
+            Some(Content::Map { entries, merged, key }) => match key.take() {
+                None => {
+                    let line = node.line;
+                    let text = match node.value {
+                        Value::Text(text) => text,
+                        Value::Null => String::new(),
+                        Value::List(_) | Value::Map(_) => {
+                            return Err(format!("line {line}: a key is not a text"));
+                        }
+                    };
+                    if entries.iter().any(|entry| entry.key == text) {
+                        return Err(format!("line {line}: the key `{text}` is there twice"));
+                    }
+                    let is_merge = is_plain && text == "<<";
+                    *key = Some((line, text, is_merge));
+                }
+                Some((_, _, true)) => match node.value {
+                    Value::List(items) => merged.extend(items),
+                    Value::Map(_) => merged.push(node),
+                    Value::Null | Value::Text(_) => {
+                        return Err(format!("line {}: `<<` takes a mapping", node.line));
+                    }
+                },
+                Some((line, key, false)) => entries.push(Entry { line, key, value: node }),
+            },
+        }
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(key) = access.next_key::<Spanned<String>>()? {
-            let value = access.next_value()?;
-            entries.push(Entry { line: key.referenced.line(), key: key.value, value });
+    /// Ends what was opened last.
+    fn close(&mut self) -> Result<(), String> {
+        let Some(Open { line, anchor, nodes, content }) = self.open.pop() else { return Ok(()) };
+        let value = match content {
+            Content::List(items) => Value::List(items),
+            Content::Map { mut entries, merged, .. } => {
+                for entry in merged.iter().flat_map(Node::entries) {
+                    if entries.iter().all(|own| own.key != entry.key) {
+                        entries.push(entry.clone());
+                    }
+                }
+                Value::Map(entries)
+            }
+        };
+        self.nodes += 1;
+        let count = self.nodes.saturating_sub(nodes);
+        self.add(Node { line, value }, anchor, count, false)
+    }
+
+    /// Puts what an anchor stands for once more.
+    fn repeat(&mut self, anchor: usize, line: u64) -> Result<(), String> {
+        let Some((node, count)) = self.anchors.get(&anchor) else {
+            return Err(format!("line {line}: an alias stands inside of what it repeats"));
+        };
+        self.nodes += count;
+        if self.nodes > MOST_NODES {
+            return Err(format!("line {line}: it has more than {MOST_NODES} values"));
         }
-        Ok(Value::Map(entries))
+        let (node, count) = (node.clone(), *count);
+        self.add(node, 0, count, false)
     }
 }
 
@@ -225,7 +303,16 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_one_line_with_its_place() {
-        for text in ["a: [", "a: 1\na: 2\n", "a: *b\n", "\t- x: y: z\n"] {
+        let wide = "x, ".repeat(50);
+        let mut bomb = format!("a0: &a0 [{wide}]\n");
+        for level in 1..20 {
+            let before = format!("*a{}, ", level - 1).repeat(50);
+            bomb = format!("{bomb}a{level}: &a{level} [{before}]\n");
+        }
+        let deep = format!("a: {}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let wrong =
+            ["a: [", "a: 1\na: 2\n", "a: *b\n", "- x: y: z\n", "a: &a [*a]\n", "", "<<: 1\n"];
+        for text in wrong.into_iter().chain([&*bomb, &*deep]) {
             let error = Node::read(text).unwrap_err();
             assert!(!error.is_empty() && !error.contains('\n'), "{error}");
         }
