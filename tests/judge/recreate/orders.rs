@@ -171,7 +171,7 @@ fn compose_1_renames_before_it_creates() {
         json!({"front": inspect["NetworkSettings"]["Networks"]["front"]});
     let new = world.ask("POST /v1.41/containers/create?name=web", &body).unwrap();
     world.ask("POST /v1.41/networks/front/disconnect", &json!({"Container": new})).unwrap();
-    let front = json!({"Aliases": ["web"], "IPAMConfig": {"IPv4Address": "10.1.0.9"}});
+    let front = json!({"Aliases": ["web", short(&new)], "IPAMConfig": {"IPv4Address": "10.1.0.9"}});
     world
         .ask(
             "POST /v1.41/networks/front/connect",
