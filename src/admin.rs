@@ -2,6 +2,8 @@
 //! namespace (unix(7)) for our own subcommands. The abstract socket needs no writable directory, so it works in an empty image with a
 //! read-only root; it belongs to the network namespace, and answers only root and our own user.
 
+mod why;
+
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Empty, Full, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,9 +25,12 @@ use tokio::task::JoinSet;
 use crate::audit::Audit;
 use crate::bounds::Bounds;
 use crate::engine::Engine;
+use crate::in_force::Current;
 use crate::registry::Registry;
 use crate::setting::SettingName;
 use crate::workers::Workers;
+
+pub use why::{Asked, Told, Verdict};
 
 /// The peer's address for health checks; users have it in their compose files.
 pub const HEALTH_ADDRESS: SocketAddr =
@@ -37,6 +42,8 @@ const PRIVATE_NAME: &str = "sockwarden-";
 const MAX_CLIENTS: usize = 16;
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
+/// How long a question of `sockwarden why` may be.
+const MAX_ASKED_BYTES: usize = 64 * 1024;
 
 /// What the private socket and the health endpoint can tell.
 #[derive(Debug)]
@@ -46,6 +53,7 @@ pub struct Admin {
     bounds: Arc<Bounds>,
     workers: Arc<Workers>,
     audit: Arc<Audit>,
+    in_force: Arc<Current>,
     clients: Semaphore,
 }
 
@@ -57,8 +65,10 @@ impl Admin {
         bounds: Arc<Bounds>,
         workers: Arc<Workers>,
         audit: Arc<Audit>,
+        in_force: Arc<Current>,
     ) -> Self {
-        Self { engine, registry, bounds, workers, audit, clients: Semaphore::new(MAX_CLIENTS) }
+        let clients = Semaphore::new(MAX_CLIENTS);
+        Self { engine, registry, bounds, workers, audit, in_force, clients }
     }
 
     /// Binds the health endpoint.
@@ -121,7 +131,7 @@ impl Admin {
         let Ok(_permit) = self.clients.acquire().await else { return };
         let service = service_fn(|request| {
             let admin = &self;
-            async move { Ok::<_, Infallible>(admin.answer(&request, scope).await) }
+            async move { Ok::<_, Infallible>(admin.answer(request, scope).await) }
         });
         // Whoever asks gets one answer; a failure is theirs.
         let _ = http1::Builder::new()
@@ -132,7 +142,7 @@ impl Admin {
             .await;
     }
 
-    async fn answer(&self, request: &Request<Incoming>, scope: Scope) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<Incoming>, scope: Scope) -> Response<Full<Bytes>> {
         match (request.method(), request.uri().path(), scope) {
             (&Method::GET | &Method::HEAD, "/health", _) => {
                 // Before our own question, so that it does not count.
@@ -156,10 +166,38 @@ impl Admin {
                 &serde_json::json!({ "message": "ask with GET or HEAD" }),
             ),
             (&Method::GET, "/clients", Scope::Private) => self.clients().await,
+            (&Method::GET, "/refusals", Scope::Private) => {
+                json(StatusCode::OK, &serde_json::json!({ "refusals": self.audit.refusals() }))
+            }
+            (&Method::POST, "/why", Scope::Private) => self.why(request).await,
             (_, _, Scope::Health | Scope::Private) => json(
                 StatusCode::NOT_FOUND,
                 &serde_json::json!({ "message": "there is only /health here" }),
             ),
+        }
+    }
+
+    /// Whether a client could ask for something.
+    async fn why(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let body = Limited::new(request.into_body(), MAX_ASKED_BYTES).collect().await;
+        let asked = body.ok().and_then(|body| serde_json::from_slice(&body.to_bytes()).ok());
+        let Some(asked) = asked else {
+            let message = "ask with a client, a method and a target";
+            return json(StatusCode::BAD_REQUEST, &serde_json::json!({ "message": message }));
+        };
+        let sources = why::Sources {
+            engine: &self.engine,
+            registry: self.registry.as_deref(),
+            in_force: &self.in_force.take(),
+        };
+        match why::tell(&sources, &asked).await {
+            Ok(told) => json(StatusCode::OK, &serde_json::json!(told)),
+            Err(why::Failure::Mistake(message)) => {
+                json(StatusCode::NOT_FOUND, &serde_json::json!({ "message": message }))
+            }
+            Err(why::Failure::Engine(message)) => {
+                json(StatusCode::BAD_GATEWAY, &serde_json::json!({ "message": message }))
+            }
         }
     }
 
@@ -235,6 +273,24 @@ pub enum AskError {
 /// # Errors
 /// When there is none, when there are several to choose from, or when it does not answer.
 pub async fn ask(pid: Option<u32>, path: &'static str) -> Result<(StatusCode, Bytes), AskError> {
+    send(pid, Method::GET, path, Bytes::new()).await
+}
+
+/// Asks a running sockwarden whether a client could ask for something; the answer is a [`Told`] or has a `message`.
+///
+/// # Errors
+/// As [`ask`].
+pub async fn ask_why(pid: Option<u32>, asked: &Asked) -> Result<(StatusCode, Bytes), AskError> {
+    let body = serde_json::to_vec(asked).unwrap_or_default();
+    send(pid, Method::POST, "/why", body.into()).await
+}
+
+async fn send(
+    pid: Option<u32>,
+    method: Method,
+    path: &'static str,
+    body: Bytes,
+) -> Result<(StatusCode, Bytes), AskError> {
     let (pid, nobody) = match pid {
         Some(pid) => (pid, AskError::NotThatOne(pid)),
         None => (only_one(&running().map_err(AskError::Silent)?)?, AskError::NoneRuns),
@@ -256,7 +312,8 @@ pub async fn ask(pid: Option<u32>, path: &'static str) -> Result<(StatusCode, By
     driver.spawn(async move {
         let _ = connection.await;
     });
-    let mut request = Request::new(Empty::<Bytes>::new());
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method;
     *request.uri_mut() = http::Uri::from_static(path);
     request.headers_mut().insert(header::HOST, HeaderValue::from_static("sockwarden"));
     let response = sender.send_request(request).await.map_err(silent)?;
@@ -328,7 +385,10 @@ fn private_pid(line: &str, namespace: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admission::AdmissionList;
     use crate::bounds::Limits;
+    use crate::in_force::InForce;
+    use crate::policy::Policy;
 
     #[track_caller]
     fn check(name: &str, want: Option<u32>) {
@@ -373,6 +433,10 @@ mod tests {
                 Bounds::new(Limits::default(), 1000),
                 Arc::new(Workers::start(1).unwrap()),
                 Arc::default(),
+                Arc::new(Current::new(InForce {
+                    policy: Policy::default(),
+                    admissions: AdmissionList::new(&[]),
+                })),
             ))
             .serve_private(listener),
         );

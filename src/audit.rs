@@ -1,21 +1,26 @@
-//! One record per request, and those who take it once it is whole: the log, and what `sockwarden clients` shows.
+//! One record per request, and those who take it once it is whole: the log, and what `sockwarden clients` and `sockwarden why` show.
 
 mod line;
 mod recent;
 mod record;
+mod refusals;
+mod sameness;
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use crate::client::ContainerId;
 use recent::Recent;
+use refusals::Refusals;
 
 pub use record::{Decision, Outcome, Record, RecordId};
+pub use refusals::RefusalReport;
 
 /// Takes records. A new sink is a field here and a line in `Audit::take`.
 #[derive(Debug, Default)]
 pub struct Audit {
     recent: Recent,
+    refusals: Refusals,
 }
 
 impl Audit {
@@ -29,10 +34,16 @@ impl Audit {
         self.recent.of(id)
     }
 
+    /// The last refusals, the newest first; those that repeat are one, with a count.
+    pub fn refusals(&self) -> Vec<RefusalReport> {
+        self.refusals.all()
+    }
+
     /// Hands a record to every sink. None of them allocates for a request that was allowed, unless the log is at `DEBUG`.
     fn take(&self, record: &Record) {
         line::write(record);
         self.recent.take(record);
+        self.refusals.take(record);
     }
 }
 

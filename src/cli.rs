@@ -1,9 +1,12 @@
 //! The subcommands, a function each. Nothing here decides; `serve` is the one without a name.
 
+mod check;
 mod clients;
+mod presets;
 mod request;
 mod signals;
 mod terminal;
+mod why;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -44,6 +47,9 @@ pub fn main(
         Some("request") => request::run(rest, env),
         Some("healthcheck") => healthcheck(rest),
         Some("clients") => clients::run(rest),
+        Some("check") => check::run(rest, env),
+        Some("presets") => presets::run(rest),
+        Some("why") => why::run(rest),
         Some("serve") => serve(rest.to_vec(), env),
         Some("help") => print_out(&help(rest)),
         Some("version") if rest.is_empty() => print_out(VERSION),

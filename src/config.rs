@@ -39,8 +39,9 @@ use crate::setting::SettingName;
 use self::arguments::{CommandLine, Written};
 use self::draft::Draft;
 
+pub use self::arguments::{Mixed, mixed};
 pub use self::draft::{Assumed, Place};
-pub use self::mistake::{Mistake, Mistakes};
+pub use self::mistake::{Mistake, Mistakes, nearest};
 pub use self::pages::{presets_page, words_page};
 pub use self::reference::{help, help_of, reference};
 pub use self::subcommand::{Arguments, Parsed, arguments_of};

@@ -76,7 +76,7 @@ impl Visitor {
         let identity = if peers.is_empty() {
             identity
         } else {
-            let admitted = Box::pin(self.admitted(peers, admissions)).await;
+            let admitted = Box::pin(admitted(&self.peer, peers, admissions)).await;
             identity.where_admitted(&admitted)
         };
         // A look-up of names is only for clients that the default list could apply to.
@@ -86,26 +86,6 @@ impl Visitor {
             Admission::Unlisted
         };
         Ok(Asker { client: Client { peer: self.peer, admission, identity }, protected })
-    }
-
-    /// Which of those who created a container and are none are admitted now: the default list is for that container only with them.
-    async fn admitted(&self, peers: Vec<Maker>, admissions: &AdmissionList) -> Vec<Maker> {
-        let mut admitted = Vec::new();
-        for maker in peers {
-            let is_admitted = match (&maker, self.peer) {
-                (Maker::Address(address), Peer::Tcp { local, .. }) => {
-                    let peer = Peer::tcp((*address, 0).into(), local);
-                    admissions.admission(&peer).await == Admission::Listed
-                }
-                // Who comes over TCP says that we have no Unix socket now.
-                (Maker::User(_), Peer::Unix { .. }) => true,
-                _ => false,
-            };
-            if is_admitted {
-                admitted.push(maker);
-            }
-        }
-        admitted
     }
 
     /// What is protected first: it is known at once while the engine's events are followed, and else the engine is asked.
@@ -146,6 +126,38 @@ impl Visitor {
         *slot = Some(recognised);
         Ok(identity)
     }
+}
+
+/// The client that somebody would be who comes from this address and was recognised as this.
+pub async fn client_from(peer: Peer, identity: Identity, admissions: &AdmissionList) -> Client {
+    let peers = identity.peers();
+    let identity = identity.where_admitted(&admitted(&peer, peers, admissions).await);
+    let admission = if identity.is_by_default() {
+        admissions.admission(&peer).await
+    } else {
+        Admission::Unlisted
+    };
+    Client { peer, admission, identity }
+}
+
+/// Which of those who created a container and are none are admitted now: the default list is for that container only with them.
+async fn admitted(peer: &Peer, peers: Vec<Maker>, admissions: &AdmissionList) -> Vec<Maker> {
+    let mut admitted = Vec::new();
+    for maker in peers {
+        let is_admitted = match (&maker, *peer) {
+            (Maker::Address(address), Peer::Tcp { local, .. }) => {
+                let peer = Peer::tcp((*address, 0).into(), local);
+                admissions.admission(&peer).await == Admission::Listed
+            }
+            // Who comes over TCP says that we have no Unix socket now.
+            (Maker::User(_), Peer::Unix { .. }) => true,
+            _ => false,
+        };
+        if is_admitted {
+            admitted.push(maker);
+        }
+    }
+    admitted
 }
 
 /// Whether an address went from one container to another. The first of several is the one that has the address.

@@ -66,7 +66,7 @@ pub mod remembered;
 // What holds now: what is allowed and who is admitted, replaced as a whole.
 pub mod in_force;
 
-// Health and the list of clients, on a private socket for our own subcommands; health on TCP too where it is switched on.
+// Health, the clients and what they were refused, on a private socket for our own subcommands; health on TCP too where it is switched on.
 pub mod admin;
 
 // One client connection, from accept to its last record.

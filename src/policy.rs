@@ -31,6 +31,11 @@ impl Policy {
         Self { default: Arc::new(default), defaults: Arc::new(defaults) }
     }
 
+    /// What is allowed to those who bring no allowlist of their own.
+    pub fn default_list(&self) -> &Allowlist {
+        &self.default
+    }
+
     /// Judges a request by its head and by what its head says of the body. `protected` is what no client may touch, where rights come
     /// from labels.
     pub fn judge<B>(

@@ -54,7 +54,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// What every connection shares.
 #[derive(Debug)]
 pub struct Proxy {
-    in_force: Current,
+    in_force: Arc<Current>,
     sources: Arc<Sources>,
     engine: Engine,
     /// Knows containers, where per-container allowlists are on.
@@ -75,7 +75,7 @@ impl Proxy {
         audit: Arc<Audit>,
     ) -> Self {
         let sources = Arc::new(Sources::new(registry.clone()));
-        let in_force = Current::new(InForce { policy, admissions });
+        let in_force = Arc::new(Current::new(InForce { policy, admissions }));
         let (finite, remembered) = (Finite::default(), Arc::default());
         Self { in_force, sources, engine, registry, audit, finite, remembered }
     }
@@ -83,6 +83,11 @@ impl Proxy {
     /// Puts something else in force, for every request that begins from now on.
     pub fn put_in_force(&self, next: InForce) {
         self.in_force.replace(next);
+    }
+
+    /// What is in force, for others who have to know.
+    pub fn in_force(&self) -> Arc<Current> {
+        Arc::clone(&self.in_force)
     }
 
     /// Waits until no request runs that ends by itself; streams do not count.

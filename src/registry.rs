@@ -17,6 +17,7 @@ mod fresh;
 mod known;
 #[cfg(test)]
 pub(crate) mod mistakes;
+mod named;
 pub mod network;
 mod networks;
 mod ourselves;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 #[cfg(test)]
 pub(crate) use departed::GRACE;
 pub use directory::LabelPolicy;
+pub use named::Named;
 pub use networks::{Found, Networks};
 pub use own_container::{OwnContainer, OwnContainerError};
 pub use recognise::Recognised;
@@ -155,6 +157,14 @@ impl Registry {
     /// Says who a peer is, from engine data newer than this call; `cut` is used when the answer stops being true.
     pub async fn recognise(&self, peer: &Peer, cut: &Arc<Cut>) -> Recognised {
         self.recogniser.recognise(peer, cut).await
+    }
+
+    /// The container of this name or id, as it would be recognised if it asked now.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn named(&self, name: &str) -> Result<Named, Shared> {
+        self.recogniser.named(name).await
     }
 
     /// Whether what was recognised still stands without asking the engine.

@@ -6,9 +6,9 @@
 use std::fmt;
 
 use crate::clauses::Gains;
-use crate::request::{Method, Operation};
-use crate::rule::words::{Bundle, homes_of};
-use crate::rule::{Allowlist, HostAccess, RuleSet};
+use crate::request::{Head, Method, Operation, RequestTarget};
+use crate::rule::words::{Bundle, Words, homes_of};
+use crate::rule::{Allowlist, HostAccess, Origin, Rule, RuleSet};
 
 /// How much a list gives away, from `A` to `F`, and by what.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +86,13 @@ pub fn risk(list: &Allowlist, by_patterns: HostAccess) -> Risk {
         }
     }
     worst
+}
+
+/// What a word gives away by itself; nothing if it is none.
+pub fn risk_of_word(word: &str) -> Risk {
+    let words = Words::read(word, &Origin::Flag("-allow".to_owned())).unwrap_or_default();
+    let list = Allowlist { may_label: words.may_label(), words, ..Allowlist::default() };
+    risk(&list, HostAccess::Deny)
 }
 
 /// Whether what is allowed by words or patterns may reach the host.
@@ -182,6 +189,29 @@ pub fn allows(rules: &RuleSet, operation: Operation) -> bool {
     })
 }
 
+/// A rule that allows a path which is no operation, close to one that it allows: it will allow what later API versions have there.
+pub fn beyond_operations(rules: &RuleSet) -> Option<&Rule> {
+    let behind = |operation: Operation, rule: &Rule| {
+        let (Some(method), Some(template)) = (operation.method(), operation.template()) else {
+            return false;
+        };
+        // No operation goes on like this.
+        let paths = ["zzz", "/zzz"].map(|more| fill(template, "x") + more);
+        let unknown = paths
+            .iter()
+            .filter(|path| is_unknown(method, path))
+            .flat_map(|path| VERSIONS.iter().map(move |version| format!("{version}{path}")));
+        method == rule.method && unknown.into_iter().any(|path| rule.path.is_match(&path))
+    };
+    let is_wide = |rule: &&Rule| Operation::all().any(|operation| behind(operation, rule));
+    rules.iter().map(|rule| &**rule).find(is_wide)
+}
+
+fn is_unknown(method: Method, path: &str) -> bool {
+    let found = RequestTarget::parse_for(method, path);
+    found.is_ok_and(|target| Head::new(method, target, []).operation.template().is_none())
+}
+
 /// The words of a pattern that could be names, and what it holds between the fixed parts of the template.
 fn names_in<'a>(pattern: &'a str, template: &str) -> impl Iterator<Item = &'a str> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -223,8 +253,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::rule::words::Words;
-    use crate::rule::{AnchoredRegex, Origin, Rule};
+    use crate::rule::AnchoredRegex;
 
     fn list(method: Method, pattern: &str) -> Allowlist {
         let path = Arc::new(AnchoredRegex::new(pattern).unwrap());
@@ -258,6 +287,22 @@ mod tests {
             &["ContainerAttachWebsocket", "ContainerExport", "ContainerArchive"],
         );
         check(Method::Post, r"/v1\.\d+/images/registry.local/app/push", &["ImagePush"]);
+    }
+
+    #[test]
+    fn a_pattern_that_goes_beyond_operations_is_found() {
+        let wide = |pattern| beyond_operations(&list(Method::Get, pattern).rules).is_some();
+        for pattern in ["/containers/.*", "(/v1[.][0-9]+)?/(info|events.*)", ".*", "/v1[.]44/.+"] {
+            assert!(wide(pattern), "{pattern}");
+        }
+        for pattern in [
+            "(/v1[.][0-9]+)?/(version|containers/json|containers/[^/]+/json)",
+            "/containers/.+/json",
+            "/images/.+/json",
+            "/xyz/.*",
+        ] {
+            assert!(!wide(pattern), "{pattern}");
+        }
     }
 
     #[test]

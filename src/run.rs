@@ -100,6 +100,7 @@ pub async fn serve(
         Arc::clone(&bounds),
         Arc::clone(&workers),
         audit,
+        proxy.in_force(),
     ));
     let address = listener.address();
     let (stop, stopped) = watch::channel(Stop::Running);

@@ -77,7 +77,7 @@ services:
     command: [httpd, -f, -p, "80", -h, /www]
     init: true
     environment: { GREETING: "first" }
-    labels: { sockwarden-test-role: web }
+    labels: { sockwarden-test-preset-role: web }
     networks: { front: { aliases: [sockwarden-test-alias] } }
     volumes: [ "data:/data" ]
     tmpfs: [ /tmp ]

@@ -1,4 +1,4 @@
-"""What the programs are run on: an image, a few containers, a network and a volume, all called sockwarden-test-*; and how a program is run."""
+"""What the programs are run on: an image, a few containers, a network and a volume, all called sockwarden-test-preset-*; and how a program is run."""
 
 import fcntl
 import json
@@ -19,8 +19,9 @@ from relay import Relay
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CACHE = ROOT / "target" / "presets"
-IMAGE = "sockwarden-test-busybox:1"
-NAME = "sockwarden-test-"
+# Of all that is made on an engine, and of no other test's.
+NAME = "sockwarden-test-preset-"
+IMAGE = f"{NAME}busybox:1"
 COMMAND_SECONDS = 120
 
 
@@ -100,7 +101,7 @@ class Stage:
         return self.direct("run", "-d", "--init", "--name", NAME + name, *labels, *options, IMAGE, *command)
 
     def clear(self):
-        """Takes everything away that is called sockwarden-test-*, or that a program made of its image."""
+        """Takes everything away that is called sockwarden-test-preset-*, or that a program made of its image."""
         for flags in (["--filter", f"name={NAME}"], ["--filter", f"ancestor={IMAGE}"]):
             for container in self.direct("ps", "-aq", "--no-trunc", *flags, check=False).split():
                 self.direct("rm", "-f", "-v", container, check=False)

@@ -6,13 +6,13 @@ use testcontainers::{GenericImage, ImageExt};
 
 fn main() {
     println!("testcontainers 0.28.0 (Rust)");
-    let (name, tag) = ("sockwarden-test-busybox", "1");
+    let (name, tag) = ("sockwarden-test-preset-busybox", "1");
     let container = GenericImage::new(name, tag)
         .with_wait_for(WaitFor::message_on_stdout("ready"))
         .with_exposed_port(80.tcp())
         .with_cmd(["sh", "-c", "echo ready; httpd -f -p 80 -h /www"])
-        .with_container_name("sockwarden-test-tests")
-        .with_network("sockwarden-test-made")
+        .with_container_name("sockwarden-test-preset-tests")
+        .with_network("sockwarden-test-preset-made")
         .with_env_var("GREETING", "hello")
         .start()
         .expect("the container starts");

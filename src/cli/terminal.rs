@@ -23,7 +23,14 @@ pub(super) mod exit {
 
 /// Which running sockwarden to ask, by the one flag of the subcommands that ask one; else the subcommand has ended, with help or a complaint.
 pub(super) fn pid(command: &str, args: &[OsString]) -> Result<Option<u32>, anyhow::Result<u8>> {
-    let parsed = arguments(command, args)?;
+    pid_in(command, &arguments(command, args)?)
+}
+
+/// The same for a subcommand that has more to say.
+pub(super) fn pid_in(
+    command: &str,
+    parsed: &config::Parsed,
+) -> Result<Option<u32>, anyhow::Result<u8>> {
     let Some(pid) = parsed.flag("pid") else { return Ok(None) };
     let number = pid.parse().ok();
     number.map(Some).ok_or_else(|| Ok(misused(&format!("`{pid}` is not a process id"), command)))
@@ -65,4 +72,23 @@ pub(super) fn complain(text: &str) {
 pub(super) fn misused(what: &str, command: &str) -> u8 {
     complain(&format!("{what}\n{}", config::help_of(command)));
     exit::UNUSABLE
+}
+
+/// Rows in columns, each as wide as it has to be; the last is not filled up.
+pub(super) fn table(rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let rows: Vec<Vec<String>> = rows.into_iter().collect();
+    let mut widths: Vec<usize> = Vec::new();
+    for row in &rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
+        let line: String = cells.collect();
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
 }

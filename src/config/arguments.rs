@@ -77,6 +77,47 @@ pub(super) fn flags(words: impl IntoIterator<Item = OsString>) -> CommandLine {
     CommandLine::Flags(given)
 }
 
+/// A command line of flags and words, taken apart.
+#[derive(Debug, Default)]
+pub struct Mixed {
+    /// The flags of `serve`, each with its value.
+    pub flags: Vec<OsString>,
+    /// The names of the subcommand's own switches.
+    pub switches: Vec<String>,
+    /// The words that are no flags.
+    pub words: Vec<OsString>,
+}
+
+/// Tells the flags of `serve` from a subcommand's own switches and from words such as files.
+pub fn mixed(args: impl IntoIterator<Item = OsString>, switches: &[&str]) -> Mixed {
+    let mut mixed = Mixed::default();
+    let mut args = args.into_iter().peekable();
+    while let Some(arg) = args.next() {
+        let takes_next = match Word::parse(&arg) {
+            Word::End => {
+                mixed.words.extend(args);
+                break;
+            }
+            Word::Plain => {
+                mixed.words.push(arg);
+                continue;
+            }
+            Word::Malformed => false,
+            Word::Flag { name, value } => {
+                if let Some(switch) = name.to_str().filter(|name| switches.contains(name)) {
+                    mixed.switches.push(switch.to_owned());
+                    continue;
+                }
+                let setting = Setting::by_flag(name).filter(|_| value.is_none());
+                setting.is_some_and(|setting| !setting.is_switch())
+            }
+        };
+        mixed.flags.push(arg);
+        mixed.flags.extend(args.next_if(|next| takes_next && !Word::parse(next).is_known_flag()));
+    }
+    mixed
+}
+
 /// The variables that are ours.
 #[derive(Debug, Default)]
 pub(super) struct Variables {

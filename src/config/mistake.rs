@@ -144,10 +144,7 @@ pub(super) fn printable(text: &OsStr) -> String {
 /// The name that was probably meant: the nearest by edits, or the only one that contains what was typed.
 ///
 /// Case, dashes and underscores count for nothing, as they are what people mix up first.
-pub(super) fn nearest<'a>(
-    typed: &str,
-    names: impl Iterator<Item = &'a str> + Clone,
-) -> Option<&'a str> {
+pub fn nearest<'a>(typed: &str, names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     const LONGEST_BYTES: usize = 64; // the comparison is quadratic, and our longest name has 30
     let typed = stem(typed);
     if typed.is_empty() || typed.len() > LONGEST_BYTES {

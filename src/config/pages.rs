@@ -3,10 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::request::Operation;
-use crate::risks::risk;
-use crate::rule::words::Words;
+use crate::risks::risk_of_word;
 use crate::rule::words::{Bundle, Evidence, Key, PRESETS, Switch, VERBS, homes_of, keys};
-use crate::rule::{Allowlist, HostAccess, Origin};
 
 /// The text of `docs/words.md`.
 pub fn words_page() -> String {
@@ -72,14 +70,14 @@ pub fn presets_page() -> String {
         };
         let _ = writeln!(
             page,
-            "| [`{}`](#{}) | [{}]({}) {} | {} | {} | {evidence} |",
+            "| [`{}`](#{}) | [{}]({}) {} | {} | {:?} | {evidence} |",
             preset.name,
             preset.name,
             preset.title,
             preset.homepage,
             preset.versions,
             preset.summary,
-            risk_of(&preset.name),
+            risk_of_word(&preset.name).level,
         );
     }
     for preset in PRESETS.iter() {
@@ -96,14 +94,6 @@ pub fn presets_page() -> String {
     page
 }
 
-/// How much a word gives away, as a letter.
-fn risk_of(word: &str) -> String {
-    // A preset that cannot be read gives nothing; a test reads them all.
-    let words = Words::read(word, &Origin::Flag("-allow".to_owned())).unwrap_or_default();
-    let list = Allowlist { may_label: words.may_label(), words, ..Allowlist::default() };
-    format!("{:?}", risk(&list, HostAccess::Deny).level)
-}
-
 const WORDS: &str = r"<!-- Printed from the tables in src/rule/words. To change it change them, then run `UPDATE_EXPECT=1 cargo test`. -->
 
 # Words
@@ -115,7 +105,8 @@ Words say what a client may do. A labelled container has them in its label `sock
       sockwarden.allow: read, logs, ContainerRestart(label:autoheal=true)
 ```
 
-For clients without labels the option `-allow` or the variable `SP_ALLOW` takes the same words.
+For clients without labels the option `-allow` or the variable `SP_ALLOW` takes the same words. [Which rights does my program
+need](which-rights.md) shows how to find them.
 
 - A word is an **operation** of the Engine API (`ContainerRestart`, in any case), a **bundle** of them (`read`), a [**program**](presets.md)
   (`traefik`), or a **switch** (`env`). Several stand with commas or line breaks between them. All of them count.

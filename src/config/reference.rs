@@ -43,7 +43,8 @@ pub fn help_of(name: &str) -> String {
     entry(&mut page, "", &format!("{}.", command.summary), 0, WIDTH);
     page.push('\n');
     for flag in command.flags {
-        let usage = format!("  -{}={}", flag.name, flag.placeholder);
+        let value = if flag.is_switch() { "" } else { "=" };
+        let usage = format!("  -{}{value}{}", flag.name, flag.placeholder);
         entry(&mut page, &usage, flag.summary, INDENT, WIDTH);
     }
     entry(&mut page, "  -help, -h", "Print this", INDENT, WIDTH);
@@ -245,7 +246,8 @@ mod tests {
             assert!(help.starts_with(&format!("usage: sockwarden {} ", command.name)), "{help}");
             assert!(!help.contains("\n\n\n"), "{help}");
             for flag in command.flags {
-                assert!(help.contains(&format!("-{}={}", flag.name, flag.placeholder)), "{help}");
+                let usage = format!("-{}={}", flag.name, flag.placeholder);
+                assert!(help.contains(usage.trim_end_matches('=')), "{help}");
             }
             for line in help.lines() {
                 assert!(line.chars().count() <= 100 && line == line.trim_end(), "{line}");

@@ -15,7 +15,7 @@ pub enum Arguments {
     Parsed(Parsed),
 }
 
-/// The flags and the words of a subcommand; as many words as it takes.
+/// The flags and the words of a subcommand; as many words as it takes. A flag without a value has an empty one.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Parsed {
     flags: BTreeMap<&'static str, String>,
@@ -24,6 +24,11 @@ pub struct Parsed {
 }
 
 impl Parsed {
+    /// Whether a flag without a value was given.
+    pub fn has(&self, name: &str) -> bool {
+        self.flags.contains_key(name)
+    }
+
     /// The value of a flag, if it was given; of a flag that was given twice the last one.
     pub fn flag(&self, name: &str) -> Option<&str> {
         self.flags.get(name).map(String::as_str)
@@ -53,16 +58,15 @@ pub fn arguments_of(command: &str, args: &[OsString]) -> Result<Arguments, Strin
     if let Some(wrong) = wrong {
         return Err(wrong);
     }
-    if parsed.words.len() == command.words.len() {
+    let (words, count) = (command.words, parsed.words.len());
+    if (words.least..=words.most).contains(&count) {
         return Ok(Arguments::Parsed(parsed));
     }
     let name = command.name;
-    Err(match (command.words, parsed.words.as_slice()) {
-        ([], words) => format!("`{name}` takes no words, such as `{}`", words.join(" ")),
-        (takes, words) => {
-            let takes: Vec<_> = takes.iter().map(|(_, takes)| *takes).collect();
-            format!("`{name}` takes {}, not {} words", takes.join(" and "), words.len())
-        }
+    Err(if words.most == 0 {
+        format!("`{name}` takes no words, such as `{}`", parsed.words.join(" "))
+    } else {
+        format!("`{name}` takes {}, not {count} words", words.told)
     })
 }
 
@@ -95,6 +99,8 @@ fn read<'a>(
         format!("`{}` is no option of `{}`", printable(arg.as_ref()), command.name)
     })?;
     let value = match (value, rest) {
+        (Some(_), _) if known.is_switch() => return Err(format!("`-{name}` takes no value")),
+        (None, _) if known.is_switch() => String::new(),
         (Some(value), _) => value.to_owned(),
         (None, rest) => text(rest.next().ok_or_else(|| format!("`-{name}` needs a value"))?)?,
     };
@@ -127,6 +133,8 @@ mod tests {
             check("healthcheck", args, &[("pid", "7")], &[]);
         }
         check("clients", &[], &[], &[]);
+        check("presets", &["-json", "dozzle"], &[("json", "")], &["dozzle"]);
+        check("presets", &["dozzle", "--json"], &[("json", "")], &["dozzle"]);
         check("clients", &["-pid=1", "-pid=2"], &[("pid", "2")], &[]);
         check("request", &["GET", "-data=a=b", "/x"], &[("data", "a=b")], &["GET", "/x"]);
         check("request", &["-data", "-h", "GET", "/x"], &[("data", "-h")], &["GET", "/x"]);
@@ -150,6 +158,8 @@ mod tests {
         wrong("request", &["-hots=x", "GET", "/"], "`-hots=x` is no option of `request`");
         wrong("request", &["GET", "/", "-data"], "`-data` needs a value");
         wrong("clients", &["a", "b"], "`clients` takes no words, such as `a b`");
+        wrong("presets", &["-json=x"], "`-json` takes no value");
+        wrong("presets", &["a", "b"], "`presets` takes one name or none, not 2 words");
         wrong("healthcheck", &["-url", "x"], "`-url` is no option of `healthcheck`");
     }
 }

@@ -193,7 +193,10 @@ impl Recogniser {
     }
 
     /// The container with this id and those that share its network namespace and run; `None` when the engine does not know it yet.
-    async fn sharing(&self, id: ContainerId) -> Result<Option<Arc<[Arc<Container>]>>, Shared> {
+    pub(super) async fn sharing(
+        &self,
+        id: ContainerId,
+    ) -> Result<Option<Arc<[Arc<Container>]>>, Shared> {
         let Some(first) = self.directory.container(id).await? else { return Ok(None) };
         let may_miss_some = !self.epoch.is_fresh()
             || !self.engine.tells_in_time()

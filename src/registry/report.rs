@@ -287,7 +287,7 @@ fn rights_of(container: &Container) -> String {
     }
 }
 
-fn networks_of(own: &Look, row: &ContainerRow) -> Vec<NetworkReport> {
+pub(super) fn networks_of(own: &Look, row: &ContainerRow) -> Vec<NetworkReport> {
     let attachments = row.network_settings.networks.iter().flatten();
     attachments
         .map(|(name, endpoint)| NetworkReport {

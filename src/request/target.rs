@@ -378,8 +378,11 @@ impl Parameters {
     /// # Errors
     /// When it is one that engines spell in another case: Docker would pass over it and Podman would not.
     fn reading(self, key: &str) -> Result<Reading, TargetError> {
+        // No two names of a table fold alike, so the usual case needs no folding.
+        if let Some((_, reading)) = self.known.iter().find(|(name, _)| *name == key) {
+            return Ok(*reading);
+        }
         match self.known.iter().find(|(name, _)| folds_alike(name, key)) {
-            Some((name, reading)) if *name == key => Ok(*reading),
             Some((name, _)) => Err(TargetError::OddParameter(key.to_owned(), name)),
             None if self.lists.contains(&key) => Ok(Reading::List),
             None => Ok(Reading::Once),

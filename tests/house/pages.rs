@@ -48,6 +48,7 @@ fn links_between_pages_lead_somewhere() {
         "docs/reference.md",
         "docs/reliability.md",
         "docs/threat-model.md",
+        "docs/which-rights.md",
         "docs/words.md",
     ];
     for page in pages {
@@ -146,6 +147,8 @@ const BOUNDS: &[(&str, &str)] = &[
     ("count every 5 seconds; 16 kinds", "const EVERY: Duration = Duration::from_secs(5);"),
     ("16 kinds for each client", "const MOST_PER_CLIENT: usize = 16;"),
     ("and 512 for all at a time", "const MOST: usize = 512;"),
+    ("`sockwarden why` | 256, and 32", "const MOST: usize = 256;"),
+    ("and 32 for each client;", "const MOST_PER_CLIENT: usize = 32;"),
     ("Health questions at once | 16 |", "const MAX_CLIENTS: usize = 16;"),
     ("then 1 second to close", "const CLOSING_DEADLINE: Duration = Duration::from_secs(1);"),
     ("after 30 seconds of silence", "const KEEP_ALIVE_IDLE: Duration = Duration::from_secs(30);"),

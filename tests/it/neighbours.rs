@@ -2,6 +2,7 @@
 
 mod creator;
 mod engine;
+mod why;
 
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
@@ -73,6 +74,7 @@ struct Town {
     registry: Arc<Registry>,
     bounds: Arc<Bounds>,
     audit: Arc<Audit>,
+    door: Engine,
     proxy: Arc<Proxy>,
     tasks: RefCell<JoinSet<()>>,
     stop: watch::Sender<Stop>,
@@ -120,7 +122,7 @@ impl Town {
         let proxy = Arc::new(Proxy::new(
             Policy::new(default, free),
             AdmissionList::new(&everybody),
-            door,
+            door.clone(),
             Some(Arc::clone(&registry)),
             Arc::clone(&audit),
         ));
@@ -133,6 +135,7 @@ impl Town {
             registry,
             bounds,
             audit,
+            door,
             proxy,
             tasks: RefCell::new(tasks),
             stop: watch::channel(Stop::Running).0,

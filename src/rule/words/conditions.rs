@@ -93,6 +93,11 @@ impl Conditions {
         !(self.names.is_empty() && self.either.is_empty() && self.neither.is_empty())
     }
 
+    /// Whether something has to hold of what a body says.
+    pub fn need_body(&self) -> bool {
+        !(self.images.is_empty() && self.commands.is_empty() && self.users.is_empty())
+    }
+
     /// The names of objects that it is about, so that nobody takes one of them.
     pub fn object_names(&self) -> impl Iterator<Item = &Glob> {
         let items = self.either.iter().chain(&self.neither).filter_map(|item| match item {
@@ -308,6 +313,30 @@ pub fn signal(text: &str) -> Option<u8> {
     let upper = text.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     NAMES.iter().find(|(known, _)| *known == name).map(|(_, number)| *number)
+}
+
+impl fmt::Display for Conditions {
+    /// As one writes them in a word's parentheses, as far as possible.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let globs = |key: &'static str, globs: &[Glob]| {
+            globs.iter().map(|glob| format!("{key}={glob}")).collect::<Vec<_>>()
+        };
+        let command = |command: &Command| {
+            let arguments: Vec<_> = command.0.iter().map(ToString::to_string).collect();
+            format!("cmd={}", arguments.join(" "))
+        };
+        let all = [
+            globs("name", &self.names),
+            globs("to", &self.to),
+            self.images.iter().map(|image| format!("image={image}")).collect(),
+            self.commands.iter().map(command).collect(),
+            globs("user", &self.users),
+            self.signals.iter().map(|signal| format!("signal={signal}")).collect(),
+            self.either.iter().map(ToString::to_string).collect(),
+            self.neither.iter().map(|item| format!("not {item}")).collect(),
+        ];
+        f.write_str(&all.concat().join(", "))
+    }
 }
 
 impl fmt::Display for Item {

@@ -23,7 +23,7 @@ impl Glob {
     }
 
     /// Adds a character, which is special if it is `*` or `?`.
-    pub(in crate::rule::words) fn push(&mut self, c: char) {
+    pub(super) fn push(&mut self, c: char) {
         match c {
             // Two of them say no more than one, and take longer.
             '*' if self.0.last() == Some(&Part::Many) => {}

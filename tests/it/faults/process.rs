@@ -466,13 +466,17 @@ fn every_subcommand_prints_its_help() {
         &["healthcheck", "-help"],
         &["clients", "--help"],
         &["clients", "-pid", "1", "-h"],
+        &["presets", "-help"],
+        &["why", "a", "-help"],
+        &["check", "x.yaml", "-h"],
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_sockwarden")).args(words).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{words:?}");
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.stderr.is_empty() && text.contains("sockwarden"), "{words:?}: {text}");
-        let name =
-            words.iter().find(|word| matches!(**word, "request" | "healthcheck" | "clients"));
+        let name = words.iter().find(|word| {
+            matches!(**word, "request" | "healthcheck" | "clients" | "presets" | "why" | "check")
+        });
         let want = name.map_or_else(
             || "-allowGET=PATTERN".to_owned(),
             |it| format!("usage: sockwarden {it} "),
@@ -484,6 +488,40 @@ fn every_subcommand_prints_its_help() {
     let output = output.unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("usage: sockwarden clients"));
+}
+
+#[test]
+fn a_check_ends_with_what_it_found() {
+    let check = |args: &[&str], file: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("compose.yaml");
+        std::fs::write(&path, file).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sockwarden"));
+        command.arg("check").args(args).env_clear().env("RIGHT", "read");
+        if !file.is_empty() {
+            command.arg(&path);
+        }
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let labels = |word: &str| {
+        format!("services:\n  web:\n    image: x\n    labels: {{ sockwarden.allow: '{word}' }}\n")
+    };
+    let (code, out, _) = check(&[], &labels("${RIGHT}"));
+    assert!(code == Some(0) && out.contains("web: risk B"), "{out}");
+    let (code, out, _) = check(&["-sarif"], &labels("raed"));
+    let sarif: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &sarif["runs"][0]["results"][0]["ruleId"]), (Some(1), &"label".into()));
+    let (code, _, err) = check(&["-json"], "a: [");
+    assert!(code == Some(2) && err.contains("compose.yaml` cannot be read"), "{err}");
+    let (code, _, err) = check(&["-json", "-sarif"], &labels("read"));
+    assert!(code == Some(2) && err.contains("one output"), "{err}");
+    let (code, out, _) = check(&["-listenip", "0.0.0.0", "-allowfrm=x"], "");
+    assert!(code == Some(1) && out.contains("did you mean `-allowfrom`?"), "{out}");
+    // Flags and files at once.
+    let (code, out, _) = check(&["-proxyport=http"], &labels("raed"));
+    assert!(code == Some(1) && out.contains("2 findings"), "{out}");
 }
 
 #[test]
