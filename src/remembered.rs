@@ -149,9 +149,13 @@ impl State {
         let until = now + LIFETIME;
         if let Some(entry) = self.find(client, &old.id) {
             entry.until = until;
-            entry.what.must |= must;
             if entry.what.old.is_set_up_like(old) {
-                // Its name and its networks are those that it had at first: what comes after are steps of the replacement.
+                // Of what this client renamed or disconnected, name and networks are those that it had at first.
+                if !entry.what.must {
+                    let name = old.name.clone();
+                    entry.what.old = Arc::new(Remembered { name, ..(*entry.what.old).clone() });
+                }
+                entry.what.must |= must;
                 return Ok(());
             }
         }
@@ -176,7 +180,8 @@ impl State {
             };
             self.bytes -= self.taken_down.remove(idle).bytes;
         }
-        let name = before.as_ref().map_or(&old.name, |it| &it.what.old.name).clone();
+        let renamed = before.as_ref().filter(|it| it.what.must);
+        let name = renamed.map_or(&old.name, |it| &it.what.old.name).clone();
         let old = Arc::new(Remembered { name, ..Remembered::clone(old) });
         let must = must || before.as_ref().is_some_and(|it| it.what.must);
         let is_replaced = before.as_ref().is_some_and(|it| it.what.is_replaced);

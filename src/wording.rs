@@ -286,7 +286,8 @@ fn cure(
             label_or("allow", &SettingName::Allow.or_variable())
         ),
         Clause::Recreate => {
-            "nothing was changed; do it without the proxy, for example with `docker compose up -d` on the host, and see docs/updaters.md".to_owned()
+            "this changed nothing; do it on the host, without the proxy, or as docs/updaters.md says"
+                .to_owned()
         }
         Clause::Image => format!(
             "use another, or list it in {}",

@@ -17,8 +17,8 @@ pub(super) type Difference = String;
 /// # Errors
 /// The first field that is neither equal nor less.
 pub(super) fn equals(sides: &Sides<'_>) -> Result<(), Difference> {
-    compare(sides, CONFIG, Some(sides.new), sides.config(), "")?;
     compare(sides, HOST_CONFIG, sides.new.field("HostConfig"), sides.host_config(), "HostConfig.")?;
+    compare(sides, CONFIG, Some(sides.new), sides.config(), "")?;
     let networking = sides.new.field("NetworkingConfig");
     for (key, value) in members(networking) {
         if !folds_alike(key, "EndpointsConfig") && !value.is_zero() {
@@ -28,7 +28,7 @@ pub(super) fn equals(sides: &Sides<'_>) -> Result<(), Difference> {
     let endpoints = networking.and_then(|it| it.field("EndpointsConfig"));
     members(endpoints).try_for_each(|(network, endpoint)| {
         let at = format!("NetworkingConfig.EndpointsConfig.{}", printable(network));
-        equals_endpoint(sides, network, Some(endpoint), &at)
+        equals_endpoint(sides, network, Some(endpoint), &at, "")
     })
 }
 
@@ -97,7 +97,8 @@ fn some_of(shape: &Shape, new: Option<&Json>, old: Option<&Json>) -> bool {
     new.iter().all(|new| old.iter().any(|old| same(shape, Some(new), Some(old))))
 }
 
-/// Compares a place on a network with the one that the old container had there.
+/// Compares a place on a network with the one that the old container had there. The container that is connected may be found there under this name
+/// of its own as well.
 ///
 /// # Errors
 /// The first field that is neither equal nor less.
@@ -106,6 +107,7 @@ pub(super) fn equals_endpoint(
     network: &str,
     endpoint: Option<&Json>,
     at: &str,
+    own_name: &str,
 ) -> Result<(), Difference> {
     let is_it = |name: &str, place: &Json| {
         let id = place.field("NetworkID").and_then(Json::as_str).unwrap_or_default();
@@ -124,7 +126,7 @@ pub(super) fn equals_endpoint(
         .into_iter()
         .flat_map(|field| old.field(field).map(texts).unwrap_or_default())
         .collect();
-    names.push(&sides.old.name);
+    names.extend([&*sides.old.name, own_name]);
     for (key, value) in members(Some(endpoint)) {
         let told = || set(old.field(key)).is_some_and(|old| old == value);
         let fits = value.is_zero()

@@ -19,6 +19,9 @@ use super::values::texts;
 const NOTES: &[&str] =
     &["com.docker.compose.image", "com.docker.compose.replace", "com.docker.compose.version"];
 
+/// The same, and by it Compose knows its containers.
+const CONFIG_HASH: &str = "com.docker.compose.config-hash";
+
 /// How much shared memory a container has if nobody says so, in bytes.
 const USUAL_SHARED_MEMORY: &str = "67108864";
 
@@ -181,6 +184,8 @@ pub(super) fn labels(sides: &Sides<'_>) -> bool {
             _ if carries(key) => {
                 is_old && (sides.facts.image_labels_count || of(image, key) != value)
             }
+            // What it was made of, in Compose's words; whoever has none is not Compose's.
+            CONFIG_HASH => of(old, key).is_some(),
             _ => is_old || is_note(key),
         }
     });
@@ -296,17 +301,22 @@ pub(super) fn linked(of: Option<&Json>) -> BTreeSet<(&str, &str)> {
         .collect()
 }
 
-/// Without one it is the engine's own; a log that stays on the host is none of anybody's rights.
+/// Without one it is the engine's own, and inspect shows the engine's own options among those that were given. A log that stays on the host is
+/// none of anybody's rights.
 pub(super) fn log(sides: &Sides<'_>) -> bool {
     let (new, old) = new_and_old(sides, "LogConfig");
     let field = |of: Option<&Json>, name: &str| of.and_then(|it| it.field(name)).cloned();
-    let says_nothing = |of: Option<&Json>| {
-        ["Type", "Config"].into_iter().all(|name| set(field(of, name).as_ref()).is_none())
+    let (driver, before) = (field(new, "Type"), field(old, "Type"));
+    let (options, known) = (field(new, "Config"), field(old, "Config"));
+    let is_known = |(key, value): (&str, &Json)| {
+        members(known.as_ref()).any(|(name, known)| name == key && known == value)
     };
+    let is_left_out = set(driver.as_ref()).is_none() && set(options.as_ref()).is_none();
+    let is_within = driver == before && members(options.as_ref()).all(is_known);
     same(&Shape::Fields(LOG_CONFIG), new, old)
-        || (says_nothing(new)
-            && LOG_DRIVERS.contains(&text(field(old, "Type").as_ref()))
-            && set(field(old, "Config").as_ref()).is_none())
+        || (LOG_DRIVERS.contains(&text(before.as_ref()))
+            && members(new).all(|(key, _)| matches!(key, "Type" | "Config"))
+            && (is_left_out || is_within))
 }
 
 /// An empty list hides nothing, and without one the engine's own is in force.
@@ -408,7 +418,13 @@ pub(super) fn security(sides: &Sides<'_>) -> bool {
         list(of).into_iter().map(read).collect()
     };
     let (new, old) = new_and_old(sides, "SecurityOpt");
-    options(new) == options(old)
+    let (new, mut old) = (options(new), options(old));
+    // Engines add it themselves to what shares the host's processes, and it is no more without.
+    let disabled = ("label".to_owned(), "disable".to_owned());
+    if !new.contains(&disabled) {
+        old.remove(&disabled);
+    }
+    new == old
 }
 
 pub(super) fn ulimits(sides: &Sides<'_>) -> bool {

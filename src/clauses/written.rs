@@ -53,8 +53,12 @@ pub(super) fn no_names_in_use(inquiry: &mut Inquiry<'_>) -> Verdict {
                 Looked::NotYet => continue,
                 Looked::Missing => None,
                 Looked::Found(inspect) => {
-                    let image = inspect.field("Config").and_then(|it| it.field("Image"));
-                    ImageName::parse(image.and_then(Json::as_str).unwrap_or_default())
+                    let Some(config) = inspect.field("Config") else {
+                        let problem = "may be given to the image of a container that has more to say of itself than is read";
+                        return Err(violation(Clause::Recreate, "the request", problem));
+                    };
+                    let image = config.field("Image").and_then(Json::as_str);
+                    ImageName::parse(image.unwrap_or_default())
                 }
             },
         };

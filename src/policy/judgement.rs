@@ -355,6 +355,11 @@ impl<B> Pending<B> {
     /// What allowed it: a pattern, if the word that gives the operation gives it on other terms.
     fn grant(&self, by: Option<By>) -> Grant {
         let rules = self.terms.lists.first().map(|list| &list.rules);
+        let words = self.terms.lists.first().map(|list| &list.words);
+        let recreates = words.and_then(|words| words.replaces(self.head.operation));
+        if let (Some(By::Recreate), Some(rule)) = (by, recreates) {
+            return Grant::Word(Arc::clone(rule));
+        }
         match (&self.grant, by, rules) {
             (Grant::Word(_), Some(By::Patterns), Some(rules)) => {
                 match rules.find(self.head.method, self.head.target.versioned_path()) {

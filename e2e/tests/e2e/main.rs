@@ -2,4 +2,5 @@
 
 mod docker_cli;
 mod killed_clients;
+mod recreate;
 mod wire;

@@ -93,7 +93,10 @@ fn host_values() -> Vec<(&'static str, Vec<Value>)> {
         ("HostConfig.Links", vec![json!(["/db:/web/database"])]),
         (
             "HostConfig.LogConfig",
-            vec![json!({"Type": "syslog", "Config": {"syslog-address": "udp://10.0.0.1"}})],
+            vec![
+                json!({"Type": "syslog", "Config": {"syslog-address": "udp://10.0.0.1"}}),
+                json!({"Type": "json-file", "Config": {"max-size": "1m", "max-file": "3"}}),
+            ],
         ),
         ("HostConfig.MaskedPaths", vec![json!(["/proc/kcore", "/own"])]),
         ("HostConfig.Memory", vec![json!(100_000_000)]),
@@ -273,8 +276,13 @@ fn is_no_more(place: &str, old: &Value, new: &Value, image: &Value) -> bool {
         "HostConfig.ShmSize" => zero(new) && *old == json!(67_108_864),
         "HostConfig.LogConfig" => {
             let says = |it: &Value| it["Type"].as_str().unwrap_or_default().to_owned();
-            (zero(new) || says(new).is_empty() && zero(&new["Config"])) && says(old) == "json-file"
-                || says(new) == says(old) && zero(&new["Config"]) && zero(&old["Config"])
+            let (now, then) = (&new["Config"], &old["Config"]);
+            let is_within = now
+                .as_object()
+                .is_none_or(|it| it.iter().all(|(key, value)| then.get(key) == Some(value)));
+            let is_said = says(new) == says(old) && (now.is_object() || now.is_null());
+            says(old) == "json-file"
+                && (zero(new) || (says(new).is_empty() && zero(now)) || (is_said && is_within))
         }
         "HostConfig.RestartPolicy" => {
             let name = |it: &Value| {

@@ -171,7 +171,7 @@ fn compose_1_renames_before_it_creates() {
         json!({"front": inspect["NetworkSettings"]["Networks"]["front"]});
     let new = world.ask("POST /v1.41/containers/create?name=web", &body).unwrap();
     world.ask("POST /v1.41/networks/front/disconnect", &json!({"Container": new})).unwrap();
-    let front = json!({"Aliases": ["web"], "IPAMConfig": {"IPv4Address": "10.1.0.9"}});
+    let front = json!({"Aliases": ["web", short(&new)], "IPAMConfig": {"IPv4Address": "10.1.0.9"}});
     world
         .ask(
             "POST /v1.41/networks/front/connect",
@@ -339,6 +339,36 @@ fn nothing_else_comes_of_it() {
     let fixed =
         json!({"Container": new, "EndpointConfig": {"IPAMConfig": {"IPv4Address": "10.1.0.7"}}});
     refused(&mut world, "POST /networks/back/connect", &fixed, "EndpointConfig.IPAMConfig");
+}
+
+/// What an image brought does not count as the container's own; given beside an image that lacks it, it would.
+#[test]
+fn labels_of_an_image_become_nobodys_own() {
+    let mut world = World::new("read, recreate");
+    let image = world.images.get_mut("shop/web:1").unwrap();
+    image["Config"]["Labels"] = json!({"sockwarden.allow": "exec", "vendor": "shop"});
+    world.run("web", &json!({"Image": "shop/web:1"}));
+    let inspect = world.find("web").unwrap().clone();
+    assert_eq!(inspect["Config"]["Labels"]["sockwarden.allow"], "exec");
+    // A program that sends all labels back could not make it again, and one that leaves those of the image out cannot be told from it.
+    refused(&mut world, &delete("web"), NONE, "`Labels` is set in a way");
+}
+
+/// Its name is the one that it has when it is taken down, unless this client renamed it.
+#[test]
+fn a_name_that_others_gave_counts() {
+    let (mut world, id, inspect) = world();
+    world.ask(&post(&id, "stop"), NONE).unwrap();
+    world.containers.get_mut(&id).unwrap()["Name"] = json!("/db");
+    world.ask(&delete(&id), NONE).unwrap();
+    let body = as_shown(&inspect);
+    refused(
+        &mut world,
+        "POST /containers/create?name=web",
+        &body,
+        "no container that this client took down",
+    );
+    world.ask("POST /containers/create?name=db", &body).unwrap();
 }
 
 #[test]
