@@ -12,6 +12,7 @@ use crate::text::printable;
 
 use super::columns::is_field;
 use super::equal::{Difference, equals, equals_endpoint};
+use super::granted::names_of_conditions_stay;
 use super::host::container_create;
 use super::identity::{image_carries_no_label, is_untouched, platform_is_ours};
 use super::images::is_listed;
@@ -290,6 +291,7 @@ fn rename(inquiry: &mut Inquiry<'_>) -> Verdict {
         );
         return Err(refuse("the parameter `name`", &problem));
     }
+    names_of_conditions_stay(inquiry)?;
     super::free_names::names_are_free(inquiry)
 }
 

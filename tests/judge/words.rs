@@ -15,6 +15,8 @@ use sockwarden::wording::{self, Setup};
 
 use crate::recreate::world::World;
 
+mod limits;
+
 /// What one label each would say.
 #[derive(Default, Clone, Copy)]
 struct Labels<'a> {
@@ -151,7 +153,7 @@ fn answer(question: &Question) -> Option<String> {
             )
         }
         Question::Image(_) if name == "nowhere" => return None,
-        Question::Image(_) if name == "evil" => {
+        Question::Image(_) if name == "evil" || name.contains("e0e0") || name == "sha256:e0" => {
             r#"{"Config":{},"RepoTags":["evil/app:1"],"RepoDigests":[]}"#.to_owned()
         }
         Question::Image(_) => {
@@ -163,6 +165,9 @@ fn answer(question: &Question) -> Option<String> {
         Question::Info => r#"{"CgroupVersion":"2","SecurityOptions":["name=cgroupns"]}"#.to_owned(),
         Question::Version => r#"{"Version":"28.5.2","Components":[{"Name":"Engine"}]}"#.to_owned(),
         Question::Containers => "[]".to_owned(),
+        Question::Service(_) if name == "rolled" => {
+            r#"{"PreviousSpec":{"TaskTemplate":{"ContainerSpec":{"Image":"evil/app"}}}}"#.to_owned()
+        }
         Question::Node(_)
         | Question::Replaced(_)
         | Question::ReplacedImage(_)

@@ -57,6 +57,15 @@ pub enum Item {
     Name(Glob),
 }
 
+impl Item {
+    fn as_name(&self) -> Option<&Glob> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::Project(_) | Self::Service { .. } | Self::Label { .. } => None,
+        }
+    }
+}
+
 /// A command, one pattern for each argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command(pub Vec<Glob>);
@@ -100,11 +109,12 @@ impl Conditions {
 
     /// The names of objects that it is about, so that nobody takes one of them.
     pub fn object_names(&self) -> impl Iterator<Item = &Glob> {
-        let items = self.either.iter().chain(&self.neither).filter_map(|item| match item {
-            Item::Name(name) => Some(name),
-            Item::Project(_) | Item::Service { .. } | Item::Label { .. } => None,
-        });
-        self.names.iter().chain(items)
+        self.names.iter().chain(self.either.iter().chain(&self.neither).filter_map(Item::as_name))
+    }
+
+    /// The names that an object must not have.
+    pub fn excluded_names(&self) -> impl Iterator<Item = &Glob> {
+        self.neither.iter().filter_map(Item::as_name)
     }
 
     /// Which conditions of `keys` are set.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use sockwarden::clauses::{Defaults, Names, Protected, Question};
+use sockwarden::clauses::{Defaults, Names, Past, Protected, Question, needs_past};
 use sockwarden::client::{Admission, Client, Identity, Peer};
 use sockwarden::policy::{Body, DeclaredBody, Judgement, Policy};
 use sockwarden::remembered::{Memory, Ticket};
@@ -238,7 +238,11 @@ impl World {
         let target = RequestTarget::parse_for(method, target).map_err(|it| it.to_string())?;
         let head = Head::new(method, target, [("Content-Type", b"application/json".as_slice())]);
         let client = self.client();
-        let past = self.memory.past(&client.while_it_runs(), self.now);
+        let past = if needs_past(head.operation) {
+            self.memory.past(&client.while_it_runs(), self.now)
+        } else {
+            Past::default()
+        };
         let declared = DeclaredBody { body: (!body.is_null()).then(|| body.to_string()) };
         let prefixes = vec!["sockwarden".to_owned()];
         let protected = Protected { prefixes, ..Protected::default() };
