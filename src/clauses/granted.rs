@@ -273,8 +273,10 @@ fn container_fits(inquiry: &mut Inquiry<'_>, reference: &str, conditions: &Condi
         None
     };
     let is_true = |item: &Item| holds_of(item, name, labels);
-    let either = conditions.either.is_empty()
-        || conditions.either.iter().any(|it| is_true(it) == Some(true));
+    let all = &conditions.either;
+    let either = all
+        .iter()
+        .all(|it| all.iter().any(|other| other.is_of_kind(it) && is_true(other) == Some(true)));
     // What cannot be read might be what must not be.
     let neither = conditions.neither.iter().all(|it| is_true(it) == Some(false));
     Holds::from(either && neither)

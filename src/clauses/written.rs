@@ -93,7 +93,7 @@ pub(super) fn no_names_in_use(inquiry: &mut Inquiry<'_>) -> Verdict {
 
 /// Whether a build may give names besides those in `t`: `BuildKit` also takes them from `outputs`.
 pub(super) fn names_elsewhere(inquiry: &Inquiry<'_>) -> bool {
-    inquiry.head.target.query().all("outputs").any(|it| !it.is_empty())
+    inquiry.head.target.query().all("outputs").any(|it| !matches!(it, "" | "[]" | "null"))
 }
 
 fn is_like_an_id(image: &str) -> bool {

@@ -307,6 +307,7 @@ fn a_condition_is_judged_by_what_the_name_means() {
         "stop(not label:secret)",
         "stop(not project:other)",
         "stop(name=nothing), stop(name=web)",
+        "stop(label:none, label:autoheal, project:x, project:shop)",
     ] {
         // By whatever name it is asked for: it is the container's own that counts.
         assert_eq!(allowed(words(fits), &stop("anything"), "").0, pinned, "{fits}");
@@ -316,6 +317,10 @@ fn a_condition_is_judged_by_what_the_name_means() {
         "stop(name=web, label:none)",
         "stop(label:autoheal=false)",
         "stop(project:other)",
+        "stop(project:other, label:autoheal)",
+        "stop(service:shop/db, project:shop)",
+        "stop(name:anything, label:autoheal)",
+        "stop(label:AutoHeal)",
         "stop(service:shop/db)",
         "stop(not label:autoheal)",
         "stop(not name:web)",

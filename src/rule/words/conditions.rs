@@ -28,7 +28,7 @@ pub struct Conditions {
     pub users: Vec<Glob>,
     /// Signals, by number.
     pub signals: Vec<u8>,
-    /// One of these must be true of the object, unless there is none.
+    /// Of these one of each kind must be true of the object.
     pub either: Vec<Item>,
     /// None of these may be.
     pub neither: Vec<Item>,
@@ -58,6 +58,11 @@ pub enum Item {
 }
 
 impl Item {
+    /// Whether both are written with one key, so that one of them is enough.
+    pub fn is_of_kind(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
     fn as_name(&self) -> Option<&Glob> {
         match self {
             Self::Name(name) => Some(name),
