@@ -44,6 +44,7 @@ mod written;
 
 use crate::request::json::Json;
 use crate::request::{Head, Method, Operation};
+use crate::rule::words::{Uses, uses};
 use crate::rule::{Allowlist, HostAccess, Match};
 use crate::text::printable;
 
@@ -52,7 +53,7 @@ pub use creator::{mark, needs_creator};
 pub use decisions::Gains;
 pub use mounts::mount_danger;
 pub use names::Names;
-pub use past::{Effect, Made, Past, Remembered, TakenDown};
+pub use past::{Effect, Made, Past, Remembered, TakenDown, needs_past};
 pub use pin::pin;
 pub use protected::{OwnTask, Protected, is_full_id};
 pub use question::Question;
@@ -129,6 +130,7 @@ fn all_hold(inquiry: &mut Inquiry<'_>) -> Verdict {
         granted::one_grant_holds(inquiry)?;
         granted::safe_terms_hold(inquiry)?;
     }
+    granted::names_of_conditions_stay(inquiry)?;
     written::no_names_in_use(inquiry)?;
     images::only_those_listed(inquiry)?;
     within_limits(inquiry)?;
@@ -195,8 +197,11 @@ fn body_is_there(inquiry: &Inquiry<'_>) -> Verdict {
 /// version, and some of those reach the host.
 fn parameters_are_known(inquiry: &Inquiry<'_>) -> Verdict {
     let operation = inquiry.head.operation;
-    let judged =
-        inquiry.denies_host() || (!inquiry.mounts_are_free() && mounts_something(operation));
+    let limits_images = (inquiry.list.images.is_some() || inquiry.list.words.may_recreate())
+        && matches!(uses(operation), Uses::Pull | Uses::Writes | Uses::Builds);
+    let judged = inquiry.denies_host()
+        || (!inquiry.mounts_are_free() && mounts_something(operation))
+        || limits_images;
     // What is no known operation has no table; it is judged as a whole.
     if !judged || Decision::of(operation).limited == Limited::Unknown {
         return Ok(());
@@ -207,8 +212,13 @@ fn parameters_are_known(inquiry: &Inquiry<'_>) -> Verdict {
         Some((key, _)) => {
             let place = format!("the parameter `{}`", printable(key));
             let problem = "is not one that sockwarden knows of this operation; leave it out";
-            let clause =
-                if inquiry.denies_host() { Clause::HostAccess } else { Clause::MountSource };
+            let clause = if inquiry.denies_host() {
+                Clause::HostAccess
+            } else if limits_images {
+                Clause::Image
+            } else {
+                Clause::MountSource
+            };
             Err(violation(clause, &place, problem))
         }
     }
@@ -245,10 +255,14 @@ fn mounts_something(operation: Operation) -> bool {
 /// An operation we do not know: what it carries cannot be judged, so it is refused where anything would have to be.
 fn unknown(inquiry: &Inquiry<'_>) -> Verdict {
     let reads = matches!(inquiry.head.method, Method::Get | Method::Head | Method::Options);
-    if reads || (inquiry.limits.are_none() && inquiry.terms.protected.is_none()) {
+    let limits_images = inquiry.list.images.is_some();
+    let is_free = inquiry.limits.are_none() && inquiry.terms.protected.is_none();
+    if reads || (is_free && !limits_images && !inquiry.list.words.may_recreate()) {
         return Ok(());
     }
     let clause = match inquiry.limits.mounts {
+        _ if limits_images => Clause::Image,
+        _ if inquiry.list.words.may_recreate() => Clause::Recreate,
         Mounts::Denied => Clause::NoMounts,
         Mounts::From(_) => Clause::MountSource,
         _ if inquiry.limits.host_access == HostAccess::Deny => Clause::HostAccess,

@@ -23,7 +23,7 @@ use crate::admission::AdmissionList;
 use crate::audit::{Audit, Decision, OpenRecord, Outcome, Record};
 use crate::bounds::memory::{Purse, Taken};
 use crate::bounds::{Bounds, Limit, OpenStream, Permit};
-use crate::clauses::Past;
+use crate::clauses::{Past, needs_past};
 use crate::client::{Client, Identity, Peer};
 use crate::engine::{Answer, AnswerBody, Engine, EngineEnd, Link};
 use crate::identity::{Asker, Sources, Visitor};
@@ -32,7 +32,6 @@ use crate::policy::{Allowed, DeclaredBody, Denied, Policy};
 use crate::registry::Registry;
 use crate::remembered::{Memory, Ticket};
 use crate::request::{AnswerKind, Method};
-use crate::rule::words::Step;
 use crate::socket::Socket;
 use crate::wire::{ClientBody, Outgoing};
 use crate::wording::{self, Setup};
@@ -359,7 +358,7 @@ impl Connection {
                 }
                 let declared = DeclaredBody { body };
                 let remembered = &self.proxy.remembered;
-                let past = if remembered.is_used() && Step::of(head.operation).is_some() {
+                let past = if remembered.is_used() && needs_past(head.operation) {
                     remembered.past(&client.while_it_runs(), Instant::now())
                 } else {
                     Past::default()

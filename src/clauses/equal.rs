@@ -51,7 +51,16 @@ fn compare(
     }
     // What nobody decided about is never equal, in whichever of the two it stands.
     let is_known = |key: &str| columns.iter().any(|(name, _)| folds_alike(name, key));
-    match members(new).chain(members(old)).find(|(key, value)| !is_known(key) && !value.is_zero()) {
+    // Of these an empty list says more than none: it hides and protects nothing. Engines up to 26 read them beside `HostConfig` too.
+    let empty_counts = |key: &str| matches!(&*fold(key), "maskedpaths" | "readonlypaths");
+    let says_nothing = |key: &str, value: &Json| match value {
+        Json::Array(_) if empty_counts(key) => false,
+        value => value.is_zero(),
+    };
+    match members(new)
+        .chain(members(old))
+        .find(|(key, value)| !is_known(key) && !says_nothing(key, value))
+    {
         None => Ok(()),
         Some((key, _)) => Err(format!("`{at}{}`", printable(key))),
     }

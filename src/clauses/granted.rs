@@ -3,9 +3,13 @@
 use crate::request::ObjectKind;
 use crate::request::json::Json;
 use crate::rule::labels::creator::{PROJECT_LABEL, SERVICE_LABEL};
-use crate::rule::words::{Asks, Command, Conditions, Glob, Granted, ImageName, Item, asks, signal};
+use crate::rule::words::{
+    Asks, Command, Conditions, Glob, Granted, ImageName, ImagePattern, Item, asks, may_be_id,
+    signal,
+};
 use crate::text::printable;
 
+use super::images::{images_of_create, is_called_so};
 use super::inquiry::{Inquiry, Looked};
 use super::names::is_plain;
 use super::question::Question;
@@ -79,12 +83,14 @@ fn missing_object(inquiry: &Inquiry<'_>) -> Verdict {
 }
 
 fn holds(inquiry: &mut Inquiry<'_>, conditions: &Conditions) -> Holds {
-    Holds::from(request_fits(inquiry, conditions)).and(|| object_fits(inquiry, conditions))
+    Holds::from(request_fits(inquiry, conditions))
+        .and(|| images_fit(inquiry, &conditions.images))
+        .and(|| object_fits(inquiry, conditions))
 }
 
 /// What the request alone says.
 fn request_fits(inquiry: &Inquiry<'_>, conditions: &Conditions) -> bool {
-    let Conditions { names, to, images, commands, users, signals, either: _, neither: _ } =
+    let Conditions { names, to, commands, users, signals, images: _, either: _, neither: _ } =
         conditions;
     let one_of = |globs: &[Glob], text: &str| {
         globs.is_empty() || (!text.is_empty() && globs.iter().any(|glob| glob.is_match(text)))
@@ -100,13 +106,11 @@ fn request_fits(inquiry: &Inquiry<'_>, conditions: &Conditions) -> bool {
         | Asks::Exec
         | Asks::Pull
         | Asks::Image
+        | Asks::RemoteImage
         | Asks::Rename
         | Asks::Processes
         | Asks::Files => true,
     };
-    let images_fit = images.is_empty()
-        || image_asked(inquiry, asks)
-            .is_some_and(|image| images.iter().any(|pattern| pattern.takes(&image)));
     let signals_fit = signals.is_empty() || {
         let given = inquiry.parameter_or_empty("signal");
         // The engine's default (moby `postContainersKill`).
@@ -115,7 +119,6 @@ fn request_fits(inquiry: &Inquiry<'_>, conditions: &Conditions) -> bool {
     };
     let to_fits = asks != Asks::Rename || one_of(to, new_name);
     names_fit
-        && images_fit
         && signals_fit
         && to_fits
         && (asks != Asks::Exec || exec_fits(inquiry, commands, users))
@@ -136,17 +139,34 @@ fn exec_fits(inquiry: &Inquiry<'_>, commands: &[Command], users: &[Glob]) -> boo
     user_fits && plain && commands.iter().any(|command| command.fits(&arguments))
 }
 
-/// The image that a request names.
-fn image_asked(inquiry: &Inquiry<'_>, asks: Asks) -> Option<ImageName> {
-    match asks {
-        Asks::NewContainer => ImageName::parse(text(inquiry.body, "Image")),
-        Asks::Pull => {
-            let name = ImageName::parse(inquiry.parameter_or_empty("fromImage"))?;
-            Some(name.with_version(inquiry.parameter_or_empty("tag")))
+/// The images that a request names: by what the engine takes them for, if it is an engine's own.
+fn images_fit(inquiry: &mut Inquiry<'_>, patterns: &[ImagePattern]) -> Holds {
+    if patterns.is_empty() {
+        return Holds::Yes;
+    }
+    let takes = |name: Option<ImageName>| {
+        Holds::from(name.is_some_and(|name| patterns.iter().any(|it| it.takes(&name))))
+    };
+    match asks(inquiry.head.operation) {
+        Asks::NewContainer => {
+            let Ok(images) = images_of_create(inquiry) else { return Holds::No };
+            images.iter().fold(Holds::Yes, |all, (image, _)| {
+                all.and(|| local_image_fits(inquiry, patterns, image))
+            })
         }
-        Asks::Image => {
-            let name = ImageName::parse(inquiry.object())?;
-            Some(name.with_version(pushed_tag(inquiry)))
+        Asks::Pull => takes(ImageName::transferred(
+            inquiry.parameter_or_empty("fromImage"),
+            inquiry.parameter_or_empty("tag"),
+        )),
+        Asks::Image => local_image_fits(inquiry, patterns, inquiry.object()),
+        Asks::RemoteImage => {
+            let known = inquiry.head.operation.parameters();
+            // A push has the tag beside the name.
+            takes(if known.iter().any(|(name, _)| *name == "tag") {
+                ImageName::transferred(inquiry.object(), inquiry.parameter_or_empty("tag"))
+            } else {
+                ImageName::parse(inquiry.object())
+            })
         }
         Asks::Nothing
         | Asks::NewVolume
@@ -154,16 +174,21 @@ fn image_asked(inquiry: &Inquiry<'_>, asks: Asks) -> Option<ImageName> {
         | Asks::Exec
         | Asks::Rename
         | Asks::Processes
-        | Asks::Files => None,
+        | Asks::Files => Holds::No,
     }
 }
 
-/// A push has the tag beside the name.
-fn pushed_tag<'a>(inquiry: &Inquiry<'a>) -> &'a str {
-    let is_known =
-        |name: &str| inquiry.head.operation.parameters().iter().any(|(known, _)| *known == name);
-    // `ImageTag` has the new one under this name, and `repo` beside it.
-    if is_known("tag") && !is_known("repo") { inquiry.parameter_or_empty("tag") } else { "" }
+/// An image of the engine. What may be an id is judged by the names of the image that it leads to.
+fn local_image_fits(inquiry: &mut Inquiry<'_>, patterns: &[ImagePattern], image: &str) -> Holds {
+    if may_be_id(image) {
+        match inquiry.answer(&Question::Image(image.to_owned())) {
+            Looked::NotYet => return Holds::NotYet,
+            Looked::Found(answer) => return Holds::from(is_called_so(answer, patterns)),
+            Looked::Missing => {}
+        }
+    }
+    let name = ImageName::parse(image);
+    Holds::from(name.is_some_and(|name| patterns.iter().any(|it| it.takes(&name))))
 }
 
 /// What the engine says of the object.
@@ -248,8 +273,10 @@ fn container_fits(inquiry: &mut Inquiry<'_>, reference: &str, conditions: &Condi
         None
     };
     let is_true = |item: &Item| holds_of(item, name, labels);
-    let either = conditions.either.is_empty()
-        || conditions.either.iter().any(|it| is_true(it) == Some(true));
+    let all = &conditions.either;
+    let either = all
+        .iter()
+        .all(|it| all.iter().any(|other| other.is_of_kind(it) && is_true(other) == Some(true)));
     // What cannot be read might be what must not be.
     let neither = conditions.neither.iter().all(|it| is_true(it) == Some(false));
     Holds::from(either && neither)
@@ -278,14 +305,15 @@ pub(super) fn safe_terms_hold(inquiry: &mut Inquiry<'_>) -> Verdict {
     match asks(inquiry.head.operation) {
         Asks::Processes => plain_process_list(inquiry),
         Asks::Files => target_stays_inside(inquiry),
-        Asks::Rename => takes_no_conditions_name(inquiry),
         Asks::Nothing
+        | Asks::Rename
         | Asks::NewContainer
         | Asks::NewVolume
         | Asks::Volume
         | Asks::Exec
         | Asks::Pull
-        | Asks::Image => Ok(()),
+        | Asks::Image
+        | Asks::RemoteImage => Ok(()),
     }
 }
 
@@ -321,20 +349,38 @@ fn plain_process_list(inquiry: &Inquiry<'_>) -> Verdict {
     Err(violation(Clause::Condition, "the parameter `ps_args`", &problem))
 }
 
-/// A client whose rights depend on a name gives that name to nothing.
-fn takes_no_conditions_name(inquiry: &Inquiry<'_>) -> Verdict {
-    let name = inquiry.parameter_or_empty("name").trim_start_matches('/');
-    match inquiry.list.words.object_names().find(|glob| glob.is_match(name)) {
-        None => Ok(()),
-        Some(glob) => {
-            let problem = format!(
-                "is `{}`, and `{}` is a name that the client's own rights depend on",
-                printable(name),
-                printable(&glob.to_string())
-            );
-            Err(violation(Clause::Condition, "the parameter `name`", &problem))
-        }
+/// A client whose rights depend on a name gives that name to nothing, and takes a name that they exclude from nothing, whichever of its grants
+/// lets it rename.
+pub(super) fn names_of_conditions_stay(inquiry: &mut Inquiry<'_>) -> Verdict {
+    let words = &inquiry.list.words;
+    if asks(inquiry.head.operation) != Asks::Rename || words.object_names().next().is_none() {
+        return Ok(());
     }
+    let depends = |place: &str, name: &str, glob: &Glob| {
+        let problem = format!(
+            "is `{}`, and `{}` is a name that the client's own rights depend on",
+            printable(name),
+            printable(&glob.to_string())
+        );
+        violation(Clause::Condition, place, &problem)
+    };
+    let name = inquiry.parameter_or_empty("name").trim_start_matches('/');
+    if let Some(glob) = words.object_names().find(|glob| glob.is_match(name)) {
+        return Err(depends("the parameter `name`", name, glob));
+    }
+    if words.excluded_names().next().is_none() {
+        return Ok(());
+    }
+    let place = format!("`{}`", printable(inquiry.object()));
+    let problem = "has a name that the client's own rights depend on";
+    inquiry.look_at_container(inquiry.object(), &place, problem, |_, inspect| {
+        let name = inspect.field("Name").and_then(Json::as_str).unwrap_or_default();
+        let name = name.trim_start_matches('/');
+        match words.excluded_names().find(|glob| glob.is_match(name)) {
+            None => Ok(()),
+            Some(glob) => Err(depends(&place, name, glob)),
+        }
+    })
 }
 
 fn text<'a>(of: Option<&'a Json>, field: &str) -> &'a str {

@@ -1,13 +1,15 @@
 //! The images that a list names (`images`): which one a client may use, and which names it may write.
 
 use crate::request::json::Json;
-use crate::rule::words::{ImageName, ImagePattern, Uses, uses};
+use crate::rule::words::{ImageName, ImagePattern, Uses, may_be_id, uses};
 use crate::text::printable;
 
+use super::host::look_at_previous;
 use super::inquiry::{Inquiry, Looked};
 use super::question::Question;
 use super::values::{array, texts};
-use super::violation::{Clause, Verdict, violation};
+use super::violation::{Clause, Verdict, Violation, violation};
+use super::written::names_elsewhere;
 
 /// A client whose list names images uses those, and gives their names to no other.
 pub(super) fn only_those_listed(inquiry: &mut Inquiry<'_>) -> Verdict {
@@ -15,25 +17,17 @@ pub(super) fn only_those_listed(inquiry: &mut Inquiry<'_>) -> Verdict {
     match uses(inquiry.head.operation) {
         Uses::No => Ok(()),
         Uses::Container => {
-            let image = text(inquiry.body, "Image");
-            is_listed(inquiry, patterns, image, "`Image`")?;
-            let config = inquiry.field("HostConfig");
-            for of in [inquiry.body, config] {
-                mounted(inquiry, patterns, of.and_then(|it| it.field("Mounts")))?;
-            }
-            Ok(())
+            let images = images_of_create(inquiry)?;
+            images.iter().try_for_each(|(image, at)| is_listed(inquiry, patterns, image, at))
         }
         Uses::Service => {
-            let spec = inquiry.field("TaskTemplate").and_then(|it| it.field("ContainerSpec"));
-            let image = text(spec, "Image");
-            // What each node resolves is not seen here, so the name itself must fit.
-            names_listed(
-                patterns,
-                ImageName::parse(image),
-                image,
-                "`TaskTemplate.ContainerSpec.Image`",
-            )?;
-            mounted(inquiry, patterns, spec.and_then(|it| it.field("Mounts")))
+            service(inquiry, patterns, inquiry.body, "")?;
+            if inquiry.parameter_or_empty("rollback").is_empty() {
+                return Ok(());
+            }
+            look_at_previous(inquiry, |inquiry, previous| {
+                service(inquiry, patterns, Some(previous), "PreviousSpec.")
+            })
         }
         Uses::Pull => match (inquiry.parameter("fromImage"), inquiry.parameter("fromSrc")) {
             ("", _) => {
@@ -41,7 +35,7 @@ pub(super) fn only_those_listed(inquiry: &mut Inquiry<'_>) -> Verdict {
             }
             (image, "") => {
                 let tag = inquiry.parameter("tag");
-                let name = ImageName::parse(image).map(|it| it.with_version(tag));
+                let name = ImageName::transferred(image, tag);
                 names_listed(patterns, name, image, "the parameter `fromImage`")
             }
             _ => Err(violation(
@@ -53,6 +47,11 @@ pub(super) fn only_those_listed(inquiry: &mut Inquiry<'_>) -> Verdict {
         Uses::Writes => {
             writes_none(patterns, &[(inquiry.parameter("repo"), inquiry.parameter("tag"))])
         }
+        Uses::Builds if names_elsewhere(inquiry) => Err(violation(
+            Clause::Image,
+            "the parameter `outputs`",
+            "writes images under names that nobody sees here",
+        )),
         Uses::Builds => {
             let names: Vec<_> =
                 inquiry.head.target.query().all("t").map(|name| (name, "")).collect();
@@ -66,6 +65,21 @@ pub(super) fn only_those_listed(inquiry: &mut Inquiry<'_>) -> Verdict {
     }
 }
 
+/// A service's specification. What each node resolves is not seen here, so the name itself must fit, and must not be taken for an id.
+fn service(
+    inquiry: &mut Inquiry<'_>,
+    patterns: &[ImagePattern],
+    spec: Option<&Json>,
+    at: &str,
+) -> Verdict {
+    let task = spec.and_then(|it| it.field("TaskTemplate"));
+    let container = task.and_then(|it| it.field("ContainerSpec"));
+    let image = text(container, "Image");
+    let name = ImageName::parse(image).filter(|_| !may_be_id(image));
+    names_listed(patterns, name, image, &format!("`{at}TaskTemplate.ContainerSpec.Image`"))?;
+    mounted(inquiry, patterns, container.and_then(|it| it.field("Mounts")))
+}
+
 /// The image that the engine would use: one of its names or digests must be listed. An id is judged by the names that the image has.
 pub(super) fn is_listed(
     inquiry: &mut Inquiry<'_>,
@@ -73,8 +87,9 @@ pub(super) fn is_listed(
     image: &str,
     place: &str,
 ) -> Verdict {
+    // Engines up to 20.10 make a container of no image.
     if image.is_empty() {
-        return Ok(());
+        return Err(not_listed(image, place));
     }
     let answer = match inquiry.answer(&Question::Image(image.to_owned())) {
         Looked::NotYet => return Ok(()),
@@ -82,24 +97,40 @@ pub(super) fn is_listed(
         Looked::Missing => return names_listed(patterns, ImageName::parse(image), image, place),
         Looked::Found(answer) => answer,
     };
-    let names = |field: &str| answer.field(field).map(texts).unwrap_or_default();
+    if is_called_so(answer, patterns) { Ok(()) } else { Err(not_listed(image, place)) }
+}
+
+/// Whether one of an image's names or digests is among these.
+pub(super) fn is_called_so(image: &Json, patterns: &[ImagePattern]) -> bool {
+    let names = |field: &str| image.field(field).map(texts).unwrap_or_default();
     let all = names("RepoTags").into_iter().chain(names("RepoDigests"));
     let takes = |name: ImageName| patterns.iter().any(|pattern| pattern.takes(&name));
-    if all.filter_map(ImageName::parse).any(takes) {
-        return Ok(());
+    all.filter_map(ImageName::parse).any(takes)
+}
+
+/// The images that a new container is made of: its own, and those that it mounts; each with its place.
+pub(super) fn images_of_create<'a>(
+    inquiry: &Inquiry<'a>,
+) -> Result<Vec<(&'a str, String)>, Violation> {
+    let mut images = vec![(text(inquiry.body, "Image"), "`Image`".to_owned())];
+    for of in [inquiry.body, inquiry.field("HostConfig")] {
+        images.extend(mounts_of_images(of.and_then(|it| it.field("Mounts")))?);
     }
-    Err(not_listed(image, place))
+    Ok(images)
+}
+
+fn mounts_of_images(mounts: Option<&Json>) -> Result<Vec<(&str, String)>, Violation> {
+    let mounts = array(mounts, "Mounts")?.iter().enumerate();
+    let of_images = mounts.filter(|(_, mount)| text(Some(mount), "Type") == "image");
+    let source =
+        |(index, mount)| (text(Some(mount), "Source"), format!("`Mounts[{index}].Source`"));
+    Ok(of_images.map(source).collect())
 }
 
 /// Mounts of images (`"Type": "image"`).
 fn mounted(inquiry: &mut Inquiry<'_>, patterns: &[ImagePattern], mounts: Option<&Json>) -> Verdict {
-    for (index, mount) in array(mounts, "Mounts")?.iter().enumerate() {
-        if text(Some(mount), "Type") == "image" {
-            let place = format!("`Mounts[{index}].Source`");
-            is_listed(inquiry, patterns, text(Some(mount), "Source"), &place)?;
-        }
-    }
-    Ok(())
+    let images = mounts_of_images(mounts)?;
+    images.iter().try_for_each(|(image, at)| is_listed(inquiry, patterns, image, at))
 }
 
 fn names_listed(
@@ -114,7 +145,7 @@ fn names_listed(
     }
 }
 
-fn not_listed(shown: &str, place: &str) -> super::violation::Violation {
+fn not_listed(shown: &str, place: &str) -> Violation {
     let problem =
         format!("is `{}`, which is none of the images that the client may use", printable(shown));
     violation(Clause::Image, place, &problem)

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
+use crate::request::Operation;
 use crate::request::json::Json;
+use crate::rule::words::{Step, Uses, uses};
 
 /// The length of the ids that people are shown, and that Compose puts in front of a temporary name.
 const SHORT_ID: usize = 12;
@@ -83,6 +85,12 @@ pub struct Past {
     pub taken_down: Vec<TakenDown>,
     /// What was made.
     pub made: Vec<Made>,
+}
+
+/// Whether what a client took down and made matters to this operation: it is a step of a replacement, or may give an image a name that what
+/// comes back uses.
+pub fn needs_past(operation: Operation) -> bool {
+    Step::of(operation).is_some() || uses(operation) != Uses::No
 }
 
 impl Past {

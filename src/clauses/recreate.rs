@@ -12,8 +12,10 @@ use crate::text::printable;
 
 use super::columns::is_field;
 use super::equal::{Difference, equals, equals_endpoint};
+use super::granted::names_of_conditions_stay;
 use super::host::container_create;
 use super::identity::{image_carries_no_label, is_untouched, platform_is_ours};
+use super::image::inherited_stays_inside;
 use super::images::is_listed;
 use super::inquiry::{Inquiry, Looked};
 use super::names::is_plain;
@@ -21,6 +23,7 @@ use super::past::{Effect, Remembered};
 use super::protected::is_full_id;
 use super::question::Question;
 use super::sides::{Facts, Sides};
+use super::starts::{is_by, own_stays_inside};
 use super::terms::By;
 use super::violation::{Clause, Verdict, Violation, no_such, violation};
 
@@ -128,9 +131,29 @@ fn create(inquiry: &mut Inquiry<'_>) -> Verdict {
     // What nobody may mount, this client may not either.
     container_create(inquiry)?;
     image_may_be_used(inquiry, body.field("Image"))?;
+    own_is_by_words(inquiry, &first.inspect, |inquiry| {
+        container_create(inquiry)?;
+        inherited_stays_inside(inquiry)
+    })?;
     let names = equal.iter().map(|old| old.name.clone()).collect();
     inquiry.effect = Some(Effect::Replaces { old: first, names });
     Ok(())
+}
+
+/// What the client itself created is judged as it was then: a volume or network that it only names may reach the host by now.
+fn own_is_by_words<'a>(
+    inquiry: &mut Inquiry<'a>,
+    old: &Json,
+    judge: impl FnOnce(&mut Inquiry<'a>) -> Verdict,
+) -> Verdict {
+    if !inquiry.terms.creator.as_ref().is_some_and(|client| is_by(old, client)) {
+        return Ok(());
+    }
+    let Inquiry { head, body, terms, list, .. } = *inquiry;
+    let mut by_words = Inquiry::new(head, body, terms, list, By::Words, inquiry.answers());
+    let verdict = judge(&mut by_words);
+    inquiry.ask(by_words.into_questions());
+    verdict
 }
 
 fn called(name: &str) -> String {
@@ -237,8 +260,9 @@ fn start(inquiry: &mut Inquiry<'_>) -> Verdict {
     no_parameters_but(inquiry, |key| key == "detachKeys")?;
     let Some(id) = id_of(inquiry, inquiry.object(), "the path")? else { return Ok(()) };
     let past = &inquiry.terms.past;
-    if past.made(&id).is_some() || past.of(&id).is_some() {
-        return Ok(());
+    let old = past.made(&id).map(|made| &made.of).or_else(|| past.of(&id).map(|it| &it.old));
+    if let Some(old) = old {
+        return own_is_by_words(inquiry, &old.inspect, own_stays_inside);
     }
     let problem = "is no container that this client made in place of another, or stopped for that";
     Err(refuse(&format!("`{}`", printable(inquiry.object())), problem))
@@ -290,6 +314,7 @@ fn rename(inquiry: &mut Inquiry<'_>) -> Verdict {
         );
         return Err(refuse("the parameter `name`", &problem));
     }
+    names_of_conditions_stay(inquiry)?;
     super::free_names::names_are_free(inquiry)
 }
 

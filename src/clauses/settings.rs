@@ -151,13 +151,11 @@ pub(super) fn image(sides: &Sides<'_>) -> bool {
     if new == old || new == text(sides.old.inspect.field("Image")) {
         return true;
     }
-    let Some(name) = ImageName::parse(new) else { return false };
-    if let Some(old) = ImageName::parse(old) {
-        return name.is_of_repository(&old);
+    match (ImageName::parse(new), ImageName::parse(old)) {
+        (Some(new), Some(old)) => new.is_of_repository(&old),
+        // One that was created from an id has no repository: whoever pulls or tags gives an image names of the repositories it likes.
+        _ => false,
     }
-    let of_image = |field: &str| list(sides.old.image.as_ref().and_then(|it| it.field(field)));
-    let names = of_image("RepoTags").into_iter().chain(of_image("RepoDigests"));
-    names.filter_map(ImageName::parse).any(|old| name.is_of_repository(&old))
 }
 
 /// Labels that carry rights are exactly those of the old container. One that its image has as well does not count there, and would if it

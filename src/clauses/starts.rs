@@ -67,7 +67,7 @@ fn settings_stay_inside(inquiry: &mut Inquiry<'_>, inspect: &Json, place: &str) 
 }
 
 /// Whether one of those created a container who ask now. A label that cannot be read may mean them.
-fn is_by(inspect: &Json, client: &Creator) -> bool {
+pub(super) fn is_by(inspect: &Json, client: &Creator) -> bool {
     let labels = inspect.field("Config").and_then(|config| config.field("Labels"));
     let mut labels = labels.and_then(Json::as_object).into_iter().flat_map(Object::iter);
     let Some((_, value)) = labels.find(|(key, _)| *key == CREATOR_LABEL) else { return false };

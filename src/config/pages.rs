@@ -135,7 +135,7 @@ const CONDITIONS: &str = r#"
 ## Conditions
 
 Conditions stand in parentheses and narrow a word: `exec(name=db, cmd=pg_dump *)`. All operations of the word must have the condition, or it is a
-mistake. Different conditions must all hold. Of several with one key one must hold.
+mistake. Different conditions must all hold. Of several with one key one must hold, also of several labels.
 
 | Condition | Holds |
 |---|---|

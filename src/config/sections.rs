@@ -56,7 +56,7 @@ const SECTIONS: &[Section] = &[
     Section { writes: "ExecStart, ExecResize", ..section("EXEC", "ExecInspect") },
     Section { writes: "Grpc", ..section("GRPC", "") },
     Section {
-        writes: "pull, push, write-images, ImagePrune",
+        writes: "ImageCreate, ImageLoad, ImageTag, ImageDelete, ImagePrune, push",
         left_out: Some(("the files of images", "read-files")),
         ..section("IMAGES", "ImageList, ImageInspect, ImageHistory, ImageAttestations, ImageSearch")
     },
@@ -114,7 +114,20 @@ const TAKEN: &[(&str, &[&str])] = &[
     ("ALLOW_EXPORT", &[]),
     ("ALLOW_KILL", &["ContainerKill"]),
     ("ALLOW_LOGS", &["logs"]),
-    ("DELETE", &["ContainerDelete", "NetworkDelete", "VolumeDelete"]),
+    (
+        "DELETE",
+        &[
+            "ConfigDelete",
+            "ContainerDelete",
+            "ImageDelete",
+            "NetworkDelete",
+            "NodeDelete",
+            "PluginDelete",
+            "SecretDelete",
+            "ServiceDelete",
+            "VolumeDelete",
+        ],
+    ),
     ("PATCH", &[]),
     ("PUT", &[]),
 ];
@@ -315,6 +328,15 @@ mod tests {
         }
         for (_, words) in OPERATIONS {
             assert!(Words::read(words, &origin).is_ok(), "{words}");
+        }
+        // What `DELETE=0` takes away are words of their own, and all there are.
+        let taken = TAKEN.iter().find(|(name, _)| *name == "DELETE").unwrap().1;
+        for words in SECTIONS.iter().flat_map(|section| [section.reads, section.writes]) {
+            let left: Vec<_> = words.split(", ").filter(|it| !taken.contains(it)).collect();
+            let left = Words::read(&left.join(", "), &origin).unwrap_or_default();
+            for operation in Operation::all().filter(|it| left.gives(*it)) {
+                assert_ne!(operation.method(), Some(crate::request::Method::Delete), "{words}");
+            }
         }
         for name in SURE {
             assert!(names().any(|known| known == *name));

@@ -28,7 +28,7 @@ pub use bundles::{Bundle, Part};
 pub use conditions::{Command, Conditions, Item, signal};
 pub use exceptions::{Exceptions, host_access};
 pub use glob::Glob;
-pub use images::{ImageName, ImagePattern, images};
+pub use images::{ImageName, ImagePattern, images, may_be_id};
 pub use mistake::WordMistake;
 pub use operations::{Asks, Home, Key, Uses, asks, keys, uses};
 pub use presets::{Evidence, PRESETS, Preset};
@@ -176,6 +176,12 @@ impl Words {
     pub fn object_names(&self) -> impl Iterator<Item = &Glob> {
         let granted = self.by_operation.iter().flatten();
         granted.flat_map(|granted| granted.conditions.object_names())
+    }
+
+    /// The names that conditions exclude.
+    pub fn excluded_names(&self) -> impl Iterator<Item = &Glob> {
+        let granted = self.by_operation.iter().flatten();
+        granted.flat_map(|granted| granted.conditions.excluded_names())
     }
 
     fn push(&mut self, operation: Operation, granted: Granted) {

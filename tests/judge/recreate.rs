@@ -2,4 +2,5 @@
 
 mod fields;
 mod orders;
+mod own;
 pub(crate) mod world;

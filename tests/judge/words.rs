@@ -15,6 +15,8 @@ use sockwarden::wording::{self, Setup};
 
 use crate::recreate::world::World;
 
+mod limits;
+
 /// What one label each would say.
 #[derive(Default, Clone, Copy)]
 struct Labels<'a> {
@@ -151,7 +153,7 @@ fn answer(question: &Question) -> Option<String> {
             )
         }
         Question::Image(_) if name == "nowhere" => return None,
-        Question::Image(_) if name == "evil" => {
+        Question::Image(_) if name == "evil" || name.contains("e0e0") || name == "sha256:e0" => {
             r#"{"Config":{},"RepoTags":["evil/app:1"],"RepoDigests":[]}"#.to_owned()
         }
         Question::Image(_) => {
@@ -163,6 +165,9 @@ fn answer(question: &Question) -> Option<String> {
         Question::Info => r#"{"CgroupVersion":"2","SecurityOptions":["name=cgroupns"]}"#.to_owned(),
         Question::Version => r#"{"Version":"28.5.2","Components":[{"Name":"Engine"}]}"#.to_owned(),
         Question::Containers => "[]".to_owned(),
+        Question::Service(_) if name == "rolled" => {
+            r#"{"PreviousSpec":{"TaskTemplate":{"ContainerSpec":{"Image":"evil/app"}}}}"#.to_owned()
+        }
         Question::Node(_)
         | Question::Replaced(_)
         | Question::ReplacedImage(_)
@@ -302,6 +307,7 @@ fn a_condition_is_judged_by_what_the_name_means() {
         "stop(not label:secret)",
         "stop(not project:other)",
         "stop(name=nothing), stop(name=web)",
+        "stop(label:none, label:autoheal, project:x, project:shop)",
     ] {
         // By whatever name it is asked for: it is the container's own that counts.
         assert_eq!(allowed(words(fits), &stop("anything"), "").0, pinned, "{fits}");
@@ -311,6 +317,10 @@ fn a_condition_is_judged_by_what_the_name_means() {
         "stop(name=web, label:none)",
         "stop(label:autoheal=false)",
         "stop(project:other)",
+        "stop(project:other, label:autoheal)",
+        "stop(service:shop/db, project:shop)",
+        "stop(name:anything, label:autoheal)",
+        "stop(label:AutoHeal)",
         "stop(service:shop/db)",
         "stop(not label:autoheal)",
         "stop(not name:web)",

@@ -44,8 +44,8 @@ impl Counted {
                 {
                     counted.labels.insert(key, value);
                 }
-                // It only limits, and so does what cannot be read yet.
-                Some(Key::Images | Key::NotYet(_)) => {
+                // It only limits, and so may what cannot be read, yet or at all.
+                Some(Key::Images | Key::NotYet(_) | Key::Slip(_)) => {
                     counted.labels.insert(key, value);
                 }
                 // Directories limit where everything may be mounted, and give where nothing may.
@@ -97,6 +97,9 @@ mod tests {
         check(&[get], &[("sockwarden.allow", "read")], &[get.0], &[]);
         let images = ("sockwarden.images", "docker.io/library/*");
         check(&[get], &[images], &[get.0, images.0], &[]);
+        // A limit that is written wrong stays a mistake.
+        let slip = ("sockwarden.image", "docker.io/library/*");
+        check(&[get], &[slip], &[get.0, slip.0], &[]);
         let exception = ("sockwarden.hostaccess", "cap:NET_ADMIN");
         check(&[get], &[exception], &[get.0], &[exception.0]);
         check(

@@ -224,8 +224,11 @@ fn slip(prefix: &str, rest: &str) -> Option<Slip> {
         }
     }
     // Under a prefix that is shared with others most words are not ours to judge.
-    let shared =
-        word.len() <= LONGEST_KEY && [ALLOW, HOST_ACCESS, BIND_MOUNT_FROM].into_iter().any(near);
+    let is_images = word.len() <= LONGEST_KEY && strsim::osa_distance(word, IMAGES) <= 1;
+    let shared = is_images
+        || matches!(&*lower, "scope" | "hide")
+        || (word.len() <= LONGEST_KEY
+            && [ALLOW, HOST_ACCESS, BIND_MOUNT_FROM].into_iter().any(near));
     if !is_ours(prefix) && !shared {
         return None;
     }
@@ -250,6 +253,12 @@ fn slip(prefix: &str, rest: &str) -> Option<Slip> {
             Some(other) => Slip::Key { nearest: Some(format!("{prefix}.{other}")) },
             None => Slip::Name { given, nearest: None },
         });
+    }
+    if is_images && prefix.eq_ignore_ascii_case(PEER_PREFIX) {
+        return Some(Slip::NotThere { instead: format!("{OWN_PREFIX}.{IMAGES}") });
+    }
+    if is_images {
+        return Some(Slip::Key { nearest: Some(format!("{prefix}.{IMAGES}")) });
     }
     let nearest = nearest(word, name, near).map(|nearest| {
         let nearest = if prefix.eq_ignore_ascii_case(PEER_PREFIX) && nearest == BIND_MOUNT_FROM {

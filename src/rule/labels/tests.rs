@@ -420,3 +420,22 @@ fn words_are_read_and_every_mistake_is_told() {
         assert!(matches!(rights, Rights::Broken(_)), "{key}={value}: {rights}");
     }
 }
+
+#[test]
+fn a_limit_that_is_written_wrong_is_not_lost_under_a_prefix_of_ones_own() {
+    let both = &["sockwarden", "com.example"];
+    for key in ["image", "imags", "imgaes", "Images", "images.1"] {
+        let key = format!("com.example.{key}");
+        check_mistake(both, &key, "alpine", "did you mean `com.example.images`?");
+    }
+    for key in ["Scope", "HIDE"] {
+        let key = format!("com.example.{key}");
+        check_mistake(both, &key, "x", &key.to_lowercase());
+    }
+    for key in ["socket-proxy.image", "socket-proxy.Images"] {
+        check_mistake(BOTH, key, "alpine", "`sockwarden.images`");
+    }
+    for others in ["com.example.pages", "com.example.usages", "com.example.side"] {
+        assert_eq!(rights_under(both, &[(others, "x")]).to_string(), NONE, "{others}");
+    }
+}

@@ -28,7 +28,7 @@ pub struct Conditions {
     pub users: Vec<Glob>,
     /// Signals, by number.
     pub signals: Vec<u8>,
-    /// One of these must be true of the object, unless there is none.
+    /// Of these one of each kind must be true of the object.
     pub either: Vec<Item>,
     /// None of these may be.
     pub neither: Vec<Item>,
@@ -55,6 +55,20 @@ pub enum Item {
     },
     /// It has a name like this.
     Name(Glob),
+}
+
+impl Item {
+    /// Whether both are written with one key, so that one of them is enough.
+    pub fn is_of_kind(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+
+    fn as_name(&self) -> Option<&Glob> {
+        match self {
+            Self::Name(name) => Some(name),
+            Self::Project(_) | Self::Service { .. } | Self::Label { .. } => None,
+        }
+    }
 }
 
 /// A command, one pattern for each argument.
@@ -100,11 +114,12 @@ impl Conditions {
 
     /// The names of objects that it is about, so that nobody takes one of them.
     pub fn object_names(&self) -> impl Iterator<Item = &Glob> {
-        let items = self.either.iter().chain(&self.neither).filter_map(|item| match item {
-            Item::Name(name) => Some(name),
-            Item::Project(_) | Item::Service { .. } | Item::Label { .. } => None,
-        });
-        self.names.iter().chain(items)
+        self.names.iter().chain(self.either.iter().chain(&self.neither).filter_map(Item::as_name))
+    }
+
+    /// The names that an object must not have.
+    pub fn excluded_names(&self) -> impl Iterator<Item = &Glob> {
+        self.neither.iter().filter_map(Item::as_name)
     }
 
     /// Which conditions of `keys` are set.

@@ -77,6 +77,20 @@ fn is_host(part: &str) -> bool {
 impl ImageName {
     /// Reads a reference as engines do. `None` for what can only be an id, and for what is no reference.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::parse_with(text, "latest")
+    }
+
+    /// What an engine pulls or pushes for a name and the tag beside it. Without any tag these are all of them, which only a pattern for any
+    /// tag takes. A digest in the name wins over a tag beside it (moby `images/create`, distribution `reference.WithTag`).
+    pub fn transferred(text: &str, tag: &str) -> Option<Self> {
+        let name = Self::parse_with(text, "")?;
+        if name.version.contains(':') && !tag.contains(':') {
+            return Some(name);
+        }
+        Some(name.with_version(tag))
+    }
+
+    fn parse_with(text: &str, usual: &str) -> Option<Self> {
         let is_id = |text: &str| text.len() == 64 && text.bytes().all(|it| it.is_ascii_hexdigit());
         if text.is_empty() || is_id(text) || text.starts_with("sha256:") {
             return None;
@@ -89,9 +103,9 @@ impl ImageName {
             Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),
             _ => (rest, None),
         };
-        let version = digest.or(tag).unwrap_or("latest");
+        let version = digest.or(tag);
         let fits = |c: char| c.is_ascii_alphanumeric() || "._-/:".contains(c);
-        if repository.is_empty() || version.is_empty() || !rest.chars().all(fits) {
+        if repository.is_empty() || version.is_some_and(str::is_empty) || !rest.chars().all(fits) {
             return None;
         }
         let repository = match repository.split_once('/') {
@@ -102,7 +116,7 @@ impl ImageName {
             Some((host, _)) if is_host(host) => repository.to_owned(),
             Some(_) => format!("docker.io/{repository}"),
         };
-        Some(Self { repository, version: version.to_owned() })
+        Some(Self { repository, version: version.unwrap_or(usual).to_owned() })
     }
 
     /// Whether both are of one repository, under whatever tag or digest.
@@ -115,6 +129,12 @@ impl ImageName {
     pub fn with_version(self, version: &str) -> Self {
         if version.is_empty() { self } else { Self { version: version.to_owned(), ..self } }
     }
+}
+
+/// Whether an engine may take this for an id, or for the beginning of one, if no image has that name.
+pub fn may_be_id(text: &str) -> bool {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    !digits.is_empty() && digits.len() <= 64 && digits.bytes().all(|it| it.is_ascii_hexdigit())
 }
 
 fn official(rest: &str) -> String {

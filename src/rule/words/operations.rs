@@ -68,8 +68,10 @@ pub enum Asks {
     Exec,
     /// It pulls or imports an image.
     Pull,
-    /// Its path names an image.
+    /// Its path names an image of the engine.
     Image,
+    /// Its path names an image of a registry.
+    RemoteImage,
     /// It gives a container a new name.
     Rename,
     /// It lists processes, as `ps_args` says.
@@ -203,10 +205,10 @@ operations! {
     ImageCreate => PULL_OR_IMPORT, [Image], Pull, Pull;
     ImageLoad => WriteImages, [], Nothing, Loads;
     ImagePrune => Prune, [], Nothing, No;
-    ImagePush => Push, [Image], Image, No;
+    ImagePush => Push, [Image], RemoteImage, No;
     ImageTag => WriteImages, [Image], Image, Writes;
     ImageDelete => WriteImages, [Image], Image, No;
-    DistributionInspect => Registry, [Image], Image, No;
+    DistributionInspect => Registry, [Image], RemoteImage, No;
     ImageBuild => Build, [], Nothing, Builds;
     BuildPrune => Prune, [], Nothing, No;
     BuildCancel => Build, [], Nothing, No;

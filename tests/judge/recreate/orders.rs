@@ -545,3 +545,62 @@ fn no_image_gets_a_name_that_somebody_uses() {
         "could make that container run",
     );
 }
+
+#[test]
+fn no_image_gets_a_name_of_what_may_come_back() {
+    let (mut world, _, inspect) = world();
+    world.words = "recreate, ImageTag, build".to_owned();
+    world.ask(&delete("web"), NONE).unwrap();
+    for line in
+        ["POST /images/evil/tag?repo=shop/web&tag=1", "POST /build?t=shop%2Fweb&networkmode=none"]
+    {
+        refused(&mut world, line, NONE, "could make that container run");
+    }
+    world.ask("POST /containers/create?name=web", &as_shown(&inspect)).unwrap();
+}
+
+#[test]
+fn an_id_has_no_repository() {
+    // Whoever pulls or tags the same image elsewhere gives it names of its own.
+    let mut world = World::new("recreate, pull");
+    let mut image = world.images["shop/web:1"].clone();
+    image["RepoTags"] = json!(["shop/web:1", "evil/web:1"]);
+    world.images.insert("sha256:1".to_owned(), image);
+    world.run("web", &json!({"Image": "sha256:1", "HostConfig": {"Privileged": true}}));
+    let mut body = as_shown(world.find("web").unwrap());
+    world.ask(&delete("web"), NONE).unwrap();
+    body["Image"] = json!("evil/web:2");
+    refused(&mut world, "POST /containers/create?name=web", &body, "`Image`");
+    body["Image"] = json!("sha256:1");
+    world.ask("POST /containers/create?name=web", &body).unwrap();
+}
+
+#[test]
+fn nothing_beside_a_host_config_counts() {
+    for field in ["MaskedPaths", "ReadonlyPaths", "readonlypaths"] {
+        let mut world = World::new("recreate");
+        world.run("web", &json!({"Image": "shop/web:1"}));
+        world.ask(&delete("web"), NONE).unwrap();
+        // Engines up to 26 read these at the top if there is no `HostConfig`.
+        let mut body = json!({"Image": "shop/web:1"});
+        body[field] = json!([]);
+        refused(&mut world, "POST /containers/create?name=web", &body, &format!("`{field}`"));
+        body[field] = Value::Null;
+        world.ask("POST /containers/create?name=web", &body).unwrap();
+    }
+}
+
+#[test]
+fn a_rename_enters_and_leaves_no_condition() {
+    let mut world = World::new("recreate, exec(name=app*)");
+    let id = world.run("victim", &json!({"Image": "shop/web:1"}));
+    let random = format!("app{}", "a".repeat(29));
+    refused(&mut world, &post(&id, &format!("rename?name={random}")), NONE, "rights depend on");
+    world.words = "recreate, exec(not name:victim)".to_owned();
+    refused(&mut world, &post(&id, "rename?name=victim-old"), NONE, "rights depend on");
+    // What is made in place of one gets its name all the same.
+    world.words = "recreate, exec(name=victim)".to_owned();
+    world.ask(&post(&id, "rename?name=old-victim"), NONE).unwrap();
+    let new = world.ask("POST /containers/create", &json!({"Image": "shop/web:1"})).unwrap();
+    world.ask(&post(&new, "rename?name=victim"), NONE).unwrap();
+}

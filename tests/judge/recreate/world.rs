@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use sockwarden::clauses::{Defaults, Names, Protected, Question};
+use sockwarden::clauses::{Defaults, Names, Past, Protected, Question, needs_past};
 use sockwarden::client::{Admission, Client, Identity, Peer};
 use sockwarden::policy::{Body, DeclaredBody, Judgement, Policy};
 use sockwarden::remembered::{Memory, Ticket};
@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) defaults: Defaults,
     /// Who asks.
     pub(crate) address: Ipv4Addr,
+    /// The options of every volume.
+    pub(crate) volume_options: Value,
     /// What the engine answers to the next create, if not that it did it.
     pub(crate) fails: bool,
     /// The id of the next container, if it is not to be a number.
@@ -69,6 +71,7 @@ impl World {
                 engine_socket: String::new(),
             },
             address: Ipv4Addr::new(10, 0, 0, 2),
+            volume_options: Value::Null,
             fails: false,
             next_id: None,
             made: 0,
@@ -211,7 +214,7 @@ impl World {
             Question::Info => Some(json!({"CgroupVersion": "2", "SecurityOptions": ["name=cgroupns"]})),
             Question::Network(_) => Some(json!({"Id": format!("{name}-id"), "Driver": "bridge"})),
             Question::Version => Some(json!({"Version": "28.5.2", "Components": [{"Name": "Engine"}]})),
-            Question::Volume(_) => Some(json!({"Driver": "local", "Options": null})),
+            Question::Volume(_) => Some(json!({"Driver": "local", "Options": self.volume_options})),
             Question::Exec(_) | Question::Node(_) | Question::Service(_) => None,
         }
     }
@@ -238,7 +241,11 @@ impl World {
         let target = RequestTarget::parse_for(method, target).map_err(|it| it.to_string())?;
         let head = Head::new(method, target, [("Content-Type", b"application/json".as_slice())]);
         let client = self.client();
-        let past = self.memory.past(&client.while_it_runs(), self.now);
+        let past = if needs_past(head.operation) {
+            self.memory.past(&client.while_it_runs(), self.now)
+        } else {
+            Past::default()
+        };
         let declared = DeclaredBody { body: (!body.is_null()).then(|| body.to_string()) };
         let prefixes = vec!["sockwarden".to_owned()];
         let protected = Protected { prefixes, ..Protected::default() };
