@@ -375,6 +375,11 @@ fn execs_are_those_that_fit() {
         "reaches the host",
     );
     allowed(words("write-files"), "PUT /v1.51/containers/web/archive?path=/tmp", "");
+    for method in ["GET", "HEAD"] {
+        let archive = |name: &str| format!("{method} /v1.51/containers/{name}/archive?path=/etc");
+        refused(words("read-files"), &archive("reaching"), "", "reaches the host");
+        allowed(words("read-files"), &archive("web"), "");
+    }
 }
 
 #[test]

@@ -91,7 +91,9 @@ impl Bundle {
             }
             Self::Logs => "Read what containers write",
             Self::Stats => "Read what containers use, and which processes run in them",
-            Self::ReadFiles => "Read files of containers and images, and make images of containers",
+            Self::ReadFiles => {
+                "Read files of images and of containers that reach nothing of the host, and make images of containers"
+            }
             Self::WriteFiles => "Write files into containers that reach nothing of the host",
             Self::Lifecycle => {
                 "Start, stop, restart, kill, pause and resize containers, and wait for them"

@@ -76,7 +76,7 @@ pub enum Asks {
     Rename,
     /// It lists processes, as `ps_args` says.
     Processes,
-    /// It writes files into a container.
+    /// It reads or writes files in a container, and through its mounts those of the host.
     Files,
 }
 
@@ -170,8 +170,8 @@ operations! {
     ContainerStats => Stats, [Name, Labels], Nothing, No;
     ContainerChanges => ReadFiles, [Name, Labels], Nothing, No;
     ContainerExport => ReadFiles, [Name, Labels], Nothing, No;
-    ContainerArchiveInfo => ReadFiles, [Name, Labels], Nothing, No;
-    ContainerArchive => ReadFiles, [Name, Labels], Nothing, No;
+    ContainerArchiveInfo => ReadFiles, [Name, Labels], Files, No;
+    ContainerArchive => ReadFiles, [Name, Labels], Files, No;
     PutContainerArchive => WriteFiles, [Name, Labels], Files, No;
     ContainerCreate => Create, [Name, Image], NewContainer, Container;
     ContainerStart => Lifecycle, [Name, Labels], Nothing, No;
