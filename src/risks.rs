@@ -65,7 +65,7 @@ pub fn risk(list: &Allowlist, by_patterns: HostAccess) -> Risk {
     if list.may_label {
         return Risk { level: Level::F, operation: None };
     }
-    // Whoever replaces containers removes and creates them.
+    // A client that replaces containers removes and creates them.
     let least = if list.words.may_recreate() { Level::D } else { Level::A };
     let mut worst = Risk { level: least, operation: None };
     for operation in Operation::all() {

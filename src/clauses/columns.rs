@@ -28,7 +28,7 @@ pub(super) enum Column {
     SameTexts,
     /// It is what it was, or absent, which is less.
     OrLess,
-    /// It concerns whoever creates the container, not the container.
+    /// It concerns the one who creates the container, not the container.
     Anything,
     /// Judged by this.
     By(fn(&Sides<'_>) -> bool),

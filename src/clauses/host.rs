@@ -470,7 +470,7 @@ pub(super) fn secret_create(inquiry: &Inquiry<'_>) -> Verdict {
 pub(super) fn plugin(inquiry: &Inquiry<'_>) -> Verdict {
     let place = format!("`{}`", inquiry.head.operation);
     match inquiry.limits.mounts {
-        // Whoever writes the operation's own name means plugins.
+        // A list that has the name of this operation means plugins.
         _ if inquiry.is_by_words() => Ok(()),
         _ if inquiry.denies_host() => Err(host(&place, PLUGIN)),
         Mounts::All => Ok(()),

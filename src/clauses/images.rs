@@ -93,7 +93,7 @@ pub(super) fn is_listed(
     }
     let answer = match inquiry.answer(&Question::Image(image.to_owned())) {
         Looked::NotYet => return Ok(()),
-        // The engine says that it has none, and whoever pulls it meanwhile pulled what the name says.
+        // The engine says that it has none, and a pull meanwhile would bring what the name says.
         Looked::Missing => return names_listed(patterns, ImageName::parse(image), image, place),
         Looked::Found(answer) => answer,
     };

@@ -1,6 +1,6 @@
 //! What a client that replaces containers (`recreate`) took down and made, as the judge is told of it and as the judge tells of it.
 //!
-//! Nothing here knows the time: for how long something is remembered is the business of whoever remembers it.
+//! Nothing here knows the time: for how long something is remembered is the business of those who remember it.
 
 use std::sync::Arc;
 

@@ -123,7 +123,7 @@ pub fn mixed(args: impl IntoIterator<Item = OsString>, switches: &[&str]) -> Mix
 pub(super) struct Variables {
     /// Those that set something, and those that are mistakes, by name.
     pub(super) given: Vec<Result<Written, Mistake>>,
-    /// Whether `SP_PROXYCONTAINERNAME` is there and empty: whoever writes that wants no labels to be read.
+    /// Whether `SP_PROXYCONTAINERNAME` is there and empty: a user who writes that wants no labels to be read.
     pub(super) wants_no_labels: bool,
     /// Those of other proxies.
     pub(super) foreign: Foreign,

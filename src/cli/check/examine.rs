@@ -203,7 +203,8 @@ fn of_proxy(findings: &mut Findings, proxy: &Proxy<'_>, services: &[Service]) {
             let bare = address.trim_start_matches('[').trim_end_matches(']');
             bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
         });
-        let who = if is_loopback { "every user of the host" } else { "whoever can reach the host" };
+        let who =
+            if is_loopback { "every user of the host" } else { "everybody who can reach the host" };
         findings.add(
             Rule::Published,
             Some(&port.place),
@@ -219,7 +220,7 @@ fn of_proxy(findings: &mut Findings, proxy: &Proxy<'_>, services: &[Service]) {
             Rule::Published,
             Some(&service.place),
             &service.name,
-            "it listens on addresses of the host (`network_mode: host`), so whoever can reach the host can ask it; give it a network of its own, or `-listenip=127.0.0.1`",
+            "it listens on addresses of the host (`network_mode: host`), so everybody who can reach the host can ask it; give it a network of its own, or `-listenip=127.0.0.1`",
         );
     }
     let socket = config
