@@ -17,6 +17,9 @@ pub(super) type Difference = String;
 /// # Errors
 /// The first field that is neither equal nor less.
 pub(super) fn equals(sides: &Sides<'_>) -> Result<(), Difference> {
+    if let Some(place) = too_long(sides.new, "the body") {
+        return Err(place);
+    }
     compare(sides, HOST_CONFIG, sides.new.field("HostConfig"), sides.host_config(), "HostConfig.")?;
     compare(sides, CONFIG, Some(sides.new), sides.config(), "")?;
     let networking = sides.new.field("NetworkingConfig");
@@ -30,6 +33,28 @@ pub(super) fn equals(sides: &Sides<'_>) -> Result<(), Difference> {
         let at = format!("NetworkingConfig.EndpointsConfig.{}", printable(network));
         equals_endpoint(sides, network, Some(endpoint), &at, "")
     })
+}
+
+/// The most entries of a list, and of an object. Each may be compared with each of the old container's, for each container that waits for its
+/// replacement. What is longer is not remembered either, so it is not taken down.
+const MOST_ENTRIES: usize = 256;
+const MOST_MEMBERS: usize = 1024;
+
+/// A list or an object that is too long to be compared, in words.
+fn too_long(value: &Json, at: &str) -> Option<Difference> {
+    match value {
+        Json::Array(values) if values.len() > MOST_ENTRIES => {
+            Some(format!("`{at}`, a list of more than {MOST_ENTRIES} entries,"))
+        }
+        Json::Array(values) => values.iter().find_map(|value| too_long(value, at)),
+        Json::Object(object) if object.iter().nth(MOST_MEMBERS).is_some() => {
+            Some(format!("`{at}`, an object of more than {MOST_MEMBERS} entries,"))
+        }
+        Json::Object(object) => {
+            object.iter().find_map(|(key, value)| too_long(value, &printable(key)))
+        }
+        _ => None,
+    }
 }
 
 fn compare(
@@ -183,4 +208,28 @@ fn same_addresses(new: Option<&Json>, old: Option<&Json>) -> bool {
         ],
     )]);
     same(&ADDRESSES, new, old)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::json::Keys;
+
+    #[test]
+    fn what_is_too_long_to_be_compared_is_named() {
+        let binds = |count: usize| {
+            let text = format!(
+                r#"{{"HostConfig":{{"Binds":[{}]}}}}"#,
+                vec![r#""/a:/b""#; count].join(",")
+            );
+            too_long(&Json::parse(text.as_bytes(), Keys::Fields).unwrap(), "the body")
+        };
+        assert_eq!(binds(MOST_ENTRIES), None);
+        let told = binds(MOST_ENTRIES + 1).unwrap();
+        assert_eq!(told, "`Binds`, a list of more than 256 entries,");
+        let members: Vec<String> = (0..=MOST_MEMBERS).map(|it| format!(r#""{it}":{{}}"#)).collect();
+        let text = format!(r#"{{"ExposedPorts":{{{}}}}}"#, members.join(","));
+        let body = Json::parse(text.as_bytes(), Keys::Fields).unwrap();
+        assert!(too_long(&body, "the body").unwrap().starts_with("`ExposedPorts`, an object"));
+    }
 }
